@@ -1,0 +1,6 @@
+"""GAIN as plain PyTorch. Knows no runtime and no ROS."""
+
+from gain_ros.model.gai import GAI
+from gain_ros.model.gain import GAIN, build
+
+__all__ = ["GAI", "GAIN", "build"]

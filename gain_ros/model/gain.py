@@ -1,0 +1,140 @@
+"""GAIN: a backbone, lateral connections, a context block and two GAIs that bring strides 16 and 32 to stride 8.
+
+Source: arXiv 2601.01167 and the published network (heads with and without a stride-4 level).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gain_ros.model.backbones import DFNetV2, NanoNet, ResNet18, conv_bn_relu
+from gain_ros.model.gai import GAI, upsample
+
+CONTEXTS = ("", "gap", "ppm")
+
+
+class GlobalPoolContext(nn.Module):
+    """Add the global average to every position, then mix ("gap")."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pooled = conv_bn_relu(channels, channels, 1)
+        self.fuse = conv_bn_relu(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fuse(x + self.pooled(x.mean((2, 3), keepdim=True)))
+
+
+class AuxHead(nn.Sequential):
+    """Deep supervision on a GAI's output; training only."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__(
+            OrderedDict(
+                conv=nn.Conv2d(channels, channels, 3, padding=1),
+                bn=nn.BatchNorm2d(channels),
+                relu=nn.ReLU(inplace=True),
+                dropout=nn.Dropout2d(0.1),
+                classifier=nn.Conv2d(channels, classes, 1),
+            )
+        )
+
+
+class GAIN(nn.Module):
+    """Segmentation network on any backbone with strides 8, 16, 32 and optionally 4.
+
+    ``channels`` is the head's width, ``context`` one of "", "gap", "ppm". ``fuse_3x3`` adds a 3x3 convolution after the merge;
+    without a stride-4 level it is always there. ``forward`` takes float N×3×H×W normalised RGB of any size and returns logits
+    N×classes×H×W; in training mode the tuple (logits, auxiliary logits of the stride-16 and of the stride-32 GAI), all at input size.
+    """
+
+    def __init__(self, backbone: nn.Module, classes: int, channels: int = 128, context: str = "gap", fuse_3x3: bool = True) -> None:
+        super().__init__()
+        if context not in CONTEXTS:
+            raise ValueError(f"context is {context!r}; expected one of {CONTEXTS}")
+        missing = {8, 16, 32} - set(backbone.channels)
+        if missing:
+            raise ValueError(f"the backbone gives strides {sorted(backbone.channels)}; GAIN needs 8, 16 and 32 (missing {sorted(missing)})")
+        self.classes = classes
+        self.output_stride = 4 if 4 in backbone.channels else 8
+        self.backbone = backbone
+        self.lateral = nn.ModuleDict({str(s): conv_bn_relu(c, channels, 1) for s, c in backbone.channels.items() if s in (4, 8, 16, 32)})
+        self.context = make_context(context, channels)
+        self.gai16 = GAI(channels)
+        self.gai32 = GAI(channels)
+        self.merge = nn.Sequential(conv_bn_relu(3 * channels, channels, 1))
+        if fuse_3x3 or self.output_stride == 8:
+            self.merge.append(conv_bn_relu(channels, channels, 3))
+        self.refine = conv_bn_relu(2 * channels, channels, 1) if self.output_stride == 4 else None
+        self.dropout = nn.Dropout2d(0.1)
+        self.classifier = nn.Conv2d(channels, classes, 1)
+        self.aux16 = AuxHead(channels, classes)
+        self.aux32 = AuxHead(channels, classes)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Head logits at ``output_stride``, and the two GAI outputs at stride 8."""
+        p = {s: self.lateral[str(s)](f) for s, f in self.backbone(x).items() if str(s) in self.lateral}
+        up16 = self.gai16(p[8], p[16])
+        up32 = self.gai32(p[8], self.context(p[32]))
+        y = self.merge(torch.cat((p[8], up16, up32), dim=1))
+        if self.refine is not None:
+            y = self.refine(torch.cat((upsample(y, p[4].shape[2:]), p[4]), dim=1))
+        return self.classifier(self.dropout(y)), up16, up32
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        size = x.shape[2:]
+        logits, up16, up32 = self.features(x)
+        if not self.training:
+            return upsample(logits, size)
+        return upsample(logits, size), upsample(self.aux16(up16), size), upsample(self.aux32(up32), size)
+
+
+def make_context(name: str, channels: int) -> nn.Module:
+    return {"": nn.Identity, "gap": lambda: GlobalPoolContext(channels), "ppm": lambda: PyramidPoolContext(channels)}[name]()
+
+
+class PyramidPoolContext(nn.Module):
+    """Pyramid pooling (Zhao et al., PSPNet): 1, 2, 3 and 6 bins of a quarter of the channels each, beside the input, then mixed ("ppm")."""
+
+    bins = (1, 2, 3, 6)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(conv_bn_relu(channels, channels // 4, 1) for _ in self.bins)
+        self.fuse = conv_bn_relu(2 * channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [upsample(branch(F.adaptive_avg_pool2d(x, n)), x.shape[2:]) for n, branch in zip(self.bins, self.branches)]
+        return self.fuse(torch.cat((x, *pooled), dim=1))
+
+
+def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation: int = 2) -> GAIN:
+    """The published ResNet-18 form. Cityscapes configs: the defaults; CamVid configs: context "", fuse_3x3 False, dilation 1."""
+    return GAIN(ResNet18(dilation), classes, 128, context, fuse_3x3)
+
+
+def gain_df2(classes: int, context: str = "gap") -> GAIN:
+    """The published DF-2 form."""
+    return GAIN(DFNetV2(), classes, 128, context)
+
+
+def gain_nano(classes: int, channels: int = 96) -> GAIN:
+    """Our small form for CPUs and small Jetsons: 2.8 M parameters with the default width."""
+    return GAIN(NanoNet(), classes, channels, "gap", fuse_3x3=True)
+
+
+ARCHITECTURES = {"gain_r18": gain_r18, "gain_df2": gain_df2, "gain_nano": gain_nano}
+
+
+def build(architecture: str, classes: int, **options) -> GAIN:
+    """Make a network by name: "gain_r18", "gain_df2" or "gain_nano", with that function's options. Raises ValueError for an unknown name or option."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture is {architecture!r}; expected one of {', '.join(ARCHITECTURES)}")
+    try:
+        return ARCHITECTURES[architecture](classes, **options)
+    except TypeError as error:
+        raise ValueError(f"{architecture} got options {options}: {error}") from error
