@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gain_ros.model.backbones import DFNetV2, NanoNet, ResNet18, conv_bn_relu
+from gain_ros.model.backbones import DFNetV2, NanoNet, ResNet18, conv_bn, conv_bn_relu
 from gain_ros.model.gai import GAI, upsample
 
 CONTEXTS = ("", "gap", "ppm")
@@ -98,18 +98,19 @@ def make_context(name: str, channels: int) -> nn.Module:
 
 
 class PyramidPoolContext(nn.Module):
-    """Pyramid pooling (Zhao et al., PSPNet): 1, 2, 3 and 6 bins of a quarter of the channels each, beside the input, then mixed ("ppm")."""
+    """Pyramid pooling (Zhao et al., PSPNet, CVPR 2017): 1, 2, 3 and 6 bins of a quarter of the channels each, then the input ("ppm")."""
 
     bins = (1, 2, 3, 6)
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(conv_bn_relu(channels, channels // 4, 1) for _ in self.bins)
-        self.fuse = conv_bn_relu(2 * channels, channels, 3)
+        self.branches = nn.ModuleList(conv_bn(channels, channels // 4) for _ in self.bins)
+        self.fuse = conv_bn_relu(2 * channels, channels, 1)
+        self.dropout = nn.Dropout2d(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = [upsample(branch(F.adaptive_avg_pool2d(x, n)), x.shape[2:]) for n, branch in zip(self.bins, self.branches)]
-        return self.fuse(torch.cat((x, *pooled), dim=1))
+        return self.dropout(self.fuse(torch.cat((*pooled, x), dim=1)))
 
 
 def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation: int = 2) -> GAIN:
