@@ -93,7 +93,7 @@ class DFNetV2(nn.Module):
 class NanoNet(nn.Module):
     """A light residual network that trains from scratch: plain 3x3 convolutions (fast on CPUs and in TensorRT alike), narrow early, two blocks a stage."""
 
-    channels = {4: 48, 8: 96, 16: 160, 32: 192}
+    channels = {4: 48, 8: 96, 16: 160, 32: 176}
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class NanoNet(nn.Module):
         self.stage4 = stage(48, 48, 1)
         self.stage8 = stage(48, 96, 2, stride=2)
         self.stage16 = stage(96, 160, 2, stride=2)
-        self.stage32 = stage(160, 192, 2, stride=2)
+        self.stage32 = stage(160, 176, 2, stride=2)
         kaiming_init(self)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
