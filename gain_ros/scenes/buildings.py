@@ -65,7 +65,8 @@ def building(rng: np.random.Generator, walls: tuple[Texture, Texture], side: int
         canvas.depth(near * 0.6 + far * 0.4)
         if chimney:
             z = near + 1
-            stack = [(ridge_m, top + rise + y, z) for y in (-1, 1.3)] + [(ridge_m + side, top + rise + y, z) for y in (1.3, -1)]
+            low, high, outer = top + rise - 1, top + rise + 1.3, ridge_m + side
+            stack = [(ridge_m, low, z), (ridge_m, high, z), (outer, high, z), (outer, low, z)]
             canvas.polygon(camera.project(stack), scaled(wall, 0.8), BUILDING)
         if roof:
             slope = [(x_m, top, near), (x_m, top, far), (ridge_m, top + rise, far), (ridge_m, top + rise, near)]
@@ -105,7 +106,9 @@ def plant(sprite: Sprite, x_m: float, light: float, mirror: bool, size: float) -
     return paint
 
 
-def garden(rng: np.random.Generator, surfaces: Surfaces, side: int, line_m: float, length_m: float, light: float) -> Paint:
+def garden(
+    rng: np.random.Generator, surfaces: Surfaces, side: int, line_m: float, length_m: float, light: float
+) -> Paint:
     """A lot without a house at the street: trees, hedge, fence, perhaps a house behind; painted from back to front."""
     plants = surfaces.plants
     layers: list[tuple[float, float, Paint]] = []
@@ -122,9 +125,11 @@ def garden(rng: np.random.Generator, surfaces: Surfaces, side: int, line_m: floa
             layers.append((8.0 * i, 10.0 + i / 100, panel(plants.hedge, line_m + side * 0.7, TREE, light)))
         elif kind == "bushes":
             for z in np.arange(0.5, 8, 1.6):
-                shrub = plant(pick(rng, plants.bushes), line_m + side * 1.2, light, rng.random() < 0.5, float(rng.uniform(0.8, 1.3)))
+                mirror, size = rng.random() < 0.5, float(rng.uniform(0.8, 1.3))
+                shrub = plant(pick(rng, plants.bushes), line_m + side * 1.2, light, mirror, size)
                 layers.append((8 * i + z, 10.0 + i / 100 + z / 1000, shrub))
-    front = pick(rng, (surfaces.fences["railing"], surfaces.fences["boards"], surfaces.fences["railing"], surfaces.wall, None))
+    railing, boards = surfaces.fences["railing"], surfaces.fences["boards"]
+    front = pick(rng, (railing, boards, railing, surfaces.wall, None))
     if front is not None:
         label = BUILDING if front is surfaces.wall else FENCE
         layers += [(8.0 * i, i / 100, panel(front, line_m, label, light)) for i in range(pieces)]

@@ -10,7 +10,9 @@ _BAR = ((-0.22, -0.06), (0.22, -0.06), (0.22, 0.06), (-0.22, 0.06))
 _ARROW = ((0.15, -0.16), (-0.02, 0.0), (0.06, 0.08), (-0.18, 0.16), (-0.16, -0.06), (-0.08, -0.04), (0.08, -0.22))
 _DIGITS = tuple(((x - 0.05, -0.1), (x + 0.05, -0.1), (x + 0.05, 0.1), (x - 0.05, 0.1)) for x in (-0.09, 0.08))
 _BOARD = ((-0.5, -0.36), (0.5, -0.36), (0.5, 0.36), (-0.5, 0.36))
-_WRITING = tuple(((-0.38, y - 0.05), (0.3 - y, y - 0.05), (0.3 - y, y + 0.05), (-0.38, y + 0.05)) for y in (-0.18, 0.0, 0.18))
+_WRITING = tuple(
+    ((-0.38, y - 0.05), (0.3 - y, y - 0.05), (0.3 - y, y + 0.05), (-0.38, y + 0.05)) for y in (-0.18, 0.0, 0.18)
+)
 
 
 def _triangle(size: float):
@@ -85,9 +87,10 @@ def traffic_light(rng: np.random.Generator, x_m: float) -> Paint:
         x, y = camera.point(x_m, 2.9, ahead)
         canvas.line(camera.point(x_m, 0, ahead), (x, y), 0.12 * scale, (44, 46, 46), POLE)
         box = np.array([[-0.26, -0.62], [0.26, -0.62], [0.26, 0.62], [-0.26, 0.62]]) * scale
-        canvas.polygon(box + (x, y), (18, 18, 20), SIGN)
+        canvas.polygon(box + np.array([x, y]), (18, 18, 20), SIGN)
         green = (t_s + phase_s) % 12 < 7
-        for row, colour, on in ((-0.38, (240, 40, 34), not green), (0, (220, 150, 30), False), (0.38, (60, 240, 150), green)):
+        lamps = ((-0.38, (240, 40, 34), not green), (0, (220, 150, 30), False), (0.38, (60, 240, 150), green))
+        for row, colour, on in lamps:
             radius = 0.13 * scale
             canvas.ellipse((x, y + row * scale), (radius, radius), colour if on else scaled(colour, 0.18), SIGN)
 

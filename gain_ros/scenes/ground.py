@@ -141,7 +141,8 @@ class Ground:
         z = 0.0
         while z < TILE_M:
             length, reach = rng.uniform(5, 14), rng.uniform(0.5, 6.5)
-            rgb[_rows(z, z + length), _columns(plan.shadow_side * HALF_WIDTH_M, edge - plan.shadow_side * reach)] *= 0.62
+            dark = _columns(plan.shadow_side * HALF_WIDTH_M, edge - plan.shadow_side * reach)
+            rgb[_rows(z, z + length), dark] *= 0.62
             z += length
 
     def paint(self, canvas: Canvas, camera: Camera) -> None:
@@ -151,7 +152,8 @@ class Ground:
         z = (camera.focal_px * CAMERA_HEIGHT_M / (rows + 0.5 - camera.centre_px[1])).astype(np.float32)
         aside = (camera.aside_m - camera.bend_per_m * z * z).astype(np.float32)
         u = np.arange(canvas.width, dtype=np.float32) + 0.5 - camera.centre_px[0]
-        across = np.clip(u * (z / camera.focal_px)[:, None] + (aside + HALF_WIDTH_M)[:, None], 0, 2 * HALF_WIDTH_M - 0.05)
+        across = u * (z / camera.focal_px)[:, None] + (aside + HALF_WIDTH_M)[:, None]
+        across = np.clip(across, 0, 2 * HALF_WIDTH_M - 0.05)
         along = ((camera.along_m + z) % TILE_M).astype(np.float32)
         canvas.labels[first:] = self.labels[(across * _ACROSS_PX).astype(np.int32)]
         clear = canvas.clearness(z)[:, None, None].astype(np.float32)

@@ -48,14 +48,14 @@ class Light:
     @staticmethod
     def draw(rng: np.random.Generator, shadow_side: int) -> "Light":
         overcast, dusk = shadow_side == 0, rng.random() < 0.15
-        zeniths = ((196, 206, 216), (220, 226, 232)) if overcast else ((104, 158, 222), (140, 186, 232), (190, 216, 244))
+        grey, blue = ((196, 206, 216), (220, 226, 232)), ((104, 158, 222), (140, 186, 232), (190, 216, 244))
         horizon = pick(rng, ((236, 240, 242), (226, 232, 238), (250, 250, 248)))
         contrast = 0.0 if overcast else float(rng.uniform(0.12, 0.35))
         return Light(
             gain=float(rng.uniform(0.45, 0.65)) if dusk else float(rng.uniform(0.72, 1.12)),
             gamma=float(rng.uniform(0.95, 1.4)),
             tint=1 + rng.normal(0, 0.025, 3),
-            zenith=pick(rng, zeniths),
+            zenith=pick(rng, grey if overcast else blue),
             horizon=horizon,
             sky_gain=0.75 if dusk else float(rng.uniform(0.95, 1.25)),
             cloud=float(rng.uniform(0.3, 1.0)) if overcast else float(rng.uniform(0.0, 0.6)),
@@ -92,8 +92,8 @@ class StreetScene:
         self._skyline = _skyline(rng)
         height, width = self.size
         self._sky = _paint_sky(rng, self._light, max(8, int(height * 0.62)), width + width // 2)
-        grain = rng.normal(128, self._light.grain, (height + 64, width + 64, 1)) + rng.normal(0, 1.5, (height + 64, width + 64, 3))
-        self._grain = np.clip(grain, 0, 255).astype(np.uint8)
+        grain = rng.normal(128, self._light.grain, (height + 64, width + 64, 1))
+        self._grain = np.clip(grain + rng.normal(0, 1.5, (*grain.shape[:2], 3)), 0, 255).astype(np.uint8)
 
     def frame(self, t_s: float) -> tuple[np.ndarray, np.ndarray]:
         """The picture at time t_s: RGB uint8 (H, W, 3), class ids uint8 (H, W)."""
@@ -145,7 +145,7 @@ class StreetScene:
         levels = np.linspace(0, 1, 256)[:, None] ** light.gamma
         lut = np.rint(255 * np.clip(light.gain * levels * light.tint, 0, 1)).astype(np.uint8)
         rgb = cv2.GaussianBlur(cv2.LUT(rgb, lut[None]), (0, 0), light.blur_px * self.size[0] / 360)
-        dy, dx = np.random.default_rng([self.seed, int(round(t_s * 1000)) & 0x7FFFFFFF]).integers(0, 64, 2)
+        dy, dx = np.random.default_rng([self.seed, round(t_s * 1000) & 0x7FFFFFFF]).integers(0, 64, 2)
         grain = self._grain[dy : dy + self.size[0], dx : dx + self.size[1]]
         return cv2.addWeighted(rgb, 1.0, grain, 1.0, -128.0)
 
@@ -190,7 +190,9 @@ def _lots(rng, surfaces: Surfaces, side: int, line: float, light: float, green_s
     while z < LOOP_M - 24:
         if rng.random() < green_share:
             length = 8.0 * int(rng.integers(1, 4))
-            things.append(Thing(z, buildings.garden(rng, surfaces, side, line, length, light), length_m=length, deep=True))
+            things.append(
+                Thing(z, buildings.garden(rng, surfaces, side, line, length, light), length_m=length, deep=True)
+            )
         else:
             walls = pick(rng, surfaces.facades)
             back = 0.0 if rng.random() < 0.8 else float(rng.uniform(0.5, 3))
@@ -210,13 +212,13 @@ def _kerb(rng, surfaces: Surfaces, side: int, edge: float, line: float, light: f
         things.append(Thing(float(z), furniture.lamp_post(rng, x, side)))
     for z in np.arange(rng.uniform(4, 20), LOOP_M, rng.uniform(16, 30)):
         make = furniture.traffic_light if rng.random() < 0.3 else furniture.sign
-        things.append(Thing(float(z + rng.uniform(-4, 4)), make(rng, kerb), far_m=110))
+        things.append(Thing(float(z + rng.uniform(-4, 4)), make(rng, kerb), far_m=110, near_m=3.0))
     for _ in range(int(rng.integers(4, 9))):
         z = float(rng.uniform(0, LOOP_M))
         things += [Thing(z + 1.6 * i, furniture.bollard(rng, kerb), far_m=60) for i in range(int(rng.integers(2, 6)))]
     for z in np.arange(rng.uniform(0, 40), LOOP_M, rng.uniform(28, 80)):
-        tree = buildings.plant(pick(rng, surfaces.plants.trees[:4]), edge + side, light, False, float(rng.uniform(0.7, 1)))
-        things.append(Thing(float(z), tree))
+        sprite, size = pick(rng, surfaces.plants.trees[:4]), float(rng.uniform(0.7, 1))
+        things.append(Thing(float(z), buildings.plant(sprite, edge + side, light, False, size)))
     guard = surfaces.fences["guard"]
     for _ in range(int(rng.integers(4, 8))):
         z, length = float(rng.uniform(0, LOOP_M)), int(rng.integers(4, 12))
@@ -236,8 +238,11 @@ def _people(rng, plan: Plan, side: int, edge: float, line: float) -> list[Thing]
             things.append(Thing(z + 0.4 * i, person, speed, far_m=90))
     for _ in range(int(rng.integers(8, 16))):
         z = float(rng.uniform(0, LOOP_M))
-        for i in range(int(rng.integers(1, 4))):
-            things.append(Thing(z + 0.7 * i, traffic.parked_bicycle(rng, line - side * 0.7), far_m=50, near_m=2.4))
+        stand = line - side * 0.7
+        things += [
+            Thing(z + 0.7 * i, traffic.parked_bicycle(rng, stand), far_m=50, near_m=2.4)
+            for i in range(int(rng.integers(1, 4)))
+        ]
     return things
 
 
@@ -278,9 +283,10 @@ def _moving_cars(rng, plan: Plan) -> list[Thing]:
 
 def _cyclists(rng, plan: Plan) -> list[Thing]:
     things = []
-    lanes = ((plan.left_m + 0.7 + (2.1 if plan.parked[0] else 0), 1), (plan.right_m - 0.7 - (2.1 if plan.parked[1] else 0), -1))
-    for x, way in lanes:
+    left, right = (2.8 if parked else 0.7 for parked in plan.parked)  # past the parked cars
+    for x, way in ((plan.left_m + left, 1), (plan.right_m - right, -1)):
         for _ in range(int(rng.integers(5, 10))):
             pace = plan.speed_mps if rng.random() < 0.5 else float(rng.uniform(3.5, 6))
-            things.append(Thing(float(rng.uniform(0, LOOP_M)), traffic.cyclist(rng, x), way * pace, far_m=90, near_m=2.4))
+            z = float(rng.uniform(0, LOOP_M))
+            things.append(Thing(z, traffic.cyclist(rng, x), way * pace, far_m=90, near_m=2.4))
     return things

@@ -9,7 +9,8 @@ import numpy as np
 from gain_ros.scenes.canvas import NOTHING, TREE, Sprite, Texture, halvings, pick, scaled
 
 BRICKS = (
-    (150, 92, 70), (176, 136, 98), (196, 172, 130), (120, 84, 66), (206, 200, 188), (226, 222, 210), (132, 126, 116), (98, 92, 88),
+    (150, 92, 70), (176, 136, 98), (196, 172, 130), (120, 84, 66),
+    (206, 200, 188), (226, 222, 210), (132, 126, 116), (98, 92, 88),
 )  # fmt: skip
 SHOPS = ((28, 62, 110), (150, 24, 30), (24, 84, 52), (40, 40, 44), (96, 40, 88), (196, 130, 24), (210, 206, 198))
 FRAMES = ((226, 224, 216), (70, 60, 52), (190, 184, 170), (40, 44, 46))
@@ -89,10 +90,13 @@ def _shop_front(rgb, rng, base: int, tall: int, px: int) -> None:
     cv2.rectangle(rgb, (0, base - tall), (w, base), scaled(colour, 0.8), -1)
     step = int(px * rng.uniform(1.6, 2.8))
     for x in range(4, w - step // 2, step):
-        cv2.rectangle(rgb, (x, base - int(tall * 0.74)), (min(w - 4, x + step - 5), base - int(tall * 0.14)), glass, -1)
+        right = min(w - 4, x + step - 5)
+        cv2.rectangle(rgb, (x, base - int(tall * 0.74)), (right, base - int(tall * 0.14)), glass, -1)
         for _ in range(5):  # goods in the window
             at = (x + int(rng.integers(2, max(3, step - 8))), base - int(tall * rng.uniform(0.18, 0.55)))
-            cv2.circle(rgb, at, int(rng.integers(2, 5)), [int(c) for c in rng.integers(40, 210, 3)], -1)
+            cv2.circle(
+                rgb, at, int(rng.integers(2, 5)), [int(c) for c in 110 + rng.normal(0, 30) + rng.normal(0, 28, 3)], -1
+            )
     top = base - tall
     cv2.rectangle(rgb, (0, top + 2), (w, top + int(tall * 0.2)), colour, -1)
     letters = pick(rng, ((236, 232, 220), (240, 214, 110), (20, 20, 20)))
@@ -143,7 +147,8 @@ def fence(rng: np.random.Generator, kind: str) -> Texture:
         rgb[:] = np.clip(wood + planks[None, :, None] + rng.normal(0, 6, (h, w, 1)), 0, 255)
         rgb[:, ::5] = cv2.convertScaleAbs(rgb[:, ::5], alpha=0.55).reshape(rgb[:, ::5].shape)
         return Texture(halvings(rgb), width_m, height_m)
-    rgb[:] = pick(rng, ((34, 36, 38), (52, 58, 52))) if kind == "railing" else pick(rng, ((128, 132, 136), (96, 100, 104)))
+    dark, bright = ((34, 36, 38), (52, 58, 52)), ((128, 132, 136), (96, 100, 104))
+    rgb[:] = pick(rng, dark if kind == "railing" else bright)
     alpha = np.zeros((h, w), np.uint8)
     gap = 4 if kind == "railing" else 6
     alpha[:, ::gap] = alpha[:, 1::gap] = 255
@@ -218,7 +223,7 @@ def bare_tree(rng: np.random.Generator) -> Sprite:
         for low, high in ((-0.8, -0.25), (-0.15, 0.15), (0.25, 0.8)):
             branches.append((x1, y1, angle + rng.uniform(low, high), length * rng.uniform(0.66, 0.82), width * 0.62))
     crown = cv2.morphologyEx(crown, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)))
-    twigs = (rng.random((h, w)) < 0.22) * 120.0
+    twigs = (rng.random((h, w)) < 0.45) * 190.0
     alpha = np.maximum(alpha, cv2.GaussianBlur(twigs.astype(np.float32), (0, 0), 0.7).astype(np.uint8))
     rgb = np.clip(np.array(bark) + rng.normal(0, 13, (h, w, 1)), 0, 255).astype(np.uint8)
     labels = np.where(crown > 0, TREE, NOTHING).astype(np.uint8)

@@ -9,9 +9,12 @@ from gain_ros.scenes.buildings import Paint
 from gain_ros.scenes.canvas import BICYCLIST, CAR, NEAR_M, PEDESTRIAN, Camera, Canvas, pick, scaled
 
 _PAINTS = (
-    (178, 182, 188), (34, 36, 42), (120, 20, 26), (24, 44, 92), (222, 222, 220), (84, 90, 96), (36, 70, 60), (160, 120, 52), (60, 66, 72),
+    (178, 182, 188), (34, 36, 42), (120, 20, 26), (24, 44, 92), (222, 222, 220),
+    (84, 90, 96), (36, 70, 60), (160, 120, 52), (60, 66, 72),
 )  # fmt: skip
-_CLOTHES = ((30, 32, 40), (52, 44, 40), (70, 24, 26), (28, 38, 66), (86, 84, 80), (128, 120, 104), (20, 20, 22), (48, 60, 50))
+_CLOTHES = (
+    (30, 32, 40), (52, 44, 40), (70, 24, 26), (28, 38, 66), (86, 84, 80), (128, 120, 104), (20, 20, 22), (48, 60, 50),
+)  # fmt: skip
 _SKINS = ((214, 168, 140), (190, 140, 110), (140, 96, 70), (96, 66, 50))
 _HAIR = ((24, 20, 18), (70, 52, 36), (130, 120, 110))
 _TYRE, _RIM = (20, 20, 22), (118, 120, 124)
@@ -19,7 +22,7 @@ _TYRE, _RIM = (20, 20, 22), (118, 120, 124)
 
 @dataclass(frozen=True)
 class Body:
-    """A vehicle's side outline from the rear bumper over the roof to the front bumper, as (length, height) fractions."""
+    """A vehicle's side outline, rear bumper over the roof to front bumper, as (length, height) fractions."""
 
     outline: tuple
     side_glass: tuple
@@ -37,7 +40,8 @@ BODIES = {
         ((0.1, 0.66), (0.16, 0.93), (0.48, 0.94), (0.64, 0.66)), 1, 4, 0.62, 0.8, (3.9, 1.72, 1.46), 0.31,
     ),
     "saloon": Body(
-        ((0, 0.22), (0, 0.58), (0.04, 0.66), (0.16, 0.68), (0.28, 1), (0.55, 1), (0.7, 0.66), (0.95, 0.56), (1, 0.4), (1, 0.2)),
+        ((0, 0.22), (0, 0.58), (0.04, 0.66), (0.16, 0.68), (0.28, 1),
+         (0.55, 1), (0.7, 0.66), (0.95, 0.56), (1, 0.4), (1, 0.2)),
         ((0.2, 0.68), (0.3, 0.94), (0.53, 0.94), (0.66, 0.66)), 3, 5, 0.68, 0.78, (4.5, 1.76, 1.42), 0.31,
     ),
     "estate": Body(
@@ -78,7 +82,7 @@ class Vehicle:
         self.pane = self.body.rear_pane if facing > 0 else pieces - 1 - self.body.windscreen
 
     def __call__(self, canvas: Canvas, camera: Camera, ahead: float, _t: float) -> None:
-        length, width, height = self.body.size_m
+        length, width, _ = self.body.size_m
         if ahead + length < NEAR_M + 0.6:
             return
         canvas.depth(ahead)
@@ -122,9 +126,11 @@ class Vehicle:
                 self._window(canvas, quad)
 
     def _window(self, canvas: Canvas, quad: np.ndarray) -> None:
-        low, high = (0.06, 0.94) if self.kind not in ("van", "bus") or self.facing < 0 and self.kind == "van" else (0.52, 0.9)
-        if self.kind == "bus" and self.facing < 0:
-            low, high = 0.38, 0.92
+        low, high = 0.06, 0.94  # a slanted pane fills its piece of the outline
+        if self.kind == "bus":
+            low, high = (0.52, 0.9) if self.facing > 0 else (0.38, 0.92)
+        elif self.kind == "van" and self.facing > 0:
+            low, high = 0.52, 0.9
 
         def at(across: float, up: float) -> np.ndarray:
             bottom, top = quad[0] + (quad[3] - quad[0]) * across, quad[1] + (quad[2] - quad[1]) * across
@@ -181,7 +187,8 @@ def _around(foot, scale: float):
 
 
 def pedestrian(rng: np.random.Generator, x_m: float, walking: bool) -> Paint:
-    coat, trousers, skin, hair = pick(rng, _CLOTHES), scaled(pick(rng, _CLOTHES), 0.8), pick(rng, _SKINS), pick(rng, _HAIR)
+    coat, trousers = pick(rng, _CLOTHES), scaled(pick(rng, _CLOTHES), 0.8)
+    skin, hair = pick(rng, _SKINS), pick(rng, _HAIR)
     tall, phase, bag = float(rng.uniform(0.92, 1.06)), float(rng.uniform(0, 6)), rng.random() < 0.35
 
     def paint(canvas: Canvas, camera: Camera, ahead: float, t_s: float) -> None:
@@ -195,16 +202,17 @@ def pedestrian(rng: np.random.Generator, x_m: float, walking: bool) -> Paint:
             sole = at(side * (0.05 + 0.3 * stride), 0.05 + 0.05 * max(0.0, -side * stride))
             canvas.line(at(0, 0.86), knee, 0.17 * scale, colour, PEDESTRIAN)
             canvas.line(knee, sole, 0.13 * scale, colour, PEDESTRIAN)
-        canvas.polygon(
-            [at(-0.17, 0.76), at(-0.22, 1.36), at(-0.1, 1.48), at(0.1, 1.48), at(0.22, 1.36), at(0.18, 0.76)], coat, PEDESTRIAN
-        )
+        torso = [at(-0.17, 0.76), at(-0.22, 1.36), at(-0.1, 1.48), at(0.1, 1.48), at(0.22, 1.36), at(0.18, 0.76)]
+        canvas.polygon(torso, coat, PEDESTRIAN)
         if ahead < 35:
-            canvas.polygon([at(0.04, 0.76), at(0.08, 1.46), at(0.22, 1.36), at(0.18, 0.76)], scaled(coat, 0.72), PEDESTRIAN)
+            shaded = [at(0.04, 0.76), at(0.08, 1.46), at(0.22, 1.36), at(0.18, 0.76)]
+            canvas.polygon(shaded, scaled(coat, 0.72), PEDESTRIAN)
             for side in (-1, 1):
                 hand = at(side * (0.24 - 0.16 * stride), 0.82)
                 canvas.line(at(side * 0.19, 1.36), hand, 0.1 * scale, scaled(coat, 0.85), PEDESTRIAN)
             if bag:
-                canvas.polygon([at(0.2, 0.55), at(0.2, 0.85), at(0.42, 0.85), at(0.42, 0.55)], scaled(trousers, 1.3), PEDESTRIAN)
+                bag_shape = [at(0.2, 0.55), at(0.2, 0.85), at(0.42, 0.85), at(0.42, 0.55)]
+                canvas.polygon(bag_shape, scaled(trousers, 1.3), PEDESTRIAN)
         canvas.ellipse(at(0, 1.62), (0.11 * scale, 0.14 * scale), skin, PEDESTRIAN)
         canvas.ellipse(at(0, 1.68), (0.115 * scale, 0.09 * scale), hair, PEDESTRIAN)
 
@@ -228,11 +236,11 @@ def cyclist(rng: np.random.Generator, x_m: float) -> Paint:
         for side in (-1, 1):
             lift = 0.5 + 0.1 * turn * side
             canvas.line(at(side * 0.09, 0.95), at(side * 0.15, lift), 0.16 * scale, trousers, BICYCLIST)
-            canvas.line(at(side * 0.15, lift), at(side * 0.1, lift - 0.36), 0.12 * scale, scaled(trousers, 0.8), BICYCLIST)
+            shin = at(side * 0.15, lift), at(side * 0.1, lift - 0.36)
+            canvas.line(*shin, 0.12 * scale, scaled(trousers, 0.8), BICYCLIST)
             canvas.line(at(side * 0.2, 1.4), at(side * 0.27, 1.05), 0.1 * scale, scaled(coat, 0.85), BICYCLIST)
-        canvas.polygon(
-            [at(-0.16, 0.88), at(-0.23, 1.4), at(-0.1, 1.52), at(0.1, 1.52), at(0.23, 1.4), at(0.16, 0.88)], coat, BICYCLIST
-        )
+        torso = [at(-0.16, 0.88), at(-0.23, 1.4), at(-0.1, 1.52), at(0.1, 1.52), at(0.23, 1.4), at(0.16, 0.88)]
+        canvas.polygon(torso, coat, BICYCLIST)
         canvas.ellipse(at(0, 1.64), (0.1 * scale, 0.13 * scale), skin, BICYCLIST)
         canvas.ellipse(at(0, 1.7), (0.12 * scale, 0.09 * scale), helmet, BICYCLIST)
 
@@ -240,8 +248,9 @@ def cyclist(rng: np.random.Generator, x_m: float) -> Paint:
 
 
 _BICYCLE_FRAME = (
-    ((-0.5, 0.34), (-0.16, 0.78)), ((-0.16, 0.78), (0.36, 0.8)), ((0.36, 0.8), (0.0, 0.34)), ((0.0, 0.34), (-0.5, 0.34)),
-    ((-0.16, 0.78), (0.0, 0.34)), ((0.36, 0.8), (0.5, 0.34)), ((-0.2, 0.92), (-0.16, 0.78)), ((0.36, 0.8), (0.34, 1.0)),
+    ((-0.5, 0.34), (-0.16, 0.78)), ((-0.16, 0.78), (0.36, 0.8)), ((0.36, 0.8), (0.0, 0.34)),
+    ((0.0, 0.34), (-0.5, 0.34)), ((-0.16, 0.78), (0.0, 0.34)), ((0.36, 0.8), (0.5, 0.34)),
+    ((-0.2, 0.92), (-0.16, 0.78)), ((0.36, 0.8), (0.34, 1.0)),
     ((-0.3, 0.93), (-0.08, 0.93)), ((0.24, 1.0), (0.44, 1.02)),
 )  # fmt: skip
 
