@@ -48,10 +48,10 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """One model folder, checked. Make it with `read_bundle`.
+    """One model folder, checked. Make it with ``read_bundle``.
 
-    `input_size` is (height, width) in pixels; `mean` and `std` are per RGB channel for values in 0..1; `sha256` maps
-    file name to hex digest; `options` are keyword arguments of the architecture.
+    ``input_size`` is (height, width) in pixels; ``mean`` and ``std`` are per RGB channel for values in 0..1;
+    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture.
     """
 
     path: Path
@@ -137,7 +137,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 def read_bundle(folder: str | os.PathLike[str], verify: bool = True) -> Bundle:
     """Reads and checks a model folder.
 
-    `verify=False` leaves out the hashing (the structure is checked all the same). Raises BundleError for anything
+    ``verify=False`` leaves out the hashing (the structure is checked all the same). Raises BundleError for anything
     missing, changed, of a wrong type, or able to run code when loaded.
     """
     path = Path(folder).expanduser().resolve()
@@ -166,8 +166,8 @@ def write_bundle(
 ) -> Bundle:
     """Writes a model folder in one step: it is complete and verified, or it is not there.
 
-    `golden` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); `onnx_files` maps form ("labels", "logits") to a file that
-    is copied in. A model folder already at `folder` is replaced, any other folder there is left alone.
+    ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``onnx_files`` maps form ("labels", "logits") to a file
+    that is copied in. A model folder already at ``folder`` is replaced, any other folder there is left alone.
     Raises BundleError.
     """
     target = Path(folder).expanduser().absolute()
