@@ -1,0 +1,138 @@
+"""What the node says about itself on /diagnostics: counts, a latency budget per stage, and whether that is well."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from gain_ros.node.gaps import GapCounter
+from gain_ros.node.newest import FrameCounts
+from gain_ros.node.worker import FrameTimes
+
+STAGES = ("wait", "decode", "pre", "infer", "post", "publish")
+
+_WINDOW_NS = 10 * 1_000_000_000
+_SILENCE_NS = 3 * 1_000_000_000
+# Below this share a frame lost now and then is not worth a warning.
+_LOSS_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Health:
+    """A diagnostic level and the sentence that goes with it."""
+
+    level: bytes
+    message: str
+
+
+class CameraMonitor:
+    """What happens to one camera's frames, over the last ten seconds; written by both threads, read once a second."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self._lock = threading.Lock()
+        self._times: deque[FrameTimes] = deque()
+        self._gaps = GapCounter()
+        self._last_error = ""
+        self._heard_ns = time.monotonic_ns()
+        self._reported = FrameCounts(0, 0, 0, 0, 0)
+        self._reported_lost = 0
+
+    def restart(self) -> None:
+        """Begin a new stretch of frames: what was missed while the node did not listen is not lost."""
+        with self._lock:
+            self._heard_ns = time.monotonic_ns()
+            self._gaps.restart()
+
+    def heard(self, stamp_ns: int) -> None:
+        """Note that a frame with this stamp has arrived."""
+        with self._lock:
+            self._heard_ns = time.monotonic_ns()
+            self._gaps.add(stamp_ns)
+
+    def published(self, times: FrameTimes) -> None:
+        """Note what a published mask has cost."""
+        with self._lock:
+            self._times.append(times)
+
+    def error(self, reason: str) -> None:
+        """Keep the reason of the latest failure."""
+        with self._lock:
+            self._last_error = reason
+
+    def report(self, counts: FrameCounts) -> tuple[Health, dict[str, str]]:
+        """Judge what happened since the last report, and give the values of DESIGN.md's keys."""
+        with self._lock:
+            now_ns = time.monotonic_ns()
+            while self._times and now_ns - self._times[0].end_ns > _WINDOW_NS:
+                self._times.popleft()
+            times = list(self._times)
+            lost, last_error, silent_ns = self._gaps.lost, self._last_error, now_ns - self._heard_ns
+        health = _judge(self._reported, counts, lost - self._reported_lost, last_error, silent_ns, self.topic)
+        self._reported, self._reported_lost = counts, lost
+        values = {
+            "fps": f"{_rate_hz(times):.1f}",
+            "received": str(counts.received),
+            "published": str(counts.published),
+            "superseded": str(counts.superseded),
+            "stale": str(counts.stale),
+            "failed": str(counts.failed),
+            "in_flight": str(counts.in_flight),
+            "lost_upstream": str(lost),
+            **_percentiles("mask_age_ms", [entry.mask_age_ms for entry in times]),
+            **_percentiles("stamp_age_ms", [entry.stamp_age_ms for entry in times if entry.stamp_age_ms is not None]),
+        }
+        for stage in STAGES:
+            values |= _percentiles(f"{stage}_ms", [entry.stage_ms[stage] for entry in times])
+        return health, values | {"last_error": last_error}
+
+
+def status(name: str, hardware_id: str, health: Health, values: Mapping[str, str]) -> DiagnosticStatus:
+    """One DiagnosticStatus message."""
+    return DiagnosticStatus(
+        level=health.level,
+        name=name,
+        message=health.message,
+        hardware_id=hardware_id,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def _judge(before: FrameCounts, now: FrameCounts, lost: int, last_error: str, silent_ns: int, topic: str) -> Health:
+    received, published = now.received - before.received, now.published - before.published
+    failed, stale = now.failed - before.failed, now.stale - before.stale
+    if failed:
+        level = DiagnosticStatus.WARN if published else DiagnosticStatus.ERROR
+        return Health(level, f"{failed} frames failed: {last_error}")
+    if stale and not published:
+        return Health(
+            DiagnosticStatus.WARN,
+            f"every frame of {topic} is older than max_frame_age: do its clock and this node's agree "
+            "(a bag needs use_sim_time)?",
+        )
+    if silent_ns > _SILENCE_NS:
+        return Health(DiagnosticStatus.WARN, f"no frame on {topic} for {silent_ns / 1e9:.0f} s")
+    if lost > _LOSS_SHARE * (received + lost):
+        return Health(DiagnosticStatus.WARN, f"{lost} frames of {topic} lost on the way here: see docs/transport.md")
+    return Health(DiagnosticStatus.OK, "active")
+
+
+def _rate_hz(times: list[FrameTimes]) -> float:
+    if len(times) < 2:
+        return 0.0
+    return (len(times) - 1) * 1e9 / (times[-1].end_ns - times[0].end_ns)
+
+
+def _percentiles(key: str, values_ms: list[float]) -> dict[str, str]:
+    """``<key>_p50``, ``_p95``, ``_p99`` in milliseconds; empty where nothing was measured."""
+    ranks = (50, 95, 99)
+    if not values_ms:
+        return {f"{key}_p{rank}": "" for rank in ranks}
+    found = np.percentile(values_ms, ranks)
+    return {f"{key}_p{rank}": f"{value:.2f}" for rank, value in zip(ranks, found, strict=True)}

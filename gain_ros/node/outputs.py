@@ -1,0 +1,119 @@
+"""What one camera gets published: mask, confidence, colours, overlay and the meaning of the ids."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+
+from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.node.images import fill_image
+from gain_ros.runtime.drawing import colorize, overlay
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+    from gain_ros.runtime.segmenter import Segmentation
+
+# Every class is published as it is: no pixel is withheld for low confidence.
+_CONFIDENCE_THRESHOLD = 0.0
+
+
+class CameraOutputs:
+    """The publishers of one camera, below ``prefix``; usable from any thread once created.
+
+    Args:
+        node: the lifecycle node they belong to; they publish only while it is active.
+        prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
+        labels: the model's classes.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, labels: LabelSet) -> None:
+        self._node = node
+        self._labels = labels
+        self._publishers: list[Any] = []
+        self._mask = self._publisher(Image, f"{prefix}/mask")
+        self._confidence = self._publisher(Image, f"{prefix}/confidence")
+        self._color = self._publisher(Image, f"{prefix}/color")
+        self._overlay = self._publisher(Image, f"{prefix}/overlay")
+        self._label_info_json = self._publisher(String, f"{prefix}/label_info_json", latched=True)
+        try:
+            from vision_msgs.msg import LabelInfo
+        except ImportError:
+            self._label_info = None
+        else:
+            self._label_info = self._publisher(LabelInfo, f"{prefix}/label_info", latched=True)
+
+    def _publisher(self, message_type: type, topic: str, latched: bool = False) -> Any:
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        options = None if latched else QoSOverridingOptions.with_default_policies()
+        publisher = self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=options)
+        self._publishers.append(publisher)
+        return publisher
+
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether someone subscribes to the confidence."""
+        return self._confidence.get_subscription_count() > 0
+
+    def publish_label_info(self) -> None:
+        """Publish what the ids mean; latched, so it reaches subscribers that come later too."""
+        self._label_info_json.publish(String(data=label_info_json(self._labels)))
+        if self._label_info is not None:
+            self._label_info.publish(self._label_info_message())
+
+    def publish_mask(self, header: Header, segmentation: Segmentation) -> None:
+        """Publish the class ids (mono8) under the camera's own header."""
+        self._mask.publish(fill_image(Image(), segmentation.labels, header))
+
+    def publish_extras(self, header: Header, rgb: np.ndarray, segmentation: Segmentation, alpha: float) -> None:
+        """Publish confidence, colours and overlay, each only if someone subscribes.
+
+        Args:
+            header: the camera's header.
+            rgb: uint8 H×W×3, the camera's image.
+            segmentation: what the network said about it.
+            alpha: weight of the colours in the overlay, 0..1.
+        """
+        if segmentation.confidence is not None and self.wants_confidence:
+            self._confidence.publish(fill_image(Image(), segmentation.confidence, header))
+        if self._color.get_subscription_count():
+            self._color.publish(fill_image(Image(), colorize(segmentation.labels, self._labels), header))
+        if self._overlay.get_subscription_count():
+            self._overlay.publish(fill_image(Image(), overlay(rgb, segmentation.labels, self._labels, alpha), header))
+
+    def destroy(self) -> None:
+        """Take the publishers off the graph."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers.clear()
+
+    def _label_info_message(self) -> Any:
+        from vision_msgs.msg import LabelInfo, VisionClass
+
+        message = LabelInfo(threshold=_CONFIDENCE_THRESHOLD)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        names = enumerate(self._labels.names)
+        message.class_map = [VisionClass(class_id=index, class_name=name) for index, name in names]
+        return message
+
+
+def label_info_json(labels: LabelSet) -> str:
+    """The content of ``segmentation/label_info_json``: what LabelInfo says, and colours."""
+    classes = [
+        {"id": index, "name": name, "color": list(color)}
+        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
+    ]
+    return json.dumps(
+        {"label_set": labels.name, "classes": classes, "unlabelled_id": UNLABELLED, "threshold": _CONFIDENCE_THRESHOLD}
+    )

@@ -1,0 +1,202 @@
+"""The node's parameters: one table for their declaration, their checks and the text in config/segmentation.yaml."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+_CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+class Taken(enum.Enum):
+    """When a change takes effect."""
+
+    LIVE = "with the next frame"
+    CONFIGURE = "at the next configure; refused while the node is configured"
+    START = "at start only"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One parameter.
+
+    Attributes:
+        name: its name.
+        default: its default, which also fixes its type.
+        description: what it means, in words.
+        taken: when a change takes effect.
+        minimum, maximum: closed range of a number, or None.
+        check: gives the reason why a value is refused, or None.
+    """
+
+    name: str
+    default: Any
+    description: str
+    taken: Taken
+    minimum: float | None = None
+    maximum: float | None = None
+    check: Callable[[Any], str | None] | None = None
+
+    def descriptor(self) -> ParameterDescriptor:
+        """What ``ros2 param describe`` shows; rclpy enforces type, range and read-only from it."""
+        descriptor = ParameterDescriptor(
+            name=self.name,
+            description=self.description,
+            additional_constraints=f"Changes take effect {self.taken.value}.",
+            read_only=self.taken is Taken.START,
+        )
+        if isinstance(self.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=self.minimum, to_value=self.maximum)]
+        elif isinstance(self.default, int) and self.minimum is not None:
+            descriptor.integer_range = [IntegerRange(from_value=self.minimum, to_value=self.maximum)]
+        return descriptor
+
+
+def _check_model(value: str) -> str | None:
+    return None if value.strip() else "model is empty; expected the name of a shipped model or a model folder's path"
+
+
+def _check_engine(value: str) -> str | None:
+    from gain_ros.runtime.engines import ENGINES
+
+    return None if value in ("auto", *ENGINES) else f"engine is {value!r}; expected one of auto, {', '.join(ENGINES)}"
+
+
+def _check_device(value: str) -> str | None:
+    return None if _DEVICE.fullmatch(value) else f"device is {value!r}; expected auto, cpu, cuda or cuda:N"
+
+
+def _check_transport(value: str) -> str | None:
+    return None if value in ("raw", "compressed") else f"transport is {value!r}; expected raw or compressed"
+
+
+def _check_cameras(value: list[str]) -> str | None:
+    names = camera_names(value)
+    bad = [name for name in names if name and not _CAMERA_NAME.fullmatch(name)]
+    if bad:
+        return f"cameras has {bad}; expected names of letters, digits and underscores that begin with a letter"
+    if len(set(names)) < len(names):
+        return f"cameras is {list(value)}; expected each name once"
+    return None
+
+
+PARAMETERS = (
+    Spec(
+        "model",
+        "gain_nano_camvid",
+        "Name of a shipped model, or path of a model folder.",
+        Taken.CONFIGURE,
+        check=_check_model,
+    ),
+    Spec(
+        "engine",
+        "auto",
+        "Library that runs the network. auto measures those present, once per model and machine, and remembers the "
+        "fastest.",
+        Taken.CONFIGURE,
+        check=_check_engine,
+    ),
+    Spec(
+        "device",
+        "auto",
+        "auto, cpu, cuda or cuda:N. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
+        Taken.CONFIGURE,
+        check=_check_device,
+    ),
+    Spec(
+        "threads",
+        0,
+        "CPU threads the engine may use; 0 leaves the choice to the engine.",
+        Taken.CONFIGURE,
+        minimum=0,
+        maximum=1024,
+    ),
+    Spec(
+        "cameras",
+        [""],
+        "Names of the cameras served together, with one network call for all. Each reads <camera>/image and writes "
+        "segmentation/<camera>/... By default one camera without a name, which reads image and writes segmentation/...",
+        Taken.CONFIGURE,
+        check=_check_cameras,
+    ),
+    Spec(
+        "transport",
+        "raw",
+        "raw reads sensor_msgs/Image from the image topic; compressed reads sensor_msgs/CompressedImage (JPEG or PNG) "
+        "from <image topic>/compressed.",
+        Taken.CONFIGURE,
+        check=_check_transport,
+    ),
+    Spec(
+        "max_frame_age",
+        0.0,
+        "Seconds. A frame whose stamp is older than this by the node's clock when its turn comes is dropped as stale; "
+        "0 never drops. Off by default, because the camera's clock and the node's must agree (a bag needs "
+        "use_sim_time). On a robot 0.5 is a good value.",
+        Taken.LIVE,
+        minimum=0.0,
+        maximum=3600.0,
+    ),
+    Spec(
+        "max_pixels",
+        33_554_432,
+        "Largest height x width accepted. A larger image is refused before it is decoded, so that no single message "
+        "exhausts the memory.",
+        Taken.LIVE,
+        minimum=1,
+        maximum=1_073_741_824,
+    ),
+    Spec(
+        "overlay_alpha",
+        0.5,
+        "Weight of the class colours in segmentation/overlay; the camera image has the rest.",
+        Taken.LIVE,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Spec(
+        "autostart",
+        True,
+        "Configure and activate at start. Set it to false where a lifecycle manager does that.",
+        Taken.START,
+    ),
+)
+
+_BY_NAME = {spec.name: spec for spec in PARAMETERS}
+
+
+def declare_parameters(node: Any) -> None:
+    """Declare every parameter on ``node``.
+
+    Raises:
+        rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused.
+    """
+    for spec in PARAMETERS:
+        node.declare_parameter(spec.name, spec.default, spec.descriptor())
+
+
+def refusal(name: str, value: Any, *, configured: bool) -> str | None:
+    """The reason why parameter ``name`` cannot become ``value`` now, or None; parameters of others are never refused.
+
+    Args:
+        name: parameter.
+        value: the new value; its type and range are checked by rclpy.
+        configured: whether the node is past configure, so that some parameters are in use.
+    """
+    spec = _BY_NAME.get(name)
+    if spec is None or value is None:
+        return None
+    if configured and spec.taken is Taken.CONFIGURE:
+        return f"{name} is in use; bring the node to unconfigured first (ros2 lifecycle set: deactivate, cleanup)"
+    return spec.check(value) if spec.check else None
+
+
+def camera_names(value: list[str] | None) -> tuple[str, ...]:
+    """The ``cameras`` parameter as names; one camera without a name where none is given."""
+    return tuple(value) if value else ("",)

@@ -1,0 +1,315 @@
+"""The lifecycle node: wires camera topics, the worker and the outputs together. What they do is in their own files."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool
+
+from gain_ros.node.diagnostics import CameraMonitor, Health, status
+from gain_ros.node.images import decode_compressed, decode_image
+from gain_ros.node.newest import Frame, NewestFrames
+from gain_ros.node.outputs import CameraOutputs
+from gain_ros.node.parameters import camera_names, declare_parameters, refusal
+from gain_ros.node.process import ShutdownRequestedError, run_interruptible, run_node
+from gain_ros.node.worker import LiveSettings, Worker
+from gain_ros.runtime.segmenter import Segmenter
+
+_LOG_PERIOD_S = 5.0
+# Well below the two seconds in which the process must be gone after a signal.
+_STOP_TIMEOUT_S = 1.0
+
+
+def _transition(method: Callable[..., None]) -> Callable[..., TransitionCallbackReturn]:
+    """A lifecycle callback: what ``method`` raises is logged, kept for /diagnostics and refuses the transition."""
+
+    @functools.wraps(method)
+    def callback(node: SegmentationNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            method(node, state)
+        except ShutdownRequestedError:
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # the node must live on, in the state it was in, and say why
+            node.transition_failed(method.__name__.removeprefix("on_"), error)
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    return callback
+
+
+class SegmentationNode(LifecycleNode):
+    """Semantic segmentation of camera topics.
+
+    configure loads and warms up the model, activate subscribes, deactivate stops taking frames and lets the one at
+    work finish, cleanup frees the model. Topics are relative and listed in README.md, parameters in
+    config/segmentation.yaml.
+
+    Args:
+        open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=)``.
+        node_arguments: passed on to rclpy's node.
+    """
+
+    def __init__(self, open_segmenter: Callable[..., Any] = Segmenter.open, **node_arguments: Any) -> None:
+        super().__init__("segmentation_node", **node_arguments)
+        self._open_segmenter = open_segmenter
+        self._state = "unconfigured"
+        self._enabled = True
+        self._error = ""
+        self._loading = False
+        self._segmenter: Any = None
+        self._worker: Worker | None = None
+        self._frames = NewestFrames(())
+        self._monitors: dict[str, CameraMonitor] = {}
+        self._outputs: dict[str, CameraOutputs] = {}
+        self._inputs: list[Any] = []
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        declare_parameters(self)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
+        # Not the node's clock: with use_sim_time and no /clock yet that one stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics_timer = self.create_timer(1.0, self.publish_diagnostics, clock=steady)
+        self._autostart_timer = self.create_timer(0.0, self._on_autostart, clock=steady)
+
+    # Lifecycle
+
+    def _on_autostart(self) -> None:
+        self._autostart_timer.cancel()
+        if not self._value("autostart"):
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    @_transition
+    def on_configure(self, state: LifecycleState) -> None:
+        self._segmenter = self._load()
+        cameras = camera_names(self._value("cameras"))
+        self._frames = NewestFrames(cameras)
+        for camera in cameras:
+            self._monitors[camera] = CameraMonitor(self._input_topic(camera))
+            prefix = f"segmentation/{camera}" if camera else "segmentation"
+            self._outputs[camera] = CameraOutputs(self, prefix, self._segmenter.bundle.labels)
+        self._worker = Worker(
+            self._frames,
+            self._segmenter,
+            decode_compressed if self._compressed else decode_image,
+            self._outputs,
+            settings=self._live_settings,
+            clock_ns=lambda: self.get_clock().now().nanoseconds,
+            on_published=lambda camera, times: self._monitors[camera].published(times),
+            on_error=self._on_frame_error,
+        )
+        self._worker.start()
+        self._check(super().on_configure(state))
+        self._enter("inactive")
+        used = self._segmenter
+        self.get_logger().info(
+            f"model {used.bundle.name} on {used.engine} ({used.provider}, {used.device}): {used.reason}"
+        )
+
+    @_transition
+    def on_activate(self, state: LifecycleState) -> None:
+        self._check(super().on_activate(state))
+        for outputs in self._outputs.values():
+            outputs.publish_label_info()
+        self._enter("active")
+        if self._enabled:
+            self._subscribe()
+
+    @_transition
+    def on_deactivate(self, state: LifecycleState) -> None:
+        self._unsubscribe()
+        self._check(super().on_deactivate(state))
+        self._enter("inactive")
+
+    @_transition
+    def on_cleanup(self, state: LifecycleState) -> None:
+        self._release()
+        self._check(super().on_cleanup(state))
+        self._enter("unconfigured")
+
+    @_transition
+    def on_shutdown(self, state: LifecycleState) -> None:
+        self._unsubscribe()
+        self._release()
+        self._check(super().on_shutdown(state))
+        self._enter("finalized")
+
+    def transition_failed(self, transition: str, error: Exception) -> None:
+        """Say why a transition was refused, and undo what it had begun."""
+        self._error = f"{transition}: {error}"
+        self.get_logger().error(f"cannot {transition}: {error}")
+        if transition == "configure":
+            self._release()
+        elif transition == "activate":
+            self._unsubscribe()
+            self._state = "inactive"
+        self.publish_diagnostics()
+
+    def close(self) -> bool:
+        """Free everything before the node is destroyed; False when an engine is still busy and cannot be stopped."""
+        return self._release() and not self._loading
+
+    def _enter(self, state: str) -> None:
+        self._state, self._error = state, ""
+
+    @staticmethod
+    def _check(result: TransitionCallbackReturn) -> None:
+        if result != TransitionCallbackReturn.SUCCESS:
+            raise RuntimeError("a publisher refused the transition")
+
+    def _load(self) -> Any:
+        """Open the model in a thread of its own: it takes seconds, in which a signal must still end the process."""
+        self._loading = True
+        segmenter = run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
+        self._loading = False
+        return segmenter
+
+    def _open_and_warm_up(self) -> Any:
+        try:
+            segmenter = self._open_segmenter(
+                self._value("model"),
+                engine=self._value("engine"),
+                device=self._value("device"),
+                threads=self._value("threads") or None,
+            )
+            # Opening has run one frame; several cameras make larger batches, which engines prepare for on first use.
+            rgb, _ = segmenter.bundle.golden()
+            for cameras in range(2, len(camera_names(self._value("cameras"))) + 1):
+                segmenter.segment([rgb] * cameras)
+            return segmenter
+        finally:
+            self._loading = False
+
+    def _release(self) -> bool:
+        stopped = self._worker is None or self._worker.stop(_STOP_TIMEOUT_S)
+        self._worker = None
+        for outputs in self._outputs.values():
+            outputs.destroy()
+        self._outputs = {}
+        self._monitors = {}
+        if self._segmenter is not None and stopped:
+            self._segmenter.close()
+        self._segmenter = None
+        return stopped
+
+    # Frames
+
+    @property
+    def _compressed(self) -> bool:
+        return self._value("transport") == "compressed"
+
+    def _input_topic(self, camera: str) -> str:
+        """The topic to read after remapping. As image_transport does, /compressed is appended to the remapped name."""
+        base = self.resolve_topic_name(f"{camera}/image" if camera else "image")
+        return f"{base}/compressed" if self._compressed else base
+
+    def _subscribe(self) -> None:
+        message_type = CompressedImage if self._compressed else Image
+        for camera, monitor in self._monitors.items():
+            monitor.restart()
+            qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            subscription = self.create_subscription(
+                message_type,
+                monitor.topic,
+                functools.partial(self._on_image, camera),
+                qos,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            self._inputs.append(subscription)
+
+    def _unsubscribe(self) -> None:
+        """Stop taking frames and wait for the one at work, so that its mask still goes out."""
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
+        self._frames.drop_waiting()
+        while self._worker is not None and not self._frames.wait_idle(0.05) and self.context.ok():
+            pass
+
+    def _on_image(self, camera: str, message: Any) -> None:
+        self._frames.put(Frame(camera, message, time.monotonic_ns()))
+        stamp = message.header.stamp
+        self._monitors[camera].heard(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+    def _on_frame_error(self, camera: str, reason: str) -> None:
+        self._monitors[camera].error(reason)
+        self.get_logger().error(f"{camera or 'camera'}: {reason}", throttle_duration_sec=_LOG_PERIOD_S)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Subscribe or unsubscribe: while disabled no frame is received, none is counted and none costs anything."""
+        self._enabled = request.data
+        if self._state == "active":
+            if self._enabled and not self._inputs:
+                self._subscribe()
+            elif not self._enabled:
+                self._unsubscribe()
+        response.success = True
+        response.message = f"{'enabled' if self._enabled else 'disabled'} ({self._state})"
+        return response
+
+    # Parameters and diagnostics
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _live_settings(self) -> LiveSettings:
+        return LiveSettings(self._value("max_frame_age"), self._value("max_pixels"), self._value("overlay_alpha"))
+
+    def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
+        configured = self._state in ("inactive", "active")
+        reasons = [refusal(parameter.name, parameter.value, configured=configured) for parameter in parameters]
+        reason = "; ".join(filter(None, reasons))
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def publish_diagnostics(self) -> None:
+        """Publish one status per camera, or one for the node while no model is loaded."""
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        if self._segmenter is None or not self._monitors:
+            level = DiagnosticStatus.ERROR if self._error else DiagnosticStatus.OK
+            model = self._value("model")
+            values = {"state": self._state, "model": model, "engine": "", "provider": "", "last_error": self._error}
+            message.status = [status("segmentation", model, Health(level, self._error or self._state), values)]
+        else:
+            message.status = [self._camera_status(camera) for camera in self._monitors]
+        self._diagnostics.publish(message)
+
+    def _camera_status(self, camera: str) -> DiagnosticStatus:
+        segmenter = self._segmenter
+        health, values = self._monitors[camera].report(self._frames.counts(camera))
+        if self._error:
+            health = Health(DiagnosticStatus.ERROR, self._error)
+        elif self._state != "active" or not self._enabled:
+            health = Health(DiagnosticStatus.OK, self._state if self._enabled else f"{self._state}, disabled")
+        shared = {
+            "state": self._state,
+            "enabled": str(self._enabled).lower(),
+            "model": segmenter.bundle.name,
+            "engine": segmenter.engine,
+            "provider": segmenter.provider,
+            "device": segmenter.device,
+            "topic": self._monitors[camera].topic,
+        }
+        name = f"segmentation/{camera}" if camera else "segmentation"
+        return status(name, segmenter.bundle.name, health, shared | values)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point of ``ros2 run gain_ros segmentation_node``; ends with exit code 0 on SIGINT and SIGTERM."""
+    sys.exit(run_node(SegmentationNode, args))
+
+
+if __name__ == "__main__":
+    main()

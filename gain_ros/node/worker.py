@@ -1,0 +1,184 @@
+"""The one thread that turns waiting frames into published masks. Knows no ROS graph: clock, settings and outputs are
+handed in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from gain_ros.node.images import ImageError
+from gain_ros.node.newest import Frame, NewestFrames, Outcome
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Parameters that take effect with the next frame.
+
+    Attributes:
+        max_frame_age_s: age of a frame's stamp above which it is stale; 0 is off.
+        max_pixels: largest image accepted.
+        overlay_alpha: weight of the colours in the overlay.
+    """
+
+    max_frame_age_s: float
+    max_pixels: int
+    overlay_alpha: float
+
+
+class Outputs(Protocol):
+    """Where one camera's results go; see :class:`gain_ros.node.outputs.CameraOutputs`."""
+
+    wants_confidence: bool
+
+    def publish_mask(self, header: Any, segmentation: Any) -> None: ...
+
+    def publish_extras(self, header: Any, rgb: np.ndarray, segmentation: Any, alpha: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """What one published mask cost.
+
+    Attributes:
+        end_ns: ``time.monotonic_ns()`` when the frame was done.
+        mask_age_ms: from receipt of the frame to the mask's publication.
+        stamp_age_ms: from the frame's stamp to the mask's publication by the node's clock; None without a stamp.
+        stage_ms: wait, decode, pre, infer, post, publish.
+    """
+
+    end_ns: int
+    mask_age_ms: float
+    stamp_age_ms: float | None
+    stage_ms: Mapping[str, float]
+
+
+@dataclass
+class _Job:
+    """One frame on its way; ``times`` fills up as it goes."""
+
+    frame: Frame
+    rgb: np.ndarray
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Worker:
+    """Takes the newest frames, decodes, segments, publishes, and settles each exactly once.
+
+    Args:
+        frames: where they come from.
+        segmenter: has ``segment(frames, confidence=...)``.
+        decode: message and pixel bound to uint8 H×W×3 RGB; raises ImageError.
+        outputs: for every camera.
+        settings: read once a round.
+        clock_ns: the node's clock, for stamps.
+        on_published: told the camera and the times of every frame whose mask went out.
+        on_error: told the camera and the reason when a frame failed, or an output besides its mask.
+    """
+
+    def __init__(
+        self,
+        frames: NewestFrames,
+        segmenter: Any,
+        decode: Callable[[Any, int], np.ndarray],
+        outputs: Mapping[str, Outputs],
+        *,
+        settings: Callable[[], LiveSettings],
+        clock_ns: Callable[[], int],
+        on_published: Callable[[str, FrameTimes], None],
+        on_error: Callable[[str, str], None],
+    ) -> None:
+        self._frames = frames
+        self._segmenter = segmenter
+        self._decode = decode
+        self._outputs = outputs
+        self._settings = settings
+        self._clock_ns = clock_ns
+        self._on_published = on_published
+        self._on_error = on_error
+        # A daemon: an engine that hangs in native code must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="segmentation", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Close the frames and wait for the thread; False when it is still busy after ``timeout_s``."""
+        self._frames.close()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while frames := self._frames.take():
+            self._process(frames)
+
+    def _process(self, frames: list[Frame]) -> None:
+        settings = self._settings()
+        jobs = [job for frame in frames if (job := self._prepare(frame, settings)) is not None]
+        if not jobs:
+            return
+        confidence = any(self._outputs[job.frame.camera].wants_confidence for job in jobs)
+        try:
+            results = self._segmenter.segment([job.rgb for job in jobs], confidence=confidence)
+            pairs = list(zip(jobs, results, strict=True))
+        except Exception as error:  # whatever an engine raises costs these frames, not the node
+            for job in jobs:
+                self._fail(job.frame, f"engine: {type(error).__name__}: {error}")
+            return
+        published = [pair for pair in pairs if self._publish_mask(*pair)]
+        for job, result in published:
+            self._publish_extras(job, result, settings.overlay_alpha)
+
+    def _prepare(self, frame: Frame, settings: LiveSettings) -> _Job | None:
+        start_ns = time.monotonic_ns()
+        stamp_age_ms = self._stamp_age_ms(frame)
+        if settings.max_frame_age_s and stamp_age_ms is not None and stamp_age_ms > 1e3 * settings.max_frame_age_s:
+            self._frames.settle(frame, Outcome.STALE)
+            return None
+        try:
+            rgb = self._decode(frame.message, settings.max_pixels)
+        except ImageError as error:
+            self._fail(frame, str(error))
+            return None
+        except Exception as error:  # no message may end the worker
+            self._fail(frame, f"image: {type(error).__name__}: {error}")
+            return None
+        wait_ms = (start_ns - frame.received_ns) / 1e6
+        return _Job(frame, rgb, {"wait": wait_ms, "decode": _ms_since(start_ns)})
+
+    def _publish_mask(self, job: _Job, result: Any) -> bool:
+        start_ns = time.monotonic_ns()
+        try:
+            self._outputs[job.frame.camera].publish_mask(job.frame.message.header, result)
+        except Exception as error:
+            self._fail(job.frame, f"publish: {type(error).__name__}: {error}")
+            return False
+        end_ns = time.monotonic_ns()
+        job.stage_ms.update(result.stage_ms, publish=(end_ns - start_ns) / 1e6)
+        self._frames.settle(job.frame, Outcome.PUBLISHED)
+        times = FrameTimes(end_ns, (end_ns - job.frame.received_ns) / 1e6, self._stamp_age_ms(job.frame), job.stage_ms)
+        self._on_published(job.frame.camera, times)
+        return True
+
+    def _publish_extras(self, job: _Job, result: Any, alpha: float) -> None:
+        try:
+            self._outputs[job.frame.camera].publish_extras(job.frame.message.header, job.rgb, result, alpha)
+        except Exception as error:  # the mask is out already: the frame stays published
+            self._on_error(job.frame.camera, f"publish: {type(error).__name__}: {error}")
+
+    def _fail(self, frame: Frame, reason: str) -> None:
+        self._frames.settle(frame, Outcome.FAILED)
+        self._on_error(frame.camera, reason)
+
+    def _stamp_age_ms(self, frame: Frame) -> float | None:
+        stamp = frame.message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        return (self._clock_ns() - stamp_ns) / 1e6 if stamp_ns else None
+
+
+def _ms_since(start_ns: int) -> float:
+    return (time.monotonic_ns() - start_ns) / 1e6
