@@ -309,6 +309,8 @@ def _write_files(
                 "onnx_files", f"{form!r}: {source}", f"{', '.join(ONNX_FILES)}: a file", "correct the call"
             )
         shutil.copyfile(source, folder / ONNX_FILES[form])
+    for file in folder.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
 
 
 def _write_yaml(file: Path, document: dict[str, Any]) -> None:

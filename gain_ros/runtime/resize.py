@@ -18,8 +18,9 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     grows is interpolated bilinearly with half-pixel centres; each of the two steps rounds to 8 bit.
     Raises ValueError for anything but uint8 (H, W, 3) with pixels.
     """
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
-        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}; expected uint8 (H, W, 3) RGB with at least one pixel")
+    check_frame(rgb)
+    if rgb.strides[2] < 0:  # BGR seen backwards: the small picture is turned round instead of the large one
+        return resize_input(rgb[..., ::-1], size)[..., ::-1]
     height, width = size
     shrunk = (min(rgb.shape[0], height), min(rgb.shape[1], width))
     if rgb.shape[:2] != shrunk:
@@ -27,6 +28,12 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if shrunk != (height, width):
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
     return rgb
+
+
+def check_frame(rgb: np.ndarray) -> None:
+    """Raises ValueError unless ``rgb`` is uint8 (H, W, 3) with pixels."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}; expected uint8 (H, W, 3) RGB with at least one pixel")
 
 
 def labels_from_logits(

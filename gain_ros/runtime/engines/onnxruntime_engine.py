@@ -1,0 +1,51 @@
+"""ONNX Runtime: the default on CPUs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+
+from gain_ros.bundle import Bundle
+from gain_ros.runtime.engines import EngineUnavailable, check_images
+from gain_ros.runtime.engines.graph import logits_graph
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+class OnnxRuntimeEngine:
+    """Runs ``logits.onnx`` on the CPU, or with CUDA where onnxruntime-gpu is installed and works."""
+
+    name = "onnxruntime"
+    version = ort.__version__
+    whole_step = False
+
+    def __init__(self, bundle: Bundle, device: str, threads: int | None):
+        graph = logits_graph(bundle, self.name)
+        offered = ort.get_available_providers()
+        if device == "cuda" and _CUDA not in offered:
+            raise EngineUnavailable(
+                f"onnxruntime {ort.__version__} has no CUDA provider (it offers {', '.join(offered)}); "
+                "install onnxruntime-gpu in its place or ask for device 'cpu'"
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        # Spinning threads gain little and take the cores from the camera driver and the ROS graph.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = [_CPU] if device == "cpu" or _CUDA not in offered else [_CUDA, _CPU]
+        self._session = ort.InferenceSession(str(graph), options, providers=providers)
+        self.provider = self._session.get_providers()[0]
+        self.device = "cuda" if self.provider == _CUDA else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            raise EngineUnavailable(
+                f"onnxruntime {ort.__version__} could not start its CUDA provider and would run on {self.provider}; "
+                "its log above names the missing library, or ask for device 'cpu'"
+            )
+        self._input = self._session.get_inputs()[0].name
+        self._size = bundle.input_size
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        check_images(images, self._size)
+        return self._session.run(None, {self._input: images})[0]
+
+    def close(self) -> None:
+        self._session = None

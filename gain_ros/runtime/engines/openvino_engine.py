@@ -1,0 +1,53 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+
+from gain_ros.bundle import Bundle
+from gain_ros.runtime.engines import EngineUnavailable, check_images
+from gain_ros.runtime.engines.graph import logits_graph
+
+
+class OpenVinoEngine:
+    """Runs ``logits.onnx`` on the CPU in float32."""
+
+    name = "openvino"
+    version = ov.__version__.split("-")[0]
+    whole_step = False
+    device = "cpu"
+
+    def __init__(self, bundle: Bundle, device: str, threads: int | None):
+        graph = logits_graph(bundle, self.name)
+        if device == "cuda":
+            raise EngineUnavailable(
+                "openvino has no CUDA device, it runs on the CPU; take engine 'torch' or 'onnxruntime' for a GPU"
+            )
+        # Left alone, CPUs with bfloat16 units compute in bfloat16, which moves class borders.
+        self._options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if threads is not None:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self._core = ov.Core()
+        self._graph = graph
+        self._size = bundle.input_size
+        self._single = self._compile(batch=1)
+        self._batched: ov.InferRequest | None = None
+        self.provider = self._single.get_compiled_model().get_property("EXECUTION_DEVICES")[0]
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        check_images(images, self._size)
+        if len(images) == 1:
+            return self._single.infer({0: images})[0]
+        if self._batched is None:
+            self._batched = self._compile(batch=-1)
+        return self._batched.infer({0: images})[0]
+
+    def close(self) -> None:
+        self._single = self._batched = None
+
+    def _compile(self, batch: int) -> ov.InferRequest:
+        """A request for one batch size, or for any (-1), which is some percent slower."""
+        model = self._core.read_model(self._graph)
+        model.reshape([batch, *self._size, 3])
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()

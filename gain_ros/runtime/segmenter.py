@@ -1,0 +1,176 @@
+"""Frames in, masks out: one model in one engine, with the resizes around it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gain_ros.bundle import Bundle, find_model, read_bundle
+from gain_ros.runtime import auto
+from gain_ros.runtime.engines import Engine, EngineUnavailable, GoldenMismatch, available_engines, open_engine
+from gain_ros.runtime.resize import check_frame, labels_from_logits, resize_input
+
+__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter"]
+
+GOLDEN_AGREEMENT = 0.999
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The mask of one frame, at the frame's size. The arrays belong to whoever holds this.
+
+    ``labels`` is uint8 (H, W), class ids; ``confidence`` is uint8 (H, W), the label's probability in 1/255, or None
+    where it was not asked for. ``stage_ms`` holds "pre", "infer" and "post": the milliseconds that the call spent in
+    each stage, for all its frames together.
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray | None
+    stage_ms: dict[str, float]
+
+
+class Segmenter:
+    """A model that is loaded, tested and warm. Make it with ``Segmenter.open``; several threads may share it.
+
+    ``bundle`` is the model folder; ``engine``, ``provider`` and ``device`` are what runs; ``reason`` is why "auto" took
+    this engine, or "as asked".
+    """
+
+    def __init__(self, bundle: Bundle, engine: Engine, reason: str):
+        self.bundle = bundle
+        self.engine = engine.name
+        self.engine_version = engine.version
+        self.provider = engine.provider
+        self.device = engine.device
+        self.reason = reason
+        self._engine: Engine | None = engine
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        model: str | os.PathLike[str],
+        engine: str = "auto",
+        device: str = "auto",
+        *,
+        threads: int | None = None,
+    ) -> Segmenter:
+        """Loads ``model`` (folder or shipped name), runs its golden pair and is then ready for frames.
+
+        ``engine`` is a name from ``available_engines()`` or "auto"; ``device`` is "cpu", "cuda" (never a silent CPU
+        run) or "auto"; ``threads`` bounds the engine's CPU threads.
+        Raises BundleError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
+        where the engine's result is wrong, ValueError for unknown names.
+        """
+        bundle = read_bundle(find_model(model))
+        golden = bundle.golden()
+
+        def open_one(name: str) -> Segmenter:
+            segmenter = cls(bundle, open_engine(name, bundle, device, threads), "as asked")
+            try:
+                segmenter._check_golden(*golden)
+            except BaseException:
+                segmenter.close()
+                raise
+            return segmenter
+
+        if engine != "auto":
+            return open_one(engine)
+        names = available_engines()
+        identity = {
+            "model": bundle.digest,
+            "device": device,
+            "threads": threads,
+            "machine": auto.machine(names),
+        }
+        chosen, reason = auto.choose(
+            names, identity, open_one, run=lambda each: each.segment([golden[0]], confidence=False), close=cls.close
+        )
+        chosen.reason = reason
+        return chosen
+
+    def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Segmentation]:
+        """Masks of frames, uint8 (H, W, 3) RGB each; the sizes may differ, the engine sees one batch.
+
+        Raises ValueError for anything else, RuntimeError after ``close``.
+        """
+        if not frames:
+            return []
+        for frame in frames:
+            check_frame(frame)
+        engine = self._engine
+        if engine is None:
+            raise RuntimeError("this Segmenter is closed; open another one")
+        return (
+            self._whole_step(engine, frames, confidence)
+            if engine.whole_step
+            else self._steps(engine, frames, confidence)
+        )
+
+    def close(self) -> None:
+        """Frees the model. May be called again."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _steps(self, engine: Engine, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+        start = time.perf_counter()
+        images = [resize_input(frame, self.bundle.input_size) for frame in frames]
+        batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
+        resized = time.perf_counter()
+        with self._lock:
+            logits = engine.logits(batch)
+        inferred = time.perf_counter()
+        masks = [
+            labels_from_logits(each, frame.shape[:2], confidence) for each, frame in zip(logits, frames, strict=True)
+        ]
+        stage_ms = _stage_ms(start, resized, inferred, time.perf_counter())
+        return [Segmentation(*mask, stage_ms) for mask in masks]
+
+    def _whole_step(self, engine: Engine, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+        """For engines that do the resizes themselves: one batch for each frame size."""
+        start = time.perf_counter()
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, frame in enumerate(frames):
+            places.setdefault(frame.shape, []).append(place)
+        batches = [(group, np.stack([frames[place] for place in group])) for group in places.values()]
+        stacked = time.perf_counter()
+        masks = {}
+        with self._lock:
+            for group, batch in batches:
+                masks.update(zip(group, zip(*engine.labels(batch), strict=True), strict=True))
+        stage_ms = _stage_ms(start, stacked, (end := time.perf_counter()), end)
+        return [
+            Segmentation(masks[place][0], masks[place][1] if confidence else None, stage_ms)
+            for place in range(len(frames))
+        ]
+
+    def _check_golden(self, rgb: np.ndarray, expected: np.ndarray) -> None:
+        labels = self.segment([rgb], confidence=False)[0].labels
+        agreement = float((labels == expected).mean())
+        if agreement < GOLDEN_AGREEMENT:
+            raise GoldenMismatch(
+                f"engine {self.engine!r} ({self.engine_version}, {self.provider}) gives {100 * agreement:.2f} % of the "
+                f"golden pixels of model {self.bundle.name!r}, expected {100 * GOLDEN_AGREEMENT:.1f} %; take another "
+                "engine, or package the model again if every engine fails"
+            )
+
+
+def _stage_ms(start: float, prepared: float, inferred: float, end: float) -> dict[str, float]:
+    return {
+        "pre": 1e3 * (prepared - start),
+        "infer": 1e3 * (inferred - prepared),
+        "post": 1e3 * (end - inferred),
+    }
