@@ -26,7 +26,9 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if rgb.shape[:2] != shrunk:
         rgb = cv2.resize(rgb, shrunk[::-1], interpolation=cv2.INTER_AREA)
     if shrunk != (height, width):
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+        # In float32: cv2's 8-bit bilinear is coarser than its rounding.
+        grown = cv2.resize(rgb.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        rgb = np.add(grown, 0.5, out=grown).astype(np.uint8)
     return rgb
 
 

@@ -1,0 +1,159 @@
+"""The real engines on a small random network: same masks, same manners."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gain_ros.bundle import read_bundle
+from gain_ros.model import load_model
+from gain_ros.model.deploy import LabelsForm
+from gain_ros.runtime import engines
+from gain_ros.runtime.engines import ENGINES, EngineUnavailable, available_engines, open_engine
+from gain_ros.runtime.segmenter import Segmenter
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, model_folder: Path):
+    if request.param not in available_engines():
+        pytest.skip(f"{request.param} is not installed")
+    opened = open_engine(request.param, read_bundle(model_folder), "cpu", threads=1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def reference(model_folder: Path) -> LabelsForm:
+    bundle = read_bundle(model_folder)
+    return LabelsForm(load_model(model_folder), bundle.mean, bundle.std, bundle.input_size).eval()
+
+
+@pytest.mark.parametrize("frame", [(128, 192), (90, 160), (64, 96), (40, 50), (200, 70)])
+@pytest.mark.parametrize("name", ENGINES)
+def test_masks_agree_with_pytorch(
+    name: str, frame: tuple[int, int], picture, model_folder: Path, reference: LabelsForm
+) -> None:
+    if name not in available_engines():
+        pytest.skip(f"{name} is not installed")
+    rgb = picture(*frame, seed=1)
+    with torch.inference_mode():
+        labels, confidence = (output[0].numpy() for output in reference(torch.from_numpy(rgb)[None]))
+    assert len(np.unique(labels)) > 3
+    with Segmenter.open(model_folder, name, "cpu") as segmenter:
+        mask = segmenter.segment([rgb])[0]
+    assert (mask.labels == labels).mean() >= 0.999
+    difference = np.abs(mask.confidence.astype(int) - confidence)
+    assert np.percentile(difference, 99) <= 3
+
+
+def test_a_batch_is_its_images(engine, picture) -> None:
+    images = np.stack([picture(64, 96, seed=seed) for seed in range(3)])
+    together = engine.logits(images)
+    assert together.dtype == np.float32
+    assert together.flags.c_contiguous
+    assert together.shape == (3, 11, *together.shape[2:])
+    for image, logits in zip(images, together, strict=True):
+        np.testing.assert_allclose(engine.logits(image[None])[0], logits, atol=1e-3 * np.ptp(logits))
+
+
+def test_results_belong_to_the_caller(engine, picture) -> None:
+    first = engine.logits(picture(64, 96, seed=0)[None])
+    kept = first.copy()
+    engine.logits(picture(64, 96, seed=1)[None])
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 64, 95, 3), np.uint8),
+        np.zeros((64, 96, 3), np.uint8),
+        np.zeros((1, 3, 64, 96), np.uint8),
+        np.zeros((0, 64, 96, 3), np.uint8),
+        np.zeros((1, 64, 96, 3), np.float32),
+    ],
+)
+def test_wrong_images_say_what_is_expected(engine, images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"images are .* expected uint8 \(N, 64, 96, 3\)"):
+        engine.logits(images)
+
+
+def test_an_engine_says_what_runs(engine) -> None:
+    assert engine.device == "cpu"
+    assert "CPU" in engine.provider
+    assert engine.version[0].isdigit()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_gpu_that_is_not_there_is_an_error(name: str, model_folder: Path) -> None:
+    if name not in available_engines() or torch.cuda.is_available():
+        pytest.skip(f"{name} is not installed, or there is a GPU")
+    with pytest.raises(EngineUnavailable, match=f"{name}.*'?cpu'?|{name}.*for a GPU"):
+        open_engine(name, read_bundle(model_folder), "cuda")
+
+
+def test_onnxruntime_names_the_providers_it_has(model_folder: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("onnxruntime has CUDA")
+    with pytest.raises(EngineUnavailable, match="CPUExecutionProvider"):
+        open_engine("onnxruntime", read_bundle(model_folder), "cuda")
+
+
+def test_onnxruntime_that_falls_back_is_an_error(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda *arguments, **_: session(*arguments, providers=providers[1:])
+    )
+    with pytest.raises(EngineUnavailable, match="would run on CPUExecutionProvider"):
+        open_engine("onnxruntime", read_bundle(model_folder), "cuda")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_folder_without_onnx_needs_torch(name: str, model_folder: Path) -> None:
+    pytest.importorskip(name)
+    bundle = read_bundle(model_folder)
+    bare = dataclasses.replace(bundle, sha256={k: v for k, v in bundle.sha256.items() if k != "logits.onnx"})
+    with pytest.raises(EngineUnavailable, match=r"needs logits\.onnx.*engine 'torch'"):
+        open_engine(name, bare)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_graph_that_does_not_load_is_one_clear_error(name: str, model_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip(name)
+    (tmp_path / "logits.onnx").write_bytes(b"no graph")
+    with pytest.raises(EngineUnavailable, match=f"{name}.*cannot load model 'random_nano'"):
+        open_engine(name, dataclasses.replace(read_bundle(model_folder), path=tmp_path))
+
+
+def test_what_is_not_installed_is_not_offered(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: name == "torch" or None)
+    assert available_engines() == ("torch",)
+    with pytest.raises(EngineUnavailable, match=r"not installed \(found: torch\).*pip install openvino"):
+        open_engine("openvino", read_bundle(model_folder))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": "caffe"}, {"name": "torch", "device": "tpu"}, {"name": "torch", "threads": 0}]
+)
+def test_wrong_requests_name_the_choices(wrong: dict, model_folder: Path) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        open_engine(bundle=read_bundle(model_folder), **wrong)
+
+
+def test_the_runtime_imports_no_engine_until_one_is_opened() -> None:
+    code = (
+        "import sys, gain_ros.runtime.segmenter as s; s.available_engines();"
+        "print(sorted({'torch', 'onnxruntime', 'openvino', 'rclpy'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

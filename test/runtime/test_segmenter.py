@@ -1,0 +1,219 @@
+"""The Segmenter around a scripted engine, and around real ones where files and start-up matter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from gain_ros import bundle as bundle_module
+from gain_ros.bundle import BundleError, read_bundle
+from gain_ros.runtime import segmenter as segmenter_module
+from gain_ros.runtime.segmenter import EngineUnavailable, GoldenMismatch, Segmenter
+
+CLASSES = 3
+
+
+class ScriptedEngine:
+    """Class = which channel of the image is brightest; keeps what it was given and whether two calls ever met."""
+
+    name, version, provider, device = "scripted", "1.0", "Script", "cpu"
+
+    def __init__(self, whole_step: bool = False):
+        self.whole_step = whole_step
+        self.calls: list[tuple[int, ...]] = []
+        self.closed = 0
+        self.met = False
+        self._busy = False
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        self._enter(images)
+        return np.moveaxis(images, 3, 1).astype(np.float32) / 10
+
+    def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._enter(frames)
+        return frames.argmax(3).astype(np.uint8), frames.max(3)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _enter(self, images: np.ndarray) -> None:
+        self.met |= self._busy
+        self._busy = True
+        self.calls.append(images.shape)
+        time.sleep(0.001)
+        self._busy = False
+
+
+@pytest.fixture
+def scripted(model_folder: Path) -> tuple[Segmenter, ScriptedEngine]:
+    engine = ScriptedEngine()
+    return Segmenter(read_bundle(model_folder), engine, "as asked"), engine
+
+
+def flat(height: int, width: int, brightest: int) -> np.ndarray:
+    frame = np.full((height, width, 3), 20, np.uint8)
+    frame[..., brightest] = 200
+    return frame
+
+
+def test_masks_have_their_frames_size_and_order(scripted) -> None:
+    segmenter, engine = scripted
+    frames = [flat(70, 50, 2), flat(64, 96, 0), flat(9, 200, 1)]
+    masks = segmenter.segment(frames)
+    assert engine.calls == [(3, 64, 96, 3)]
+    for mask, frame, label in zip(masks, frames, (2, 0, 1), strict=True):
+        assert mask.labels.shape == mask.confidence.shape == frame.shape[:2]
+        assert (mask.labels == label).all()
+        assert (mask.confidence == 255).all()
+        assert mask.stage_ms.keys() == {"pre", "infer", "post"}
+        assert mask.stage_ms["infer"] >= 1.0
+
+
+def test_confidence_only_when_asked(scripted) -> None:
+    assert scripted[0].segment([flat(8, 8, 0)], confidence=False)[0].confidence is None
+
+
+def test_no_frames_no_masks(scripted) -> None:
+    segmenter, engine = scripted
+    assert segmenter.segment([]) == []
+    assert engine.calls == []
+
+
+@pytest.mark.parametrize("whole_step", [False, True])
+@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+def test_one_wrong_frame_is_refused_before_the_engine(model_folder: Path, frame: np.ndarray, whole_step: bool) -> None:
+    engine = ScriptedEngine(whole_step)
+    with (
+        Segmenter(read_bundle(model_folder), engine, "") as segmenter,
+        pytest.raises(ValueError, match="expected uint8"),
+    ):
+        segmenter.segment([flat(8, 8, 0), frame])
+    assert engine.calls == []
+
+
+def test_an_engine_that_does_the_whole_step_gets_one_batch_a_size(model_folder: Path) -> None:
+    engine = ScriptedEngine(whole_step=True)
+    frames = [flat(7, 5, 2), flat(6, 9, 0), flat(7, 5, 1)]
+    with Segmenter(read_bundle(model_folder), engine, "") as segmenter:
+        masks = segmenter.segment(frames)
+        bare = segmenter.segment(frames[:1], confidence=False)
+    assert engine.calls == [(2, 7, 5, 3), (1, 6, 9, 3), (1, 7, 5, 3)]
+    for mask, frame, label in zip(masks, frames, (2, 0, 1), strict=True):
+        assert mask.labels.shape == frame.shape[:2]
+        assert (mask.labels == label).all()
+        assert (mask.confidence == 200).all()
+    assert bare[0].confidence is None
+
+
+def test_threads_meet_in_turn_at_the_engine(scripted) -> None:
+    segmenter, engine = scripted
+    wrong = []
+
+    def work(label: int) -> None:
+        for _ in range(10):
+            labels = segmenter.segment([flat(16, 16, label)], confidence=False)[0].labels
+            wrong.extend(labels[labels != label])
+
+    threads = [threading.Thread(target=work, args=(label,)) for label in range(CLASSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(engine.calls) == 30
+    assert not engine.met
+    assert wrong == []
+
+
+def test_close_frees_once_and_ends_the_service(scripted) -> None:
+    segmenter, engine = scripted
+    with segmenter:
+        pass
+    segmenter.close()
+    assert engine.closed == 1
+    with pytest.raises(RuntimeError, match="closed"):
+        segmenter.segment([flat(8, 8, 0)])
+
+
+def test_open_by_name_says_what_runs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_module, "_model_homes", lambda: [model_folder.parent])
+    with Segmenter.open(model_folder.name, "onnxruntime", "cpu", threads=1) as segmenter:
+        assert (segmenter.engine, segmenter.provider, segmenter.device) == (
+            "onnxruntime",
+            "CPUExecutionProvider",
+            "cpu",
+        )
+        assert segmenter.reason == "as asked"
+        assert segmenter.bundle.name == "random_nano"
+        labels = segmenter.segment([segmenter.bundle.golden()[0]])[0].labels
+    assert (labels == segmenter.bundle.golden()[1]).mean() >= 0.999
+
+
+def repainted(model_folder: Path, tmp_path: Path, share: float) -> Path:
+    """A copy of the model whose golden labels are changed in ``share`` of the rows."""
+    folder = shutil.copytree(model_folder, tmp_path / "repainted")
+    labels = read_bundle(folder).golden()[1]
+    rows = round(share * len(labels))
+    labels[:rows] = (labels[:rows] + 1) % CLASSES
+    cv2.imwrite(str(folder / "golden_labels.png"), labels)
+    document = yaml.safe_load((folder / "model.yaml").read_text())
+    document["sha256"]["golden_labels.png"] = bundle_module._sha256(folder / "golden_labels.png")
+    (folder / "model.yaml").write_text(yaml.safe_dump(document))
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "auto"])
+def test_a_golden_mismatch_refuses_to_start(
+    engine: str, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(segmenter_module, "available_engines", lambda: ("onnxruntime",))
+    folder = repainted(model_folder, tmp_path, 0.3)
+    with pytest.raises(GoldenMismatch, match=r"'onnxruntime' .* gives (69|7\d)\.\d\d % .* expected 99\.9 %"):
+        Segmenter.open(folder, engine, "cpu")
+
+
+def test_a_changed_model_does_not_open(model_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "changed")
+    (folder / "logits.onnx").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"logits\.onnx: found sha256"):
+        Segmenter.open(folder, "onnxruntime")
+
+
+def test_a_failed_start_frees_the_engine(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine()
+    monkeypatch.setattr(segmenter_module, "open_engine", lambda *_: engine)
+    with pytest.raises(GoldenMismatch):
+        Segmenter.open(model_folder, "onnxruntime")
+    assert engine.closed == 1
+
+
+def test_auto_measures_once_and_remembers(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    names = ("onnxruntime", "openvino")
+    monkeypatch.setattr(segmenter_module, "available_engines", lambda: names)
+    with Segmenter.open(model_folder, device="cpu") as first:
+        assert first.engine in names
+        assert first.reason.startswith(first.engine)
+        assert all(name in first.reason for name in names)
+        assert "cached" not in first.reason
+    with Segmenter.open(model_folder, device="cpu") as second:
+        assert second.engine == first.engine
+        assert second.reason == first.reason.replace(")", ", cached)")
+    with Segmenter.open(model_folder, device="cpu", threads=1) as other:
+        assert "cached" not in other.reason
+    assert len(json.loads((tmp_path / "gain_ros" / "auto.json").read_text())) == 2
+
+
+def test_auto_with_a_gpu_that_is_not_there(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(segmenter_module, "available_engines", lambda: ("openvino",))
+    with pytest.raises(EngineUnavailable, match="openvino has no CUDA"):
+        Segmenter.open(model_folder, device="cuda")
