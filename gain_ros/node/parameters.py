@@ -10,8 +10,9 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from gain_ros.runtime.engines import DEVICES, ENGINES
+
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 class Taken(enum.Enum):
@@ -63,13 +64,11 @@ def _check_model(value: str) -> str | None:
 
 
 def _check_engine(value: str) -> str | None:
-    from gain_ros.runtime.engines import ENGINES
-
     return None if value in ("auto", *ENGINES) else f"engine is {value!r}; expected one of auto, {', '.join(ENGINES)}"
 
 
 def _check_device(value: str) -> str | None:
-    return None if _DEVICE.fullmatch(value) else f"device is {value!r}; expected auto, cpu, cuda or cuda:N"
+    return None if value in DEVICES else f"device is {value!r}; expected one of {', '.join(DEVICES)}"
 
 
 def _check_transport(value: str) -> str | None:
@@ -105,7 +104,7 @@ PARAMETERS = (
     Spec(
         "device",
         "auto",
-        "auto, cpu, cuda or cuda:N. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
+        "auto, cpu or cuda. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
         Taken.CONFIGURE,
         check=_check_device,
     ),

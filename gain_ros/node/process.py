@@ -48,6 +48,9 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         executor.spin()
     except ExternalShutdownException:
         pass
+    except Exception:
+        if rclpy.ok():  # otherwise a callback was under way when the signal took the graph from it
+            raise
     finally:
         idle = node.close()
         executor.shutdown()

@@ -19,7 +19,7 @@ from std_srvs.srv import SetBool
 
 from gain_ros.node.diagnostics import CameraMonitor, Health, status
 from gain_ros.node.images import decode_compressed, decode_image
-from gain_ros.node.newest import Frame, NewestFrames
+from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, refusal
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible, run_node
@@ -157,6 +157,10 @@ class SegmentationNode(LifecycleNode):
             self._state = "inactive"
         self.publish_diagnostics()
 
+    def frame_counts(self, camera: str = "") -> FrameCounts:
+        """How the frames of one camera ended since configure."""
+        return self._frames.counts(camera)
+
     def close(self) -> bool:
         """Free everything before the node is destroyed; False when an engine is still busy and cannot be stopped."""
         return self._release() and not self._loading
@@ -244,6 +248,8 @@ class SegmentationNode(LifecycleNode):
         self._monitors[camera].heard(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
     def _on_frame_error(self, camera: str, reason: str) -> None:
+        if not self.context.ok():  # a signal took the graph from the frame at work
+            return
         self._monitors[camera].error(reason)
         self.get_logger().error(f"{camera or 'camera'}: {reason}", throttle_duration_sec=_LOG_PERIOD_S)
 

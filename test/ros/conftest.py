@@ -1,0 +1,50 @@
+"""Every test on a ROS graph of its own, so that any number of them run at once, in one test run or in several."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"
+
+# One local port for each domain id that every DDS vendor allows; whoever holds the port has the domain, and a process
+# that dies lets go.
+_CLAIM_PORT = 23400
+_DOMAIN_IDS = range(1, 102)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture
+def domain_id(monkeypatch):
+    """A ROS domain that nobody else on this machine's test runs uses while the test lasts."""
+    first = os.getpid() % len(_DOMAIN_IDS)
+    for candidate in [*_DOMAIN_IDS[first:], *_DOMAIN_IDS[:first]]:
+        with socket.socket() as claim:
+            try:
+                claim.bind(("127.0.0.1", _CLAIM_PORT + candidate))
+            except OSError:
+                continue
+            monkeypatch.setenv("ROS_DOMAIN_ID", str(candidate))
+            yield candidate
+            return
+    pytest.fail("no free ROS domain: are a hundred tests running?")
+
+
+@pytest.fixture
+def graph(domain_id):
+    from graph import Graph
+
+    one = Graph(domain_id)
+    yield one
+    one.close()

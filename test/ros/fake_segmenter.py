@@ -1,0 +1,64 @@
+"""A segmenter without a network, and a node process around it (``python fake_segmenter.py --ros-args ...``)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from gain_ros.labels import CAMVID
+
+POISON = (13, 13, 13)
+"""A frame whose first pixel has this colour makes the engine fail."""
+
+
+class FakeSegmenter:
+    """Labels each pixel by its red value, so that a test can tell what the mask of its frame must be.
+
+    Args:
+        model: ``fake``, or ``fake:delay_ms=50`` (how long one call takes), ``fake:open_s=30`` (how long opening takes),
+            ``fake:broken=1`` (opening fails).
+    """
+
+    engine, provider, device, reason = "fake", "none", "cpu", "it is the only one"
+
+    def __init__(self, model: str, engine: str = "auto", device: str = "auto", threads: int | None = None) -> None:
+        options = dict(option.split("=") for option in model.partition(":")[2].split(",") if option)
+        self.options = {"engine": engine, "device": device, "threads": threads}
+        self.delay_s = float(options.get("delay_ms", 0)) / 1000
+        self.calls: list[tuple[int, bool]] = []
+        self.closed = False
+        self.bundle = SimpleNamespace(name=model, labels=CAMVID, golden=lambda: (np.zeros((4, 4, 3), np.uint8), None))
+        time.sleep(float(options.get("open_s", 0)))
+        if "broken" in options:
+            raise ValueError("model.yaml: found nothing; expected a model folder; give the name of a shipped model")
+
+    def segment(self, frames: list[np.ndarray], confidence: bool = True) -> list[SimpleNamespace]:
+        time.sleep(self.delay_s)
+        self.calls.append((len(frames), confidence))
+        if any(tuple(rgb[0, 0].tolist()) == POISON for rgb in frames):
+            raise RuntimeError("the engine does not like this frame")
+        stage_ms = {"pre": 0.1, "infer": 1e3 * self.delay_s, "post": 0.1}
+        return [
+            SimpleNamespace(
+                labels=expected_mask(rgb), confidence=rgb[..., 1].copy() if confidence else None, stage_ms=stage_ms
+            )
+            for rgb in frames
+        ]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def expected_mask(rgb: np.ndarray) -> np.ndarray:
+    """The mask of a frame: uint8 H×W."""
+    return rgb[..., 0] % len(CAMVID)
+
+
+if __name__ == "__main__":
+    from gain_ros.node.process import run_node
+    from gain_ros.node.segmentation_node import SegmentationNode
+
+    sys.exit(run_node(lambda: SegmentationNode(FakeSegmenter)))

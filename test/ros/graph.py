@@ -1,0 +1,160 @@
+"""A tester on a ROS graph of its own: publishes frames, collects what comes back, waits without sleeping longer than
+needed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from gain_ros.node.segmentation_node import SegmentationNode
+
+DEADLINE_S = 15.0
+
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Wait until ``condition`` gives something true and return that; fail after the deadline."""
+    end = time.monotonic() + deadline_s
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_s:g} s: {what}")
+        time.sleep(0.005)
+    return value
+
+
+class Spinner:
+    """Spins nodes in a thread until closed."""
+
+    def __init__(self, context: Any, *nodes: Any) -> None:
+        self.executor = SingleThreadedExecutor(context=context)
+        for node in nodes:
+            self.executor.add_node(node)
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+        self.thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.thread.join(5)
+
+
+class Graph:
+    """One domain with a tester node in it, and whatever nodes under test are started.
+
+    Args:
+        domain_id: the ROS domain.
+    """
+
+    def __init__(self, domain_id: int) -> None:
+        self.domain_id = domain_id
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain_id)
+        self.node = rclpy.create_node("tester", context=self.context)
+        self.received: dict[str, list[Any]] = {}
+        self._spinner = Spinner(self.context, self.node)
+        self._under_test: list[tuple[SegmentationNode, Spinner]] = []
+        self._publishers: dict[str, Any] = {}
+        self.listen(DiagnosticArray, "/diagnostics", RELIABLE)
+
+    def close(self) -> None:
+        for node, spinner in self._under_test:
+            node.close()
+            spinner.close()
+            node.destroy_node()
+        self._spinner.close()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+    def start(
+        self, open_segmenter: Callable[..., Any], *, arguments: list[str] | None = None, **parameters: Any
+    ) -> SegmentationNode:
+        """Start a node under test in this process; it comes up by itself unless ``autostart=False``."""
+        node = SegmentationNode(
+            open_segmenter,
+            context=self.context,
+            cli_args=arguments,
+            parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+        )
+        self._under_test.append((node, Spinner(self.context, node)))
+        return node
+
+    def listen(self, message_type: type, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
+        """Subscribe and collect; the list grows as messages come."""
+        messages = self.received.setdefault(topic, [])
+        self.node.create_subscription(message_type, topic, messages.append, qos)
+        return messages
+
+    def publisher(self, topic: str = "image", message_type: type = Image, qos: QoSProfile = RELIABLE) -> Any:
+        """A publisher that already has its subscriber."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(message_type, topic, qos)
+        publisher = self._publishers[topic]
+        eventually(publisher.get_subscription_count, f"a subscriber of {topic}")
+        return publisher
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass where nothing can be waited for."""
+        time.sleep(seconds)
+
+    def status(self, name: str = "segmentation") -> dict[str, str]:
+        """The latest diagnostics under ``name`` as a dict, with ``level`` (int) and ``message``; empty before the
+        first."""
+        for array_message in reversed(self.received["/diagnostics"]):
+            for status in array_message.status:
+                if status.name == name:
+                    level = status.level[0] if isinstance(status.level, bytes) else status.level
+                    values = {value.key: value.value for value in status.values}
+                    return values | {"level": level, "message": status.message, "hardware_id": status.hardware_id}
+        return {}
+
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """Call a service and give its response."""
+        client = self.node.create_client(service_type, name)
+        eventually(client.service_is_ready, f"service {name}")
+        future = client.call_async(request)
+        eventually(future.done, f"answer of {name}")
+        self.node.destroy_client(client)
+        return future.result()
+
+
+def picture(height: int = 6, width: int = 8, seed: int = 0) -> np.ndarray:
+    """uint8 H×W×3 noise."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def image(rgb: np.ndarray, stamp_ns: int = 1, frame_id: str = "camera") -> Image:
+    """An rgb8 message."""
+    message = Image(height=rgb.shape[0], width=rgb.shape[1], encoding="rgb8", step=rgb.shape[1] * 3)
+    message.data = array("B", rgb.tobytes())
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    message.header.frame_id = frame_id
+    return message
+
+
+def pixels(message: Image) -> np.ndarray:
+    """The array of a mono8 or rgb8 message."""
+    channels = {"mono8": 1, "rgb8": 3}[message.encoding]
+    array_ = np.asarray(message.data, np.uint8).reshape(message.height, message.width, channels)
+    return array_[..., 0] if channels == 1 else array_
+
+
+def stamp_ns(message: Image) -> int:
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -1,0 +1,223 @@
+"""Transitions, parameters, clocks and the enable service of a live node."""
+
+import pytest
+from fake_segmenter import FakeSegmenter
+from graph import eventually, image, picture, stamp_ns
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.exceptions import ParameterException
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+SECOND = 1_000_000_000
+
+
+def change_state(graph, transition_id):
+    request = ChangeState.Request(transition=Transition(id=transition_id))
+    return graph.call(ChangeState, "segmentation_node/change_state", request).success
+
+
+def state(graph):
+    return graph.call(GetState, "segmentation_node/get_state", GetState.Request()).current_state.label
+
+
+def set_parameter(graph, name, value):
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    return graph.call(SetParameters, "segmentation_node/set_parameters", request).results[0]
+
+
+def enable(graph, value):
+    return graph.call(SetBool, "segmentation_node/enable", SetBool.Request(data=value))
+
+
+def subscribers(graph):
+    return graph.node.count_subscribers("image")
+
+
+def test_the_whole_life(graph):
+    opened = []
+
+    def open_segmenter(*arguments, **options):
+        opened.append(FakeSegmenter(*arguments, **options))
+        return opened[-1]
+
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(open_segmenter, model="fake", autostart=False)
+    assert state(graph) == "unconfigured"
+    assert opened == []
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert state(graph) == "inactive"
+    assert subscribers(graph) == 0
+    for life in (1, 2):
+        assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+        graph.publisher().publish(image(picture()))
+        eventually(lambda life=life: len(masks) == life, f"a mask in life {life}")
+        assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+        eventually(lambda: subscribers(graph) == 0, "unsubscribed")
+    assert node.frame_counts().published == 2
+    assert change_state(graph, Transition.TRANSITION_CLEANUP)
+    assert opened[0].closed
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert node.frame_counts().received == 0
+    assert len(opened) == 2
+    assert change_state(graph, Transition.TRANSITION_INACTIVE_SHUTDOWN)
+    assert opened[1].closed
+    assert state(graph) == "finalized"
+
+
+def test_deactivate_lets_the_frame_at_work_finish_and_counts_the_one_that_waits(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake:delay_ms=300")
+    publisher = graph.publisher()
+    publisher.publish(image(picture(), stamp_ns=1))
+    eventually(lambda: node.frame_counts().received == 1, "the first frame")
+    graph.pause(0.05)  # the worker has taken it
+    publisher.publish(image(picture(), stamp_ns=2))
+    eventually(lambda: node.frame_counts().received == 2, "the second frame")
+    assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    counts = node.frame_counts()
+    assert (counts.published, counts.superseded, counts.in_flight) == (1, 1, 0)
+    assert [stamp_ns(mask) for mask in eventually(lambda: masks, "the mask of the frame at work")] == [1]
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(graph):
+    graph.start(FakeSegmenter, model="fake:broken=1")
+    status = eventually(lambda: graph.status().get("level") == 2 and graph.status(), "an error in diagnostics")
+    assert "expected a model folder" in status["message"]
+    assert status["state"] == "unconfigured"
+    assert state(graph) == "unconfigured"
+    assert set_parameter(graph, "model", "fake").successful
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    eventually(lambda: graph.status().get("state") == "inactive", "the error gone")
+    assert graph.status()["level"] == 0
+
+
+def test_disabled_the_node_receives_nothing(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake")
+    graph.publisher()
+    assert enable(graph, False).success
+    eventually(lambda: subscribers(graph) == 0, "unsubscribed")
+    eventually(lambda: graph.status().get("enabled") == "false", "disabled in diagnostics")
+    assert enable(graph, True).success
+    graph.publisher().publish(image(picture()))
+    eventually(lambda: masks, "a mask after enabling")
+    assert node.frame_counts().received == 1
+
+
+def test_disabled_while_inactive_holds_when_activated(graph):
+    graph.start(FakeSegmenter, model="fake", autostart=False)
+    assert "unconfigured" in enable(graph, False).message
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+    assert subscribers(graph) == 0
+    enable(graph, True)
+    eventually(lambda: subscribers(graph) == 1, "subscribed")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("model", "other", "in use"),
+        ("cameras", ["a"], "in use"),
+        ("overlay_alpha", 1.5, ""),
+        ("max_pixels", 0, ""),
+        ("max_frame_age", "soon", ""),
+        ("autostart", False, ""),
+    ],
+)
+def test_wrong_values_are_refused_with_a_reason(graph, name, value, said):
+    graph.start(FakeSegmenter, model="fake")
+    graph.publisher()
+    result = set_parameter(graph, name, value)
+    assert not result.successful
+    assert result.reason
+    assert said in result.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("transport", "carrier pigeon"),
+        ("overlay_alpha", 2.0),
+        ("threads", -1),
+        ("device", "tpu"),
+        ("engine", "abacus"),
+        ("model", " "),
+    ],
+)
+def test_wrong_values_at_start_are_refused(graph, name, value):
+    with pytest.raises(ParameterException, match=name):
+        graph.start(FakeSegmenter, **{name: value})
+
+
+def test_parameters_describe_themselves(graph):
+    graph.start(FakeSegmenter, model="fake", autostart=False)
+    request = DescribeParameters.Request(names=["overlay_alpha", "autostart"])
+    alpha, autostart = graph.call(DescribeParameters, "segmentation_node/describe_parameters", request).descriptors
+    assert (alpha.floating_point_range[0].from_value, alpha.floating_point_range[0].to_value) == (0.0, 1.0)
+    assert "overlay" in alpha.description
+    assert autostart.read_only
+
+
+def test_qos_can_be_overridden(graph):
+    graph.start(FakeSegmenter, model="fake", **{"qos_overrides./image.subscription.reliability": "reliable"})
+    graph.publisher()
+    (subscription,) = graph.node.get_subscriptions_info_by_topic("/image")
+    assert subscription.qos_profile.reliability.name == "RELIABLE"
+
+
+def test_stale_frames_are_dropped_once_a_limit_is_set(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake")
+    publisher = graph.publisher()
+    publisher.publish(image(picture(), stamp_ns=SECOND))  # decades old, but no limit is set
+    eventually(lambda: masks, "a mask without a limit")
+    assert set_parameter(graph, "max_frame_age", 5.0).successful
+    publisher.publish(image(picture(), stamp_ns=SECOND))
+    eventually(lambda: node.frame_counts().stale == 1, "a stale frame")
+    publisher.publish(image(picture(), stamp_ns=graph.node.get_clock().now().nanoseconds))
+    eventually(lambda: len(masks) == 2, "a mask of a fresh frame")
+    publisher.publish(image(picture(), stamp_ns=0))  # a camera that sets no stamp has no age
+    eventually(lambda: len(masks) == 3, "a mask of a frame without a stamp")
+
+
+def test_simulated_time_of_a_bag_that_loops(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake", use_sim_time=True, max_frame_age=1.0)
+    publisher = graph.publisher()  # came up although no clock runs yet
+    clock = graph.publisher("/clock", Clock)
+
+    def play(second):
+        message = Clock()
+        message.clock.sec = second
+        clock.publish(message)
+        eventually(lambda: node.get_clock().now().nanoseconds == second * SECOND, f"the clock at {second} s")
+
+    for second in (100, 101, 40, 41):  # the bag starts again after 101
+        play(second)
+        publisher.publish(image(picture(), stamp_ns=second * SECOND))
+        eventually(lambda second=second: masks and stamp_ns(masks[-1]) == second * SECOND, f"the mask of {second} s")
+    publisher.publish(image(picture(), stamp_ns=39 * SECOND))
+    eventually(lambda: node.frame_counts().stale == 1, "a stale frame")
+    assert node.frame_counts().published == 4
+    node.publish_diagnostics()
+    status = eventually(lambda: graph.status().get("published") == "4" and graph.status(), "diagnostics")
+    assert status["lost_upstream"] == "0"
+
+
+def test_diagnostics_have_every_key_people_rely_on(graph):
+    node = graph.start(FakeSegmenter, model="fake")
+    graph.publisher().publish(image(picture()))
+    eventually(lambda: node.frame_counts().published == 1, "a mask")
+    node.publish_diagnostics()
+    status = eventually(lambda: graph.status().get("published") == "1" and graph.status(), "diagnostics")
+    timed = ["mask_age", "stamp_age", "wait", "decode", "pre", "infer", "post", "publish"]
+    numbers = [f"{name}_ms_p{rank}" for name in timed for rank in (50, 95, 99)]
+    assert all(float(status[key]) >= 0 for key in numbers)
+    plain = "engine provider model fps received superseded stale failed lost_upstream last_error"
+    assert set(plain.split()) <= set(status)
+    assert (status["engine"], status["hardware_id"], status["message"]) == ("fake", "fake", "active")

@@ -1,0 +1,90 @@
+"""The node as a process: signals, exit codes, and peers with another transport set-up."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_segmenter import expected_mask
+from graph import eventually, image, picture, pixels
+from sensor_msgs.msg import Image
+
+HERE = Path(__file__).parent
+PROFILE = HERE.parents[1] / "config" / "fastdds.xml"
+
+
+@pytest.fixture
+def start(domain_id, tmp_path):
+    """Starts the node as a child process; gives the process. What it says is in ``tmp_path/said``."""
+    processes = []
+
+    def run(*parameters, **environment):
+        command = [sys.executable, str(HERE / "fake_segmenter.py"), "--ros-args"]
+        for parameter in parameters:
+            command += ["-p", parameter]
+        path = os.pathsep.join(filter(None, [str(HERE.parents[1]), os.environ.get("PYTHONPATH")]))
+        with (tmp_path / "said").open("wb") as said:
+            process = subprocess.Popen(
+                command, stdout=said, stderr=said, env=os.environ | {"PYTHONPATH": path} | environment
+            )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def ends_well(process, signal_number, said):
+    """Whether the process obeys the signal in time, with exit code 0 and no traceback."""
+    process.send_signal(signal_number)
+    started = time.monotonic()
+    code = process.wait(timeout=20)
+    text = said.read_text()
+    assert "Traceback" not in text, text
+    assert "rror" not in text, text
+    return code, time.monotonic() - started
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("moment", ["active", "loading", "engine busy", "unconfigured"])
+def test_signals_end_the_process_with_code_0(graph, start, tmp_path, signal_number, moment):
+    said = tmp_path / "said"
+    model = {"loading": "fake:open_s=60", "engine busy": "fake:delay_ms=60000"}.get(moment, "fake")
+    process = start(f"model:={model}", f"autostart:={moment != 'unconfigured'}".lower())
+    if moment in ("active", "engine busy"):
+        publisher = graph.publisher()
+        publisher.publish(image(picture()))
+    eventually(lambda: graph.node.count_publishers("/diagnostics"), "the node")
+    graph.pause(0.3)
+    code, seconds = ends_well(process, signal_number, said)
+    assert code == 0
+    assert seconds < 10, "far beyond the two seconds it takes on an idle machine"
+
+
+def test_a_wrong_parameter_ends_the_process_with_code_2_and_one_line(start, tmp_path):
+    process = start("transport:=carrier_pigeon")
+    assert process.wait(timeout=60) == 2
+    lines = (tmp_path / "said").read_text().strip().splitlines()
+    assert len(lines) == 1
+    assert "carrier_pigeon" in lines[0]
+    assert "expected raw or compressed" in lines[0]
+
+
+def test_the_shipped_fast_dds_profile_works_with_peers_that_lack_it(graph, start):
+    masks = graph.listen(Image, "segmentation/mask")
+    start("model:=fake", FASTDDS_DEFAULT_PROFILES_FILE=str(PROFILE), FASTRTPS_DEFAULT_PROFILES_FILE=str(PROFILE))
+    publisher = graph.publisher()
+    rgb = picture(200, 320)  # several fragments, yet small enough for the peer's own shared memory
+
+    def a_mask():
+        publisher.publish(image(rgb))
+        graph.pause(0.05)
+        return masks
+
+    np.testing.assert_array_equal(pixels(eventually(a_mask, "a mask")[0]), expected_mask(rgb))
