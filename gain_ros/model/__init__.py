@@ -2,5 +2,6 @@
 
 from gain_ros.model.gai import GAI
 from gain_ros.model.gain import GAIN, build
+from gain_ros.model.load import load_model
 
-__all__ = ["GAI", "GAIN", "build"]
+__all__ = ["GAI", "GAIN", "build", "load_model"]

@@ -96,6 +96,7 @@ class CamVid(lightning.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         h = self.hparams
+        cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
         if stage == "fit":
             self.train_pairs = load_split(h.root, "train") + scene_pairs(h.scenes)
         self.val_pairs = load_split(h.root, "val")
@@ -105,15 +106,11 @@ class CamVid(lightning.LightningDataModule):
         views = RandomViews(self.train_pairs, self.augmentation, h.paste_share)
         sampler = SeededSampler(len(views), h.seed)
         return DataLoader(
-            views, h.batch_size, sampler=sampler, num_workers=h.workers, drop_last=True, persistent_workers=h.workers > 0, worker_init_fn=one_thread
+            views, h.batch_size, sampler=sampler, num_workers=h.workers, drop_last=True, persistent_workers=h.workers > 0
         )
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(WholeFrames(self.val_pairs), batch_size=1)
-
-
-def one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
 
 
 def scene_pairs(count: int) -> list[Pair]:

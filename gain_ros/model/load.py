@@ -1,0 +1,34 @@
+"""Model folder → network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from gain_ros.bundle import WEIGHTS, BundleError, find_model, read_bundle
+from gain_ros.model.gain import GAIN, build
+
+
+def load_model(folder: str | Path) -> GAIN:
+    """The network of a model folder (a path, or the name of a shipped model), in eval mode and float32.
+
+    It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises BundleError where the weights do not fit the architecture.
+    """
+    bundle = read_bundle(find_model(folder))
+    model = build(bundle.architecture, len(bundle.labels), **bundle.options)
+    state = {name: torch.from_numpy(array).float() for name, array in bundle.weights().items()}
+    expected = {name: value.shape for name, value in model.state_dict().items() if not name.startswith(("aux16.", "aux32."))}
+    expected = {name: shape for name, shape in expected.items() if not name.endswith("num_batches_tracked")}
+    given = {name: value.shape for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    wrong = sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name))
+    if wrong:
+        name = wrong[0]
+        raise BundleError(
+            bundle.path / WEIGHTS,
+            f"{len(wrong)} tensors that do not fit {bundle.architecture}({bundle.options}), the first {name}: {given.get(name, 'missing')}",
+            str(expected.get(name, "no such tensor")),
+            "package the model again or mend architecture and options in model.yaml",
+        )
+    model.load_state_dict(state, strict=False)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,65 @@
+"""Model folder → ONNX."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+INPUTS = {"labels": "frames", "logits": "images"}
+OUTPUTS = {"labels": ("labels", "confidence"), "logits": ("logits",)}
+
+
+def export_onnx(
+    model: str | Path, path: str | Path, form: str = "labels", size: tuple[int, int] | None = None, opset: int = 17
+) -> Path:
+    """Write the deployment graph of a model folder (or of a shipped model, by name) to ``path``. Needs torch.
+
+    form "labels": input ``frames`` uint8 N×H×W×3 RGB at the camera's size, outputs ``labels`` and ``confidence`` uint8 N×H×W.
+    form "logits": input ``images`` uint8 N×H×W×3 RGB at the network's size, output ``logits`` float32 N×classes×h×w at the head's stride.
+    ``size`` fixes (H, W); None leaves both dynamic. N is always dynamic. Raises ValueError for an unknown form, BundleError for a bad folder.
+    """
+    from gain_ros.bundle import find_model, read_bundle
+    from gain_ros.model import load_model
+    from gain_ros.model.deploy import LabelsForm, LogitsForm
+
+    if form not in INPUTS:
+        raise ValueError(f"form is {form!r}; expected one of {', '.join(INPUTS)}")
+    bundle = read_bundle(find_model(model))
+    network = load_model(bundle.path)
+    if form == "labels":
+        graph = LabelsForm(network, bundle.mean, bundle.std, bundle.input_size)
+    else:
+        graph = LogitsForm(network, bundle.mean, bundle.std)
+    return write_onnx(graph, path, form, size, size or bundle.input_size, opset)
+
+
+def write_onnx(
+    graph: nn.Module,
+    path: str | Path,
+    form: str,
+    size: tuple[int, int] | None,
+    example_size: tuple[int, int],
+    opset: int = 17,
+) -> Path:
+    """Trace ``graph``, a LabelsForm or LogitsForm, as :func:`export_onnx` describes."""
+    import torch
+
+    example = torch.zeros(2, *example_size, 3, dtype=torch.uint8)
+    height, width = (1, 2) if form == "labels" else (2, 3)
+    axes = {
+        INPUTS[form]: {0: "N", 1: "H", 2: "W"},
+        **{name: {0: "N", height: "h", width: "w"} for name in OUTPUTS[form]},
+    }
+    if size is not None:
+        axes = {name: {0: "N"} for name in axes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that can write opset 17 announces its age on every call
+        torch.onnx.export(
+            graph.eval(), (example,), str(path), dynamo=False, opset_version=opset,
+            input_names=[INPUTS[form]], output_names=list(OUTPUTS[form]), dynamic_axes=axes,
+        )  # fmt: skip
+    return Path(path)

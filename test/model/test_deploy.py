@@ -1,0 +1,102 @@
+"""The deployment form equals the training form, in PyTorch and as ONNX."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from gain_ros.model.deploy import LabelsForm, LogitsForm, fold, resize_input
+from gain_ros.model.gai import upsample
+from gain_ros.runtime import resize
+from gain_ros.runtime.export import write_onnx
+from networks import PUBLISHED_FORMS, trained_like
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# Every operator that the exports may hold: all are parsed by TensorRT 8.6 (onnx-tensorrt 8.6-GA, docs/operators.md).
+TENSORRT_8_6 = set(
+    "Add ArgMax Cast Clip Concat Constant ConstantOfShape Conv Div Equal Exp Expand Floor Gather GlobalAveragePool AveragePool Identity MatMul "
+    "Max MaxPool Min Mul Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape Slice Split Squeeze Sub "
+    "Transpose Unsqueeze Where".split()
+)
+
+
+@pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
+@pytest.mark.parametrize("size", [(64, 96), (97, 131), (8, 8), (1, 1)])
+def test_folded_network_gives_the_same_logits(architecture, options, size):
+    model = trained_like(architecture, 11, **options)
+    x = torch.randn(2, 3, *size)
+    assert torch.allclose(upsample(fold(model)(x), size), model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (131, 90), (37, 200), (30, 40), (96, 128)])
+def test_input_resize_in_the_graph_is_the_runtimes(size):
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    planes = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+    inside = resize_input(planes, (48, 64))[0].permute(1, 2, 0).numpy()
+    outside = resize.resize_input(frame, (48, 64)).astype(np.float32)
+    assert np.abs(inside - outside).max() <= 1  # OpenCV rounds halves in its own ways
+    assert np.abs(inside - outside).mean() < 0.2
+
+
+@pytest.fixture(scope="module")
+def model():
+    return trained_like("gain_nano")
+
+
+@pytest.fixture(scope="module")
+def frames():
+    coarse = np.random.default_rng(1).integers(0, 256, (2, 9, 8, 3), np.uint8)
+    return np.stack([resize.cv2.resize(frame, (90, 131)) for frame in coarse])
+
+
+def test_labels_form_is_logits_form_between_the_two_resizes(model, frames):
+    labels, confidence = LabelsForm(model, MEAN, STD, (96, 128))(torch.from_numpy(frames))
+    images = np.stack([resize.resize_input(frame, (96, 128)) for frame in frames])
+    logits = LogitsForm(model, MEAN, STD)(torch.from_numpy(images)).numpy()
+    for n in range(len(frames)):
+        expected, sure = resize.labels_from_logits(logits[n], frames.shape[1:3], confidence=True)
+        assert (labels[n].numpy() == expected).mean() > 0.998
+        assert np.abs(confidence[n].numpy().astype(int) - sure).max() <= 3
+
+
+@pytest.mark.parametrize("size", [None, (131, 90)], ids=["dynamic", "static"])
+def test_labels_form_as_onnx(model, frames, tmp_path, size):
+    form = LabelsForm(model, MEAN, STD, (96, 128))
+    path = write_onnx(form, tmp_path / "model.onnx", "labels", size, size or (96, 128))
+    session = onnxruntime.InferenceSession(path)
+    assert [(i.name, i.type) for i in session.get_inputs()] == [("frames", "tensor(uint8)")]
+    assert [(o.name, o.type) for o in session.get_outputs()] == [("labels", "tensor(uint8)"), ("confidence", "tensor(uint8)")]
+    for batch in (frames, frames[:1]):
+        labels, confidence = session.run(None, {"frames": batch})
+        expected, sure = form(torch.from_numpy(batch))
+        assert (labels == expected.numpy()).mean() >= 0.999
+        assert np.abs(confidence.astype(int) - sure.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
+@pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
+def test_logits_form_as_onnx(architecture, options, size, tmp_path):
+    if size is None and options.get("context") == "ppm":
+        pytest.skip("pyramid pooling has no ONNX form for sizes unknown at export; the published configs use gap or none")
+    form = LogitsForm(trained_like(architecture, 11, **options), MEAN, STD)
+    path = write_onnx(form, tmp_path / "logits.onnx", "logits", size, (64, 96))
+    session = onnxruntime.InferenceSession(path)
+    images = np.random.default_rng(2).integers(0, 256, (1, *(size or (72, 88)), 3), np.uint8)
+    (logits,) = session.run(None, {"images": images})
+    assert np.allclose(logits, form(torch.from_numpy(images)).numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize("form", ["labels", "logits"])
+@pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
+def test_graph_keeps_to_what_tensorrt_8_6_parses(model, tmp_path, form, size):
+    module = LabelsForm(model, MEAN, STD, (64, 96)) if form == "labels" else LogitsForm(model, MEAN, STD)
+    graph = onnx.load(write_onnx(module, tmp_path / "m.onnx", form, size, (64, 96)))
+    assert [o.version for o in graph.opset_import] == [17]
+    assert {node.op_type for node in graph.graph.node} <= TENSORRT_8_6
+    constants = [onnx.numpy_helper.to_array(t) for t in graph.graph.initializer]
+    constants += [onnx.numpy_helper.to_array(a.t) for n in graph.graph.node if n.op_type == "Constant" for a in n.attribute]
+    assert all(np.isfinite(c).all() for c in constants if c.dtype.kind == "f")
