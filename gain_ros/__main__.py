@@ -1,0 +1,8 @@
+"""``python -m gain_ros VERB ...`` is the same as ``gain VERB ...``."""
+
+import sys
+
+from gain_ros.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

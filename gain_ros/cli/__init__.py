@@ -1,0 +1,55 @@
+"""``gain VERB ...``: one small module a verb, each with ``configure(parser)`` and ``run(args) -> exit code``.
+
+Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input (one line that says what was given, what was expected and
+what to do).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from gain_ros.cli.common import DONE, WRONG_USE, Parser, bad_input, complain
+
+VERBS = {
+    "demo": "a real ROS graph in one command: player, node, subscriber; pictures and a report",
+    "segment": "image, folder, video or bag to masks",
+    "doctor": "what this machine can do, and one line of advice each",
+    "bench": "raw engine, Segmenter and node side by side in one run",
+    "compare": "the same images through every engine: pixel agreement, mIoU",
+    "export": "model folder to ONNX deployment graph",
+    "import-simpleseg": "published checkpoint to model folder",
+    "node": "the ROS 2 node itself, where no ROS is installed",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; argv without the program name (default: sys.argv). Returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_usage(), file=sys.stdout if words else sys.stderr)
+        return DONE if words else WRONG_USE
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
+        return WRONG_USE
+    module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
+    if verb == "node":  # its arguments are ROS's own
+        return module.run(rest)
+    parser = Parser(prog=f"gain {verb}", description=module.__doc__)
+    module.configure(parser)
+    try:
+        return module.run(parser.parse_args(rest))
+    except bad_input() as error:
+        complain(str(error))
+        return WRONG_USE
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 130
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(["usage: gain VERB ...", "", *lines, "", "gain VERB --help says more about a verb."])

@@ -1,0 +1,143 @@
+"""What the verbs share: arguments, messages, progress and the JSON line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import sys
+import time
+from typing import Any, NoReturn
+
+DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
+DEFAULT_MODEL = "gain_nano_camvid"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that answers a wrong use with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{self.prog.removeprefix('gain ')}: {message}; {self.prog} --help says what it takes")
+        raise SystemExit(WRONG_USE)
+
+
+class UsageError(ValueError):
+    """Wrong use that argparse cannot see."""
+
+
+def bad_input() -> tuple[type[Exception], ...]:
+    """The errors that mean bad input or a missing part, never a fault of ours; looked up where an error has come."""
+    from gain_ros.bundle import BundleError
+    from gain_ros.replay.sources import SourceError
+    from gain_ros.runtime.segmenter import EngineUnavailable
+
+    return (UsageError, BundleError, SourceError, EngineUnavailable)
+
+
+def complain(text: str) -> None:
+    """One line on standard error."""
+    print(f"gain: {' '.join(text.split())}", file=sys.stderr)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line of standard output")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", "-m", default=DEFAULT_MODEL, metavar="M", help="model folder, or name of a shipped model"
+    )
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """ "720x960" to (720, 960): height x width."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
+        raise argparse.ArgumentTypeError(f"size {text!r} is not HEIGHTxWIDTH; give for example 720x960")
+    return int(height), int(width)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    from gain_ros.runtime.engines import ENGINES
+
+    parser.add_argument("--engine", "-e", default="auto", choices=("auto", *ENGINES), help="default: the fastest here")
+
+
+def add_engines(parser: argparse.ArgumentParser) -> None:
+    """--engines a,b; by default those installed."""
+    from gain_ros.runtime.engines import ENGINES, available_engines
+
+    def names(text: str) -> list[str]:
+        given = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = [name for name in given if name not in ENGINES]
+        if unknown or not given:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} names no engine {unknown}; expected some of {','.join(ENGINES)}"
+            )
+        return given
+
+    installed = list(available_engines())
+    parser.add_argument(
+        "--engines", type=names, default=installed, metavar="A,B", help=f"default: {','.join(installed)}"
+    )
+
+
+def has_module(name: str) -> bool:
+    """Whether a library can be imported, without importing it."""
+    return importlib.util.find_spec(name) is not None
+
+
+def say(args: argparse.Namespace, text: str = "") -> None:
+    """For people: standard output, or standard error where that belongs to the JSON line."""
+    print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """The JSON line. Not-a-number becomes null: JSON has none."""
+    sys.stderr.flush()
+    print(json.dumps(_plain(result)), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def table(rows: list[list[str]]) -> str:
+    """Left-aligned columns; the first row is the head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+class Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, what: str, total: int | None):
+        self._what, self._total, self._started_s = what, total, time.monotonic()
+        self._shown = sys.stderr.isatty()
+        self._drawn_s = 0.0
+
+    def show(self, done: int, note: str = "") -> None:
+        now_s = time.monotonic()
+        if not self._shown or (now_s - self._drawn_s < 0.1 and done != self._total):
+            return
+        self._drawn_s = now_s
+        if self._total:
+            filled = round(24 * min(1.0, done / self._total))
+            bar = f"[{'#' * filled}{'.' * (24 - filled)}] {done}/{self._total}"
+        else:
+            bar = str(done)
+        rate = done / max(1e-9, now_s - self._started_s)
+        print(f"\r\033[K{self._what} {bar} {rate:.1f}/s {note}", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

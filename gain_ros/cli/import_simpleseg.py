@@ -1,0 +1,36 @@
+"""Turn a checkpoint of hustvl/simpleseg (ResCLANet, DFCLANet) into a model folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gain_ros.cli.common import DONE, UsageError, add_json, has_module, print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="a .pth file as simpleseg's training writes it")
+    parser.add_argument("--arch", required=True, choices=("r18", "df2"))
+    parser.add_argument("--dataset", required=True, choices=("cityscapes", "camvid"))
+    parser.add_argument(
+        "--dilation", type=int, choices=(1, 2),
+        help="of ResNet-18's last stage, which no checkpoint records; default: 2 for cityscapes, 1 for camvid",
+    )  # fmt: skip
+    parser.add_argument("--out", "-o", required=True, type=Path, metavar="M", help="the model folder to write")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not has_module("torch"):
+        raise UsageError("import-simpleseg reads a PyTorch checkpoint, but torch is not installed; pip install torch")
+    from gain_ros.model.simpleseg import CheckpointError, convert
+
+    try:
+        report = convert(args.checkpoint, args.arch, args.dataset, args.dilation, args.out)
+    except (CheckpointError, OSError) as error:
+        raise UsageError(str(error)) from error
+    if args.json:
+        print_json({"parameters": report.parameters, "unmatched": list(report.unmatched), "out": str(args.out)})
+    else:
+        print(f"{args.out}: {report.parameters} parameters, every tensor matched")
+    return DONE

@@ -1,0 +1,136 @@
+"""Segment an image, a folder, a video, a webcam or a bag: D/<stem>.png, 8-bit class ids at the source's resolution."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from gain_ros.cli.common import (
+    CHECK_FAILED,
+    DONE,
+    Progress,
+    UsageError,
+    add_engine,
+    add_json,
+    add_model,
+    complain,
+    print_json,
+    say,
+)
+
+_AHEAD = 4  # frames decoded, and masks waiting to be written, at a time
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="image, folder of images, video, bag, webcam number or scene[:seed]")
+    add_model(parser)
+    parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
+    add_engine(parser)
+    parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from gain_ros.replay.sources import open_source
+    from gain_ros.runtime.segmenter import Segmenter
+
+    source = open_source(args.source)
+    try:
+        (args.out / "overlay" if args.overlay else args.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
+        ) from error
+    with Segmenter.open(args.model, engine=args.engine) as segmenter:
+        frames, seconds = _segment_all(source, segmenter, args)
+        result = {
+            "frames": frames,
+            "engine": segmenter.engine,
+            "fps": round(frames / seconds, 2) if seconds else 0.0,
+            "out": str(args.out),
+            "unreadable": len(source.problems),
+        }
+    for problem in source.problems:
+        complain(problem)
+    if args.json:
+        print_json(result)
+    else:
+        print(f"{frames} masks in {args.out} ({result['engine']}, {result['fps']:.1f} frames/s)")
+    return CHECK_FAILED if source.problems or not frames else DONE
+
+
+def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple[int, float]:
+    """Decoding and writing run beside the network; returns frames and seconds."""
+    say(args, f"{source.name}: {segmenter.bundle.name} on {segmenter.engine}")
+    progress = Progress("segmenting", source.length)
+    frames, started_s = 0, time.monotonic()
+    pending: list[Future[None]] = []
+    with ThreadPoolExecutor(1, "write") as writer:
+        try:
+            for frame in _decoded_ahead(source):
+                labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
+                pending.append(writer.submit(_write, args.out, frame, labels, segmenter.bundle.labels, args.overlay))
+                if len(pending) > _AHEAD:
+                    pending.pop(0).result()
+                frames += 1
+                progress.show(frames)
+        finally:
+            progress.close()
+        for write in pending:
+            write.result()
+    return frames, time.monotonic() - started_s
+
+
+def _decoded_ahead(source: Any) -> Iterator[Any]:
+    """The source's frames, decoded in a thread of their own."""
+    ready: queue.Queue[Any] = queue.Queue(_AHEAD)
+    stop = threading.Event()
+
+    def put(item: Any) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def decode() -> None:
+        try:
+            for frame in source:
+                put(frame)
+                if stop.is_set():
+                    return
+            put(None)
+        except Exception as error:  # raised again where the frames are used
+            put(error)
+
+    thread = threading.Thread(target=decode, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _write(out: Path, frame: Any, labels: Any, label_set: Any, overlay: bool) -> None:
+    import cv2
+
+    from gain_ros.runtime import drawing
+
+    _save(out / f"{frame.stem}.png", cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 3]))
+    if overlay:
+        picture = drawing.overlay(frame.rgb, labels, label_set, 0.5)
+        _save(out / "overlay" / f"{frame.stem}.jpg", cv2.imencode(".jpg", picture[..., ::-1]))
+
+
+def _save(path: Path, encoded: tuple[bool, Any]) -> None:
+    path.write_bytes(encoded[1].tobytes())

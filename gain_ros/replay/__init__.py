@@ -1,0 +1,1 @@
+"""Recorded and drawn frames, one after another, whatever they come from."""
