@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import subprocess
 import sys
@@ -157,3 +158,10 @@ def test_the_runtime_imports_no_engine_until_one_is_opened() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_whole_step_keeps_to_one_device(reference: LabelsForm) -> None:
+    """A GPU is not always at hand; the meta device refuses tensors left on the CPU just the same."""
+    frames = torch.zeros(2, 90, 100, 3, dtype=torch.uint8, device="meta")
+    outputs = copy.deepcopy(reference).to("meta")(frames)
+    assert [output.shape for output in outputs] == [(2, 90, 100)] * 2
