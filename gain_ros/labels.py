@@ -1,7 +1,7 @@
 """Class sets: what the ids in a mask mean, and the colours they are drawn in.
 
-Ids follow each data set's own training order (Cityscapes trainIds, SegNet's CamVid indices). Id 255 is unlabelled everywhere, which
-agrees with ``vision_msgs/LabelInfo`` and with the Cityscapes tools.
+Ids follow each data set's own training order (Cityscapes trainIds, SegNet's CamVid indices). Id 255 is unlabelled
+everywhere, which agrees with ``vision_msgs/LabelInfo`` and with the Cityscapes tools.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.colors):
-            raise ValueError(f"label set {self.name!r}: {len(self.names)} names but {len(self.colors)} colours; give one colour a class")
+            raise ValueError(
+                f"label set {self.name!r}: {len(self.names)} names but {len(self.colors)} colours; "
+                "give one colour a class"
+            )
         if not 1 <= len(self.names) <= UNLABELLED:
-            raise ValueError(f"label set {self.name!r}: {len(self.names)} classes; expected 1 to {UNLABELLED} (id {UNLABELLED} is unlabelled)")
+            raise ValueError(
+                f"label set {self.name!r}: {len(self.names)} classes; "
+                f"expected 1 to {UNLABELLED} (id {UNLABELLED} is unlabelled)"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,13 +56,46 @@ CAMVID = LabelSet(
 CITYSCAPES = LabelSet(
     name="cityscapes",
     names=(
-        "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
-        "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+        "road",
+        "sidewalk",
+        "building",
+        "wall",
+        "fence",
+        "pole",
+        "traffic light",
+        "traffic sign",
+        "vegetation",
+        "terrain",
+        "sky",
+        "person",
+        "rider",
+        "car",
+        "truck",
+        "bus",
+        "train",
+        "motorcycle",
+        "bicycle",
     ),
     colors=(
-        (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
-        (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142),
-        (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+        (128, 64, 128),
+        (244, 35, 232),
+        (70, 70, 70),
+        (102, 102, 156),
+        (190, 153, 153),
+        (153, 153, 153),
+        (250, 170, 30),
+        (220, 220, 0),
+        (107, 142, 35),
+        (152, 251, 152),
+        (70, 130, 180),
+        (220, 20, 60),
+        (255, 0, 0),
+        (0, 0, 142),
+        (0, 0, 70),
+        (0, 60, 100),
+        (0, 80, 100),
+        (0, 0, 230),
+        (119, 11, 32),
     ),
 )
 

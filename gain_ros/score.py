@@ -20,12 +20,17 @@ def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.
     rows, columns = truth[known].astype(np.int64), labels[known].astype(np.int64)
     for what, ids in (("truth", rows), ("labels", columns)):
         if ids.size and not (0 <= ids.min() and ids.max() < classes):
-            raise ValueError(f"{what} holds ids {ids.min()}..{ids.max()}; expected 0..{classes - 1} (truth may also hold {UNLABELLED})")
+            raise ValueError(
+                f"{what} holds ids {ids.min()}..{ids.max()}; expected 0..{classes - 1} "
+                f"(truth may also hold {UNLABELLED})"
+            )
     return np.bincount(rows * classes + columns, minlength=classes * classes).reshape(classes, classes)
 
 
 def iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union per class, float64 (classes,); NaN for a class that is neither in the truth nor predicted."""
+    """Intersection over union per class, float64 (classes,); NaN for a class that is neither in the truth nor
+    predicted.
+    """
     hits = np.diag(confusion).astype(np.float64)
     union = confusion.sum(0) + confusion.sum(1) - hits
     return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)

@@ -1,4 +1,7 @@
-"""Networks as they look after training: batch norm statistics moved, gates open, attention sharp. Shared by the tests of several rooms."""
+"""Networks as they look after training: batch norm statistics moved, gates open, attention sharp.
+
+Shared by the tests of several rooms.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -10,7 +9,10 @@ from gain_ros.labels import UNLABELLED
 
 
 def class_weights(pixel_counts: Tensor, power: float) -> Tensor:
-    """Weights (C,) proportional to frequency ** -power, scaled so that a random pixel weighs 1. power 0 is no weighting."""
+    """Weights (C,) proportional to frequency ** -power, scaled so that a random pixel weighs 1.
+
+    power 0 is no weighting.
+    """
     share = pixel_counts.double().clamp(min=1) / pixel_counts.sum()
     weights = share**-power
     return (weights / (weights * share).sum()).float()
@@ -28,7 +30,9 @@ def labels_at(labels: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(labels[:, None].float(), size=size, mode="nearest-exact")[:, 0].long()
 
 
-def deep_supervision(outputs: tuple[Tensor, Tensor, Tensor], labels: Tensor, weights: Tensor, aux_weight: float) -> Tensor:
+def deep_supervision(
+    outputs: tuple[Tensor, Tensor, Tensor], labels: Tensor, weights: Tensor, aux_weight: float
+) -> Tensor:
     """Main loss at input size plus both auxiliary losses at stride 8."""
     main, *aux = outputs
     loss = weighted_cross_entropy(main, labels, weights)

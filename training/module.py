@@ -1,4 +1,6 @@
-"""The Lightning module: a GAIN network, its loss, its optimiser and schedule, and validation with the project's one confusion matrix."""
+"""The Lightning module: a GAIN network, its loss, its optimiser and schedule, and validation with the project's one
+confusion matrix.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNe
 class Segmentation(lightning.LightningModule):
     """Train ``architecture`` on a label set.
 
-    ``weight_power``: class weights are frequency ** -weight_power, from the training labels. AdamW; the learning rate warms up
-    linearly, then falls as (1 - progress) ** 0.9. Biases, batch norm and gamma are not decayed.
+    ``weight_power``: class weights are frequency ** -weight_power, from the training labels. AdamW; the learning rate
+    warms up linearly, then falls as (1 - progress) ** 0.9. Biases, batch norm and gamma are not decayed.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Segmentation(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self.log("val_miou", mean_iou(self.confusion), prog_bar=True)
         self.log("val_pixel_accuracy", pixel_accuracy(self.confusion))
-        self.log_dict({f"val_iou/{name}": value for name, value in zip(self.labels.names, iou(self.confusion))})
+        self.log_dict(
+            {f"val_iou/{name}": value for name, value in zip(self.labels.names, iou(self.confusion), strict=True)}
+        )
         self.confusion = np.zeros_like(self.confusion)
 
     def configure_optimizers(self) -> dict:
@@ -77,7 +81,10 @@ class Segmentation(lightning.LightningModule):
         def factor(step: int) -> float:
             return min((step + 1) / max(h.warmup_steps, 1), max(1 - step / steps, 0) ** 0.9)
 
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"},
+        }
 
     def parameter_groups(self) -> list[dict]:
         kernels = [p for p in self.parameters() if p.ndim > 1]

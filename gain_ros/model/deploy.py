@@ -1,8 +1,8 @@
 """The exact inference form: batch norm folded, GAI folded and its softmax split, uint8 in and uint8 out.
 
-Everything here equals the training form up to float rounding, for any weights, because bilinear interpolation U is linear per channel
-and its weights sum to 1: U(Wx + b) = W U(x) + b, so every 1x1 convolution on an upsampled map runs at the low resolution.
-Only operators that TensorRT 8.6 parses are used; no infinities, no log-sum-exp.
+Everything here equals the training form up to float rounding, for any weights, because bilinear interpolation U is
+linear per channel and its weights sum to 1: U(Wx + b) = W U(x) + b, so every 1x1 convolution on an upsampled map runs
+at the low resolution. Only operators that TensorRT 8.6 parses are used; no infinities, no log-sum-exp.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gain_ros.model.gain import GAIN
 def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """:func:`gain_ros.model.gai.criss_cross_attention` without its mask, concatenation and slices.
 
-    Both softmaxes share one maximum. The column counts the position itself a second time and that term is subtracted again. This is
-    safe: the row holds the same term, so the denominator stays at or above exp(0). Channels stay before the attended axis, which
-    keeps every transpose a cheap one-axis move.
+    Both softmaxes share one maximum. The column counts the position itself a second time and that term is subtracted
+    again. This is safe: the row holds the same term, so the denominator stays at or above exp(0). Channels stay before
+    the attended axis, which keeps every transpose a cheap one-axis move.
     """
     columns, rows = (0, 3, 1, 2), (0, 2, 1, 3)
     e_column = q.permute(columns).transpose(2, 3) @ k.permute(columns)  # N W H H
@@ -59,7 +59,9 @@ def vector(conv: nn.Conv2d) -> Tensor:
 
 
 class FoldedGAI(nn.Module):
-    """GAI with one convolution on the deep map (queries, keys, values and the bottleneck's half), one on the guide, one between the passes."""
+    """GAI with one convolution on the deep map (queries, keys, values and the bottleneck's half), one on the guide, one
+    between the passes.
+    """
 
     def __init__(self, gai: GAI) -> None:
         super().__init__()
@@ -74,7 +76,15 @@ class FoldedGAI(nn.Module):
         out_x, out_deep = matrix(out).split((self.inner, self.channels), dim=1)
         self.deep = conv1x1(
             torch.cat((wq @ w1_deep, wk @ w2, w2, gamma * wv @ w2, out_deep)),
-            torch.cat((torch.zeros(self.key).double(), wk @ vector(gai.value) + k_bias, vector(gai.value), gamma * wv @ vector(gai.value) + v_bias, vector(out))),
+            torch.cat(
+                (
+                    torch.zeros(self.key).double(),
+                    wk @ vector(gai.value) + k_bias,
+                    vector(gai.value),
+                    gamma * wv @ vector(gai.value) + v_bias,
+                    vector(out),
+                )
+            ),
         )
         self.guide = conv1x1(wq @ w1_guide, wq @ vector(gai.query) + vector(gai.to_q))
         self.between = conv1x1(torch.cat((wk, gamma * wv)), torch.cat((k_bias, v_bias)))
@@ -116,7 +126,9 @@ class FoldedGAIN(nn.Module):
 
 
 def fold_batch_norm(model: GAIN) -> GAIN:
-    """A copy in eval mode whose convolutions carry their batch norms (those stored as convX / bnX beside each other); GAIs stay as they are."""
+    """A copy in eval mode whose convolutions carry their batch norms (those stored as convX / bnX beside each other);
+    GAIs stay as they are.
+    """
     model = copy.deepcopy(model).eval()
     for module in model.modules():
         for name, conv in list(module.named_children()):
@@ -154,12 +166,15 @@ class LogitsForm(nn.Module):
 class LabelsForm(nn.Module):
     """uint8 N×H×W×3 RGB at the camera's size → (uint8 labels N×H×W, uint8 confidence N×H×W).
 
-    The input resize is that of :mod:`gain_ros.runtime.resize`: area average where an axis shrinks, then bilinear where it grows, each
-    rounded to 8 bit. The head's logits are resized once, bilinear, to the camera's size; labels are their arg-max and confidence is
-    the label's softmax probability in 1/255. ``input_size`` is the network's (height, width).
+    The input resize is that of :mod:`gain_ros.runtime.resize`: area average where an axis shrinks, then bilinear where
+    it grows, each rounded to 8 bit. The head's logits are resized once, bilinear, to the camera's size; labels are
+    their arg-max and confidence is the label's softmax probability in 1/255. ``input_size`` is the network's (height,
+    width).
     """
 
-    def __init__(self, model: GAIN, mean: tuple[float, ...], std: tuple[float, ...], input_size: tuple[int, int]) -> None:
+    def __init__(
+        self, model: GAIN, mean: tuple[float, ...], std: tuple[float, ...], input_size: tuple[int, int]
+    ) -> None:
         super().__init__()
         self.logits = LogitsForm(model, mean, std)
         self.input_size = input_size
@@ -184,7 +199,9 @@ def resize_input(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def area_weights(length: Tensor, target: int, device: torch.device) -> Tensor:
-    """Box-average weights (min(length, target), length): the share of each source pixel in each target pixel; the identity where nothing shrinks."""
+    """Box-average weights (min(length, target), length): the share of each source pixel in each target pixel; the
+    identity where nothing shrinks.
+    """
     count = torch.clamp(length, max=target)
     step = length.float() / count.float()
     source = torch.arange(length, device=device)[None, :].float()

@@ -1,8 +1,9 @@
-"""Guided Attentive Interpolation (GAI), the paper's operator: upsample a deep feature map under the guidance of a shallow one.
+"""Guided Attentive Interpolation (GAI), the paper's operator: upsample a deep feature map under the guidance of a
+shallow one.
 
-Source: arXiv 2601.01167, and the published network's form where the paper leaves it open. A deep map is brought to the guide's
-size by bilinear interpolation; two criss-cross attention passes with shared weights, whose queries see both maps, then let every
-position gather from every other one, first along its row and column, then along theirs.
+Source: arXiv 2601.01167, and the published network's form where the paper leaves it open. A deep map is brought to the
+guide's size by bilinear interpolation; two criss-cross attention passes with shared weights, whose queries see both
+maps, then let every position gather from every other one, first along its row and column, then along theirs.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
 def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Each position attends to its column and its row; one softmax over the H + W - 1 distinct positions.
 
-    q, k: N×K×H×W, v: N×V×H×W. Returns N×V×H×W. No 1/sqrt(K) scale. The position itself is counted once, in the row:
-    the column's own entry is masked with -inf. This is the plain form; :mod:`gain_ros.model.deploy` holds an exact fast one.
+    q, k: N×K×H×W, v: N×V×H×W. Returns N×V×H×W. No 1/sqrt(K) scale. The position itself is counted once, in the row: the
+    column's own entry is masked with -inf. This is the plain form; :mod:`gain_ros.model.deploy` holds an exact fast
+    one.
     """
     h = q.shape[2]
     itself = torch.eye(h, dtype=torch.bool, device=q.device)
@@ -46,7 +48,9 @@ class GAI(nn.Module):
     def __init__(self, channels: int = 128) -> None:
         super().__init__()
         if channels % 16:
-            raise ValueError(f"GAI got {channels} channels; expected a multiple of 16 (queries and keys have channels/16)")
+            raise ValueError(
+                f"GAI got {channels} channels; expected a multiple of 16 (queries and keys have channels/16)"
+            )
         inner, key = channels // 2, channels // 16
         self.query = nn.Conv2d(2 * channels, inner, 1)
         self.value = nn.Conv2d(channels, inner, 1)

@@ -47,22 +47,30 @@ class AuxHead(nn.Sequential):
 class GAIN(nn.Module):
     """Segmentation network on any backbone with strides 8, 16, 32 and optionally 4.
 
-    ``channels`` is the head's width, ``context`` one of "", "gap", "ppm". ``fuse_3x3`` adds a 3x3 convolution after the merge;
-    without a stride-4 level it is always there. ``forward`` takes float N×3×H×W normalised RGB of any size and returns logits
-    N×classes×H×W; in training mode the tuple (logits at input size, auxiliary logits of the stride-16 and of the stride-32 GAI, at stride 8).
+    ``channels`` is the head's width, ``context`` one of "", "gap", "ppm". ``fuse_3x3`` adds a 3x3 convolution after the
+    merge; without a stride-4 level it is always there. ``forward`` takes float N×3×H×W normalised RGB of any size and
+    returns logits N×classes×H×W; in training mode the tuple (logits at input size, auxiliary logits of the stride-16
+    and of the stride-32 GAI, at stride 8).
     """
 
-    def __init__(self, backbone: nn.Module, classes: int, channels: int = 128, context: str = "gap", fuse_3x3: bool = True) -> None:
+    def __init__(
+        self, backbone: nn.Module, classes: int, channels: int = 128, context: str = "gap", fuse_3x3: bool = True
+    ) -> None:
         super().__init__()
         if context not in CONTEXTS:
             raise ValueError(f"context is {context!r}; expected one of {CONTEXTS}")
         missing = {8, 16, 32} - set(backbone.channels)
         if missing:
-            raise ValueError(f"the backbone gives strides {sorted(backbone.channels)}; GAIN needs 8, 16 and 32 (missing {sorted(missing)})")
+            raise ValueError(
+                f"the backbone gives strides {sorted(backbone.channels)}; "
+                f"GAIN needs 8, 16 and 32 (missing {sorted(missing)})"
+            )
         self.classes = classes
         self.output_stride = 4 if 4 in backbone.channels else 8
         self.backbone = backbone
-        self.lateral = nn.ModuleDict({str(s): conv_bn_relu(c, channels, 1) for s, c in backbone.channels.items() if s in (4, 8, 16, 32)})
+        self.lateral = nn.ModuleDict(
+            {str(s): conv_bn_relu(c, channels, 1) for s, c in backbone.channels.items() if s in (4, 8, 16, 32)}
+        )
         self.context = make_context(context, channels)
         self.gai16 = GAI(channels)
         self.gai32 = GAI(channels)
@@ -94,11 +102,15 @@ class GAIN(nn.Module):
 
 
 def make_context(name: str, channels: int) -> nn.Module:
-    return {"": nn.Identity, "gap": lambda: GlobalPoolContext(channels), "ppm": lambda: PyramidPoolContext(channels)}[name]()
+    return {"": nn.Identity, "gap": lambda: GlobalPoolContext(channels), "ppm": lambda: PyramidPoolContext(channels)}[
+        name
+    ]()
 
 
 class PyramidPoolContext(nn.Module):
-    """Pyramid pooling (Zhao et al., PSPNet, CVPR 2017): 1, 2, 3 and 6 bins of a quarter of the channels each, then the input ("ppm")."""
+    """Pyramid pooling (Zhao et al., PSPNet, CVPR 2017): 1, 2, 3 and 6 bins of a quarter of the channels each, then the
+    input ("ppm").
+    """
 
     bins = (1, 2, 3, 6)
 
@@ -109,12 +121,18 @@ class PyramidPoolContext(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = [upsample(branch(F.adaptive_avg_pool2d(x, n)), x.shape[2:]) for n, branch in zip(self.bins, self.branches)]
+        pooled = [
+            upsample(branch(F.adaptive_avg_pool2d(x, n)), x.shape[2:])
+            for n, branch in zip(self.bins, self.branches, strict=True)
+        ]
         return self.dropout(self.fuse(torch.cat((*pooled, x), dim=1)))
 
 
 def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation: int = 2) -> GAIN:
-    """The published ResNet-18 form. Cityscapes configs: the defaults; CamVid configs: context "", fuse_3x3 False, dilation 1."""
+    """The published ResNet-18 form.
+
+    Cityscapes configs: the defaults; CamVid configs: context "", fuse_3x3 False, dilation 1.
+    """
     return GAIN(ResNet18(dilation), classes, 128, context, fuse_3x3)
 
 
@@ -132,7 +150,10 @@ ARCHITECTURES = {"gain_r18": gain_r18, "gain_df2": gain_df2, "gain_nano": gain_n
 
 
 def build(architecture: str, classes: int, **options) -> GAIN:
-    """Make a network by name: "gain_r18", "gain_df2" or "gain_nano", with that function's options. Raises ValueError for an unknown name or option."""
+    """Make a network by name: "gain_r18", "gain_df2" or "gain_nano", with that function's options.
+
+    Raises ValueError for an unknown name or option.
+    """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture is {architecture!r}; expected one of {', '.join(ARCHITECTURES)}")
     try:

@@ -13,12 +13,15 @@ from gain_ros.model.gain import GAIN, build
 def load_model(folder: str | Path) -> GAIN:
     """The network of a model folder (a path, or the name of a shipped model), in eval mode and float32.
 
-    It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises BundleError where the weights do not fit the architecture.
+    It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises BundleError where the weights
+    do not fit the architecture.
     """
     bundle = read_bundle(find_model(folder))
     model = build(bundle.architecture, len(bundle.labels), **bundle.options)
     state = {name: torch.from_numpy(array).float() for name, array in bundle.weights().items()}
-    expected = {name: value.shape for name, value in model.state_dict().items() if not name.startswith(("aux16.", "aux32."))}
+    expected = {
+        name: value.shape for name, value in model.state_dict().items() if not name.startswith(("aux16.", "aux32."))
+    }
     expected = {name: shape for name, shape in expected.items() if not name.endswith("num_batches_tracked")}
     given = {name: value.shape for name, value in state.items() if not name.endswith("num_batches_tracked")}
     wrong = sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name))
@@ -26,7 +29,8 @@ def load_model(folder: str | Path) -> GAIN:
         name = wrong[0]
         raise BundleError(
             bundle.path / WEIGHTS,
-            f"{len(wrong)} tensors that do not fit {bundle.architecture}({bundle.options}), the first {name}: {given.get(name, 'missing')}",
+            f"{len(wrong)} tensors that do not fit {bundle.architecture}({bundle.options}), "
+            f"the first {name}: {given.get(name, 'missing')}",
             str(expected.get(name, "no such tensor")),
             "package the model again or mend architecture and options in model.yaml",
         )

@@ -18,9 +18,10 @@ def export_onnx(
 ) -> Path:
     """Write the deployment graph of a model folder (or of a shipped model, by name) to ``path``. Needs torch.
 
-    form "labels": input ``frames`` uint8 N×H×W×3 RGB at the camera's size, outputs ``labels`` and ``confidence`` uint8 N×H×W.
-    form "logits": input ``images`` uint8 N×H×W×3 RGB at the network's size, output ``logits`` float32 N×classes×h×w at the head's stride.
-    ``size`` fixes (H, W); None leaves both dynamic. N is always dynamic. Raises ValueError for an unknown form, BundleError for a bad folder.
+    form "labels": input ``frames`` uint8 N×H×W×3 RGB at the camera's size, outputs ``labels`` and ``confidence`` uint8
+    N×H×W. form "logits": input ``images`` uint8 N×H×W×3 RGB at the network's size, output ``logits`` float32
+    N×classes×h×w at the head's stride. ``size`` fixes (H, W); None leaves both dynamic. N is always dynamic. Raises
+    ValueError for an unknown form, BundleError for a bad folder.
     """
     from gain_ros.bundle import find_model, read_bundle
     from gain_ros.model import load_model

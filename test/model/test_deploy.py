@@ -7,21 +7,24 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from networks import PUBLISHED_FORMS, trained_like
 
 from gain_ros.model.deploy import LabelsForm, LogitsForm, fold, resize_input
 from gain_ros.model.gai import upsample
 from gain_ros.runtime import resize
 from gain_ros.runtime.export import write_onnx
-from networks import PUBLISHED_FORMS, trained_like
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Every operator that the exports may hold: all are parsed by TensorRT 8.6 (onnx-tensorrt 8.6-GA, docs/operators.md).
-TENSORRT_8_6 = set(
-    "Add ArgMax Cast Clip Concat Constant ConstantOfShape Conv Div Equal Exp Expand Floor Gather GlobalAveragePool AveragePool Identity MatMul "
-    "Max MaxPool Min Mul Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape Slice Split Squeeze Sub "
-    "Transpose Unsqueeze Where".split()
-)
+# fmt: off
+TENSORRT_8_6 = {
+    "Add", "ArgMax", "AveragePool", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "Div",
+    "Equal", "Exp", "Expand", "Floor", "Gather", "GlobalAveragePool", "Identity", "MatMul", "Max", "MaxPool",
+    "Min", "Mul", "Range", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize",
+    "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
+}
+# fmt: on
 
 
 @pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
@@ -69,7 +72,10 @@ def test_labels_form_as_onnx(model, frames, tmp_path, size):
     path = write_onnx(form, tmp_path / "model.onnx", "labels", size, size or (96, 128))
     session = onnxruntime.InferenceSession(path)
     assert [(i.name, i.type) for i in session.get_inputs()] == [("frames", "tensor(uint8)")]
-    assert [(o.name, o.type) for o in session.get_outputs()] == [("labels", "tensor(uint8)"), ("confidence", "tensor(uint8)")]
+    assert [(o.name, o.type) for o in session.get_outputs()] == [
+        ("labels", "tensor(uint8)"),
+        ("confidence", "tensor(uint8)"),
+    ]
     for batch in (frames, frames[:1]):
         labels, confidence = session.run(None, {"frames": batch})
         expected, sure = form(torch.from_numpy(batch))
@@ -81,7 +87,9 @@ def test_labels_form_as_onnx(model, frames, tmp_path, size):
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_logits_form_as_onnx(architecture, options, size, tmp_path):
     if size is None and options.get("context") == "ppm":
-        pytest.skip("pyramid pooling has no ONNX form for sizes unknown at export; the published configs use gap or none")
+        pytest.skip(
+            "pyramid pooling has no ONNX form for sizes unknown at export; the published configs use gap or none"
+        )
     form = LogitsForm(trained_like(architecture, 11, **options), MEAN, STD)
     path = write_onnx(form, tmp_path / "logits.onnx", "logits", size, (64, 96))
     session = onnxruntime.InferenceSession(path)
@@ -98,5 +106,7 @@ def test_graph_keeps_to_what_tensorrt_8_6_parses(model, tmp_path, form, size):
     assert [o.version for o in graph.opset_import] == [17]
     assert {node.op_type for node in graph.graph.node} <= TENSORRT_8_6
     constants = [onnx.numpy_helper.to_array(t) for t in graph.graph.initializer]
-    constants += [onnx.numpy_helper.to_array(a.t) for n in graph.graph.node if n.op_type == "Constant" for a in n.attribute]
+    constants += [
+        onnx.numpy_helper.to_array(a.t) for n in graph.graph.node if n.op_type == "Constant" for a in n.attribute
+    ]
     assert all(np.isfinite(c).all() for c in constants if c.dtype.kind == "f")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from networks import shake_batch_norm, sharpen
 
 from gain_ros.model import GAI
 from gain_ros.model.deploy import FoldedGAI
 from gain_ros.model.deploy import criss_cross_attention as split_attention
 from gain_ros.model.gai import criss_cross_attention
-from networks import sharpen, shake_batch_norm
 
 SIZES = [(5, 7), (1, 6), (6, 1), (1, 1), (12, 12)]
 
@@ -77,7 +77,9 @@ def test_the_guide_only_steers_the_query():
     assert torch.allclose(gai(torch.randn(1, 32, 6, 8), high), gai(torch.randn(1, 32, 6, 8), high))
 
 
-@pytest.mark.parametrize("sizes", [((6, 8), (3, 4)), ((90, 12), (23, 3)), ((1, 5), (1, 2)), ((1, 1), (1, 1)), ((4, 4), (4, 4))])
+@pytest.mark.parametrize(
+    "sizes", [((6, 8), (3, 4)), ((90, 12), (23, 3)), ((1, 5), (1, 2)), ((1, 1), (1, 1)), ((4, 4), (4, 4))]
+)
 def test_folding_is_exact(sizes):
     gai = make_gai()
     low, high = torch.randn(2, 32, *sizes[0]), torch.randn(2, 32, *sizes[1])

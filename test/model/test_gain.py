@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from networks import PUBLISHED_FORMS, trained_like
 from torch import nn
 
 from gain_ros.model import GAIN, build
-from networks import PUBLISHED_FORMS, trained_like
 
 
 def count(module: nn.Module) -> int:

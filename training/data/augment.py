@@ -26,7 +26,9 @@ class Augmentation:
     grey_share: float = 0.05
 
 
-def random_view(image: np.ndarray, labels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def random_view(
+    image: np.ndarray, labels: np.ndarray, how: Augmentation, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Scale, stretch, rotate, flip and crop in one resampling: bilinear for the image, nearest for labels, 255 outside."""
     height, width = how.crop
     scale = math.exp(rng.uniform(*map(math.log, how.scale)))
@@ -45,7 +47,12 @@ def random_view(image: np.ndarray, labels: np.ndarray, how: Augmentation, rng: n
 
 
 def paste_classes(
-    image: np.ndarray, labels: np.ndarray, other_image: np.ndarray, other_labels: np.ndarray, classes: tuple[int, ...], rng: np.random.Generator
+    image: np.ndarray,
+    labels: np.ndarray,
+    other_image: np.ndarray,
+    other_labels: np.ndarray,
+    classes: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """ClassMix (Olsson et al. 2021) restricted to ``classes``: paste a random half of those present in the other view."""
     present = [c for c in classes if (other_labels == c).any()]
@@ -57,7 +64,9 @@ def paste_classes(
 
 
 def random_colors(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Hue, saturation, then contrast, brightness, white balance and gamma as look-up tables; sometimes blur, noise, grey. uint8 in and out."""
+    """Hue, saturation, then contrast, brightness, white balance and gamma as look-up tables; sometimes blur, noise,
+    grey. uint8 in and out.
+    """
     levels = np.arange(256, dtype=np.float32)
     saturation = 0 if rng.random() < how.grey_share else rng.uniform(1 - how.color, 1 + how.color)
     hue_shift = rng.uniform(-how.hue_deg, how.hue_deg) / 2  # OpenCV's 8-bit hue is in units of 2 degrees

@@ -21,7 +21,9 @@ FIRST_SCENE_SEED = 1000  # seeds below are for demonstrations and tests
 
 
 class SeededSampler(Sampler):
-    """A permutation per epoch that yields (index, seed): the seed fixes the sample's augmentation whatever worker makes it."""
+    """A permutation per epoch that yields (index, seed): the seed fixes the sample's augmentation whatever worker makes
+    it.
+    """
 
     def __init__(self, length: int, seed: int) -> None:
         self.length, self.seed, self.epoch = length, seed, 0
@@ -75,7 +77,8 @@ class WholeFrames(Dataset):
 
 
 class CamVid(lightning.LightningDataModule):
-    """CamVid at 480x360, with an optional share of procedural street scenes mixed into training (never into validation).
+    """CamVid at 480x360, with an optional share of procedural street scenes mixed into training (never into
+    validation).
 
     ``root``: folder in SegNet's layout. ``scenes``: number of procedural frames added to each epoch.
     """
@@ -106,7 +109,12 @@ class CamVid(lightning.LightningDataModule):
         views = RandomViews(self.train_pairs, self.augmentation, h.paste_share)
         sampler = SeededSampler(len(views), h.seed)
         return DataLoader(
-            views, h.batch_size, sampler=sampler, num_workers=h.workers, drop_last=True, persistent_workers=h.workers > 0
+            views,
+            h.batch_size,
+            sampler=sampler,
+            num_workers=h.workers,
+            drop_last=True,
+            persistent_workers=h.workers > 0,
         )
 
     def val_dataloader(self) -> DataLoader:
