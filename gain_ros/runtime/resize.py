@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-_BLOCK = 1 << 16  # pixels worked on at a time, so that a block's arrays stay in a core's cache
+_BLOCK = 1 << 17  # values worked on at a time, so that they stay in a core's cache
 
 
 def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -166,19 +166,22 @@ def _confidence(logits: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
         margins = np.maximum(margins, -600.0, dtype=np.float64)
     across = np.stack([cv2.resize(plane, (width, plane.shape[0]), interpolation=cv2.INTER_LINEAR) for plane in margins])
     scores = np.empty((height, width), np.uint8)
-    for cell in np.flatnonzero(rows.count):
-        first, count = rows.first[cell], rows.count[cell]
+    cells = np.flatnonzero(rows.count)
+    step = max(1, _BLOCK // (len(margins) * width))
+    for group in np.split(cells, range(step, len(cells), step)):
+        first, count = rows.first[group], rows.count[group]
         upper = across[:, rows.low[first]]
         slope = across[:, rows.high[first]] - upper
-        terms = np.exp(upper + slope * rows.weight[first])
+        terms = np.exp(upper + slope * rows.weight[first, None])
         growth = np.exp(slope * (logits.shape[1] / height))
-        best, total = np.empty((2, count, width), margins.dtype)
-        for row in range(count):
+        best, total = np.empty((2, count.max(), len(group), width), margins.dtype)
+        for row in range(len(best)):
             np.maximum.reduce(terms, 0, out=best[row])
             np.add.reduce(terms, 0, out=total[row])
             terms *= growth
         best /= total
         best *= 255.0
         best += 0.5
-        scores[first : first + count] = best
+        row, cell = np.nonzero(np.arange(len(best))[:, None] < count)
+        scores[first[cell] + row] = best[row, cell]
     return scores
