@@ -1,0 +1,83 @@
+"""Start the segmentation node: ``ros2 launch gain_ros segment.launch.py image:=/camera/image_raw``.
+
+Arguments that are left empty keep what ``params_file`` says.
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+SHIPPED = "shipped"
+# Any of them set means that the user has chosen the transport.
+FAST_DDS_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
+
+
+def generate_launch_description() -> LaunchDescription:
+    config = Path(get_package_share_directory("gain_ros")) / "config"
+
+    def argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
+        return DeclareLaunchArgument(name, default_value=default, description=description)
+
+    return LaunchDescription(
+        [
+            argument("model", "", "Name of a shipped model, or path of a model folder."),
+            argument("engine", "", "auto, onnxruntime, openvino or torch."),
+            argument("image", "image", "Image topic to segment, such as /camera/image_raw."),
+            argument("transport", "", "raw, or compressed to read <image>/compressed."),
+            argument("namespace", "", "Namespace of the node; masks come out at <namespace>/segmentation/mask."),
+            argument("params_file", str(config / "segmentation.yaml"), "YAML file with the node's parameters."),
+            argument("use_sim_time", "false", "Take the time from /clock, as with a bag."),
+            argument("autostart", "", "true or false: configure and activate at start."),
+            argument("log_level", "info", "debug, info, warn, error or fatal."),
+            argument(
+                "fastdds_profile",
+                SHIPPED,
+                "Fast DDS profile for large images (docs/transport.md): a file, 'shipped' for the package's own unless "
+                "the environment names one, or empty for none.",
+            ),
+            OpaqueFunction(function=launch_node, args=[config / "fastdds.xml"]),
+        ]
+    )
+
+
+def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
+    """The node's action, now that the arguments are known."""
+
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    parameters: list[object] = [value("params_file")]
+    parameters += [
+        {name: ParameterValue(value(name), value_type=value_type)}
+        for name, value_type in (("model", str), ("engine", str), ("transport", str), ("autostart", bool))
+        if value(name)
+    ]
+    return [
+        Node(
+            package="gain_ros",
+            executable="segmentation_node",
+            name="segmentation_node",
+            namespace=value("namespace"),
+            output="screen",
+            parameters=[*parameters, {"use_sim_time": ParameterValue(value("use_sim_time"), value_type=bool)}],
+            remappings=[("image", value("image"))],
+            arguments=["--ros-args", "--log-level", value("log_level")],
+            additional_env=fast_dds_environment(value("fastdds_profile"), shipped_profile),
+        )
+    ]
+
+
+def fast_dds_environment(profile: str, shipped_profile: Path) -> dict[str, str]:
+    """The variables that make Fast DDS read ``profile``, under its name up to Humble and the one after; none for
+    none."""
+    if not profile or (profile == SHIPPED and any(map(os.environ.get, FAST_DDS_VARIABLES))):
+        return {}
+    path = str(shipped_profile if profile == SHIPPED else profile)
+    return {"FASTDDS_DEFAULT_PROFILES_FILE": path, "FASTRTPS_DEFAULT_PROFILES_FILE": path}

@@ -1,0 +1,51 @@
+"""Installs gain_ros into a ROS workspace (colcon, ament_python) or, by pip, into any environment."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "gain_ros"
+HERE = Path(__file__).parent
+
+
+def version() -> str:
+    text = (HERE / NAME / "__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+def folders(top: str) -> list[tuple[str, list[str]]]:
+    """Data files of ``top`` and of the folders below it, each for its place below share/gain_ros."""
+    inside = [HERE / top, *(path for path in sorted((HERE / top).rglob("*")) if path.is_dir())]
+    found = []
+    for folder in inside:
+        files = [str(path.relative_to(HERE)) for path in sorted(folder.glob("*")) if path.is_file()]
+        if files and folder.name != "__pycache__":
+            found.append((f"share/{NAME}/{folder.relative_to(HERE)}", files))
+    return found
+
+
+setup(
+    name=NAME,
+    version=version(),
+    description="Semantic segmentation of camera streams for ROS 2 with GAIN",
+    license="Apache-2.0",
+    author="gain_ros maintainers",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["**/*.html", "**/*.css"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *folders("launch"),
+        *folders("config"),
+        *folders("models"),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            "gain = gain_ros.cli:main",
+            "segmentation_node = gain_ros.node.segmentation_node:main",
+        ],
+    },
+)

@@ -1,0 +1,89 @@
+"""What the ids mean, as vision_msgs/LabelInfo where vision_msgs is installed and as JSON everywhere."""
+
+import json
+import sys
+import types
+from types import SimpleNamespace
+
+import pytest
+
+from gain_ros.labels import CAMVID
+from gain_ros.node.outputs import CameraOutputs, label_info_json
+
+
+class Message:
+    """Stands for a generated message: takes its fields by name."""
+
+    def __init__(self, **fields):
+        self.header = SimpleNamespace(stamp=None)
+        vars(self).update(fields)
+
+
+class Publisher:
+    def __init__(self, message_type, topic, qos):
+        self.message_type, self.topic, self.qos, self.messages = message_type, topic, qos, []
+
+    def publish(self, message):
+        self.messages.append(message)
+
+
+class Node:
+    """As much of a lifecycle node as the outputs use."""
+
+    def __init__(self):
+        self.publishers = {}
+
+    def create_lifecycle_publisher(self, message_type, topic, qos, *, qos_overriding_options=None):
+        self.publishers[topic] = Publisher(message_type, topic, qos)
+        return self.publishers[topic]
+
+    def destroy_lifecycle_publisher(self, publisher):
+        del self.publishers[publisher.topic]
+
+    def get_clock(self):
+        return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: "now"))
+
+
+@pytest.fixture
+def vision_msgs(monkeypatch):
+    package, module = types.ModuleType("vision_msgs"), types.ModuleType("vision_msgs.msg")
+    module.LabelInfo = type("LabelInfo", (Message,), {})
+    module.VisionClass = type("VisionClass", (Message,), {})
+    monkeypatch.setitem(sys.modules, "vision_msgs", package)
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", module)
+    return module
+
+
+def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(vision_msgs):
+    node = Node()
+    CameraOutputs(node, "segmentation", CAMVID).publish_label_info()
+    publisher = node.publishers["segmentation/label_info"]
+    assert publisher.message_type is vision_msgs.LabelInfo
+    assert publisher.qos.durability.name == "TRANSIENT_LOCAL"
+    (message,) = publisher.messages
+    assert message.header.stamp == "now"
+    assert message.threshold == 0.0
+    assert [(entry.class_id, entry.class_name) for entry in message.class_map] == list(enumerate(CAMVID.names))
+
+
+def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vision_msgs", None)
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
+    node = Node()
+    outputs = CameraOutputs(node, "segmentation/front", CAMVID)
+    outputs.publish_label_info()
+    assert sorted(node.publishers) == [
+        f"segmentation/front/{name}" for name in ("color", "confidence", "label_info_json", "mask", "overlay")
+    ]
+    assert node.publishers["segmentation/front/label_info_json"].qos.durability.name == "TRANSIENT_LOCAL"
+    outputs.destroy()
+    assert node.publishers == {}
+
+
+def test_the_json_says_names_colours_and_the_unlabelled_id():
+    content = json.loads(label_info_json(CAMVID))
+    assert content["unlabelled_id"] == 255
+    assert content["threshold"] == 0.0
+    assert content["label_set"] == "camvid"
+    listed = [(entry["id"], entry["name"], tuple(entry["color"])) for entry in content["classes"]]
+    assert listed == list(zip(range(len(CAMVID)), CAMVID.names, CAMVID.colors, strict=True))

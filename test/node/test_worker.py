@@ -1,0 +1,188 @@
+"""The worker settles every frame exactly once, whatever breaks."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gain_ros.node.images import ImageError
+from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
+from gain_ros.node.worker import LiveSettings, Worker
+
+SECOND = 1_000_000_000
+NOW_NS = 100 * SECOND
+
+
+class Outputs:
+    """Records what is published; raises the error given for a method's name."""
+
+    def __init__(self, errors=None, wants_confidence=False):
+        self.wants_confidence = wants_confidence
+        self.errors = errors or {}
+        self.published = []
+
+    def publish_mask(self, header, segmentation):
+        self._publish("mask", header.stamp.sec)
+
+    def publish_extras(self, header, rgb, segmentation, alpha):
+        self._publish("extras", alpha)
+
+    def _publish(self, what, value):
+        if what in self.errors:
+            raise self.errors[what]
+        self.published.append((what, value))
+
+
+class Segmenter:
+    def __init__(self, error=None, too_few=False):
+        self.error, self.too_few, self.calls = error, too_few, []
+
+    def segment(self, frames, confidence):
+        self.calls.append((len(frames), confidence))
+        if self.error:
+            raise self.error
+        result = SimpleNamespace(stage_ms={"pre": 1.0, "infer": 2.0, "post": 3.0})
+        return [result] * (len(frames) - self.too_few)
+
+
+def decode(message, max_pixels):
+    if isinstance(message.pixels, Exception):
+        raise message.pixels
+    return message.pixels
+
+
+def message(stamp_s=100, pixels=None):
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp_s, nanosec=0))
+    return SimpleNamespace(header=header, pixels=np.zeros((2, 2, 3), np.uint8) if pixels is None else pixels)
+
+
+class Bench:
+    """A worker and what it was told and told others."""
+
+    def __init__(self, outputs, segmenter, max_frame_age_s=0.0):
+        self.frames = NewestFrames(outputs)
+        self.times, self.errors = [], []
+        self.worker = Worker(
+            self.frames,
+            segmenter,
+            decode,
+            outputs,
+            settings=lambda: LiveSettings(max_frame_age_s, 100, 0.25),
+            clock_ns=lambda: NOW_NS,
+            on_published=lambda camera, times: self.times.append((camera, times)),
+            on_error=lambda camera, reason: self.errors.append((camera, reason)),
+        )
+
+    def run(self, *waiting):
+        """Put (camera, message) pairs, let the worker take them in one go, and wait until it is done."""
+        for camera, one in waiting:
+            self.frames.put(Frame(camera, one, time.monotonic_ns()))
+        self.worker.start()
+        assert self.frames.wait_idle(5)
+        assert self.worker.stop(5)
+
+    def counts(self, camera="front"):
+        return self.frames.counts(camera)
+
+
+def test_a_frame_is_published_with_its_budget():
+    outputs = Outputs()
+    bench = Bench({"front": outputs}, Segmenter())
+    bench.run(("front", message(stamp_s=97)))
+    assert outputs.published == [("mask", 97), ("extras", 0.25)]
+    assert bench.counts() == FrameCounts(received=1, published=1, superseded=0, stale=0, failed=0)
+    ((camera, times),) = bench.times
+    assert camera == "front"
+    assert list(times.stage_ms) == ["wait", "decode", "pre", "infer", "post", "publish"]
+    assert times.stamp_age_ms == 3000
+    assert times.mask_age_ms >= times.stage_ms["wait"]
+
+
+@pytest.mark.parametrize("error", [ImageError("no image"), RuntimeError("surprise"), MemoryError()])
+def test_a_frame_that_cannot_be_decoded_fails_and_the_others_go_on(error):
+    outputs = {"front": Outputs(), "left": Outputs()}
+    segmenter = Segmenter()
+    bench = Bench(outputs, segmenter)
+    bench.run(("front", message(pixels=error)), ("left", message()))
+    assert bench.counts("front").failed == 1
+    assert bench.counts("left").published == 1
+    assert segmenter.calls == [(1, False)]
+    assert [camera for camera, _ in bench.errors] == ["front"]
+    assert str(error) in bench.errors[0][1]
+
+
+@pytest.mark.parametrize("segmenter", [Segmenter(RuntimeError("engine broke")), Segmenter(too_few=True)])
+def test_an_engine_that_fails_costs_its_frames_alone(segmenter):
+    bench = Bench({"front": Outputs(), "left": Outputs()}, segmenter)
+    bench.run(("front", message()), ("left", message()))
+    for camera in ("front", "left"):
+        assert bench.counts(camera) == FrameCounts(received=1, published=0, superseded=0, stale=0, failed=1)
+    assert len(bench.errors) == 2
+    assert bench.errors[0][1].startswith("engine: ")
+
+
+def test_a_mask_that_cannot_be_published_fails():
+    bench = Bench({"front": Outputs({"mask": RuntimeError("no graph")})}, Segmenter())
+    bench.run(("front", message()))
+    assert bench.counts().failed == 1
+    assert bench.counts().in_flight == 0
+    assert bench.times == []
+
+
+def test_an_extra_that_cannot_be_published_leaves_the_frame_published():
+    bench = Bench({"front": Outputs({"extras": RuntimeError("no graph")})}, Segmenter())
+    bench.run(("front", message()))
+    assert bench.counts() == FrameCounts(received=1, published=1, superseded=0, stale=0, failed=0)
+    assert bench.errors == [("front", "publish: RuntimeError: no graph")]
+
+
+def test_all_masks_go_out_before_any_extra():
+    order = []
+
+    class Ordered(Outputs):
+        def _publish(self, what, value):
+            order.append(what)
+
+    bench = Bench({"front": Ordered(), "left": Ordered()}, Segmenter())
+    bench.run(("front", message()), ("left", message()))
+    assert order == ["mask", "mask", "extras", "extras"]
+
+
+@pytest.mark.parametrize(
+    ("stamp_s", "limit_s", "stale"),
+    [(98, 1.0, True), (99, 1.0, False), (200, 1.0, False), (1, 0.0, False), (0, 1.0, False)],
+    ids=["too old", "at the limit", "from the future", "no limit", "no stamp"],
+)
+def test_stale_frames(stamp_s, limit_s, stale):
+    segmenter = Segmenter()
+    bench = Bench({"front": Outputs()}, segmenter, max_frame_age_s=limit_s)
+    bench.run(("front", message(stamp_s)))
+    assert bench.counts().stale == int(stale)
+    assert bench.counts().published == int(not stale)
+    assert len(segmenter.calls) == int(not stale)
+
+
+def test_confidence_is_asked_for_when_one_camera_wants_it():
+    segmenter = Segmenter()
+    bench = Bench({"front": Outputs(), "left": Outputs(wants_confidence=True)}, segmenter)
+    bench.run(("front", message()), ("left", message()))
+    assert segmenter.calls == [(2, True)]
+
+
+def test_stopping_does_not_wait_for_an_engine_that_hangs():
+    release = threading.Event()
+
+    class Hangs:
+        def segment(self, frames, confidence):
+            release.wait(10)
+            raise RuntimeError("let go")
+
+    bench = Bench({"front": Outputs()}, Hangs())
+    bench.frames.put(Frame("front", message(), 0))
+    bench.worker.start()
+    assert not bench.frames.wait_idle(0.05)
+    assert not bench.worker.stop(0.05)
+    release.set()
+    assert bench.worker.stop(5)
