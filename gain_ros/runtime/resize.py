@@ -44,7 +44,8 @@ def labels_from_logits(
     """Arg-max of the logits resized to ``size`` (H, W): bilinear, half-pixel centres, edges repeated, lowest id first.
 
     ``logits`` is float32 (C, h, w) with C ≤ 255. Returns uint8 labels (H, W) and, where asked for, uint8 confidence
-    (H, W) = round(255 · softmax probability of the winner), else None. Raises ValueError for other shapes.
+    (H, W) = round(255 · softmax probability of the winner), else None. Raises ValueError for other shapes and for
+    logits that are not finite.
 
     The same result as resizing every class and taking the arg-max, for a fraction of the work. Bilinear values between
     four neighbouring logits lie between them, so where one class leads at all four it leads everywhere in between:
@@ -53,6 +54,10 @@ def labels_from_logits(
     if logits.ndim != 3 or not 1 <= logits.shape[0] <= 255 or 0 in (*logits.shape, *size):
         raise ValueError(f"logits are {logits.shape} for a size of {size}; expected (C ≤ 255, h, w) and no empty axis")
     logits = np.ascontiguousarray(logits, dtype=np.float32)
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "logits hold NaN or infinity; expected finite values: the model, or its precision, is at fault"
+        )
     rows, columns = _axis(logits.shape[1], size[0]), _axis(logits.shape[2], size[1])
     top = logits.argmax(0).astype(np.uint8)
     labels = top.take(columns.low, 1).take(rows.low, 0)

@@ -91,6 +91,13 @@ def test_lowest_id_wins_ties() -> None:
     assert labels_from_logits(logits, (3, 3))[0].tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
 
 
+def test_a_flat_class_competes_too() -> None:
+    logits = np.zeros((2, 2, 2), np.float32)
+    logits[1] = [[-1.0, 2.0], [-1.0, 2.0]]
+    assert_right(logits, (8, 8))
+    assert labels_from_logits(logits, (8, 8))[0][0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_labels_belong_to_the_caller() -> None:
     logits = smooth_logits(3, 3, 4, 5)
     first = labels_from_logits(logits, (16, 20), confidence=True)
@@ -105,6 +112,14 @@ def test_labels_belong_to_the_caller() -> None:
 def test_wrong_logits_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected"):
         labels_from_logits(np.zeros(shape, np.float32), (8, 8))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_refused(value: float) -> None:
+    logits = smooth_logits(4, 3, 4, 5)
+    logits[1, 2, 3] = value
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        labels_from_logits(logits, (16, 20))
 
 
 def box_average(image: np.ndarray, rows: int) -> np.ndarray:
