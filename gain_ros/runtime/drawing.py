@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.runtime.resize import in_memory_order
 
 _ROW_PX, _PATCH_PX, _FONT, _FONT_SCALE = 22, 34, cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
 def colorize(labels: np.ndarray, label_set: LabelSet) -> np.ndarray:
     """Class ids, uint8 (H, W) → colours, RGB uint8 (H, W, 3); ids that the set lacks, 255 among them, are black."""
-    return _palette(label_set).take(labels, 0)
+    return cv2.applyColorMap(labels, _palette(label_set))
 
 
 def overlay(rgb: np.ndarray, labels: np.ndarray, label_set: LabelSet, alpha: float = 0.5) -> np.ndarray:
@@ -27,6 +28,7 @@ def overlay(rgb: np.ndarray, labels: np.ndarray, label_set: LabelSet, alpha: flo
         raise ValueError(
             f"frame {rgb.shape}, labels {labels.shape}, alpha {alpha}; expected one size and alpha in 0..1"
         )
+    rgb = in_memory_order(rgb)
     blended = cv2.addWeighted(rgb, 1.0 - alpha, colorize(labels, label_set), alpha, 0.0)
     unlabelled = cv2.compare(labels, UNLABELLED, cv2.CMP_EQ)
     return cv2.copyTo(rgb, unlabelled, blended)
@@ -47,6 +49,6 @@ def legend(label_set: LabelSet, present: Iterable[int] | None = None) -> np.ndar
 
 @functools.lru_cache(maxsize=8)
 def _palette(label_set: LabelSet) -> np.ndarray:
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(label_set)] = label_set.colors
+    palette = np.zeros((256, 1, 3), np.uint8)
+    palette[: len(label_set), 0] = label_set.colors
     return palette

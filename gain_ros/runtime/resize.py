@@ -19,8 +19,8 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Raises ValueError for anything but uint8 (H, W, 3) with pixels.
     """
     check_frame(rgb)
-    if rgb.strides[2] < 0:  # BGR seen backwards: the small picture is turned round instead of the large one
-        return resize_input(rgb[..., ::-1], size)[..., ::-1]
+    if rgb.strides[2] < 0:  # the small picture is turned round instead of the large one
+        return in_memory_order(resize_input(rgb[..., ::-1], size)[..., ::-1])
     height, width = size
     shrunk = (min(rgb.shape[0], height), min(rgb.shape[1], width))
     if rgb.shape[:2] != shrunk:
@@ -30,6 +30,14 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         grown = cv2.resize(rgb.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         rgb = np.add(grown, 0.5, out=grown).astype(np.uint8)
     return rgb
+
+
+def in_memory_order(rgb: np.ndarray) -> np.ndarray:
+    """The same picture, uint8 (H, W, 3), without a backward last axis.
+
+    A BGR message seen as RGB is such a view. NumPy, and cv2 when given one, copy it some thirty times as slowly.
+    """
+    return cv2.cvtColor(rgb[..., ::-1], cv2.COLOR_BGR2RGB) if rgb.strides[2] < 0 else rgb
 
 
 def check_frame(rgb: np.ndarray) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from gain_ros.bundle import Bundle, find_model, read_bundle
 from gain_ros.runtime import auto
 from gain_ros.runtime.engines import Engine, EngineUnavailable, GoldenMismatch, available_engines, open_engine
-from gain_ros.runtime.resize import check_frame, labels_from_logits, resize_input
+from gain_ros.runtime.resize import check_frame, in_memory_order, labels_from_logits, resize_input
 
 __all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter"]
 
@@ -145,7 +145,7 @@ class Segmenter:
         places: dict[tuple[int, ...], list[int]] = {}
         for place, frame in enumerate(frames):
             places.setdefault(frame.shape, []).append(place)
-        batches = [(group, np.stack([frames[place] for place in group])) for group in places.values()]
+        batches = [(group, np.stack([in_memory_order(frames[place]) for place in group])) for group in places.values()]
         stacked = time.perf_counter()
         masks = {}
         with self._lock:

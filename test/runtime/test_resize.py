@@ -95,7 +95,7 @@ def test_a_flat_class_competes_too() -> None:
     logits = np.zeros((2, 2, 2), np.float32)
     logits[1] = [[-1.0, 2.0], [-1.0, 2.0]]
     assert_right(logits, (8, 8))
-    assert labels_from_logits(logits, (8, 8))[0][0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert labels_from_logits(logits, (8, 8))[0][0].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
 
 
 def test_labels_belong_to_the_caller() -> None:
