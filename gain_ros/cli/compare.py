@@ -1,11 +1,9 @@
-"""Run the same pictures through every engine: how many pixels agree with PyTorch fp32, and mIoU where truth is known."""
+"""The same pictures through every engine: how many pixels agree with PyTorch fp32, and mIoU where truth is known."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
-
-import numpy as np
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
@@ -26,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
     parser.add_argument(
         "--images", required=True, metavar="D",
-        help="folder of images, or any source of gain segment; a sibling folder Dannot (SegNet's CamVid layout) is its truth",
+        help="folder of images, or any source of gain segment; a folder Dannot beside it holds its truth (CamVid ids)",
     )  # fmt: skip
     add_engines(parser)
     add_json(parser)
@@ -53,12 +51,14 @@ def _compare(source: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Frame by frame through all engines, so that no mask has to be kept; PyTorch first where it is present."""
     from contextlib import ExitStack
 
+    import numpy as np
+
     from gain_ros.runtime.segmenter import Segmenter
     from gain_ros.score import confusion_matrix, mean_iou
 
     names = sorted(args.engines, key=lambda name: name != "torch")
     with ExitStack() as stack:
-        engines = [stack.enter_context(Segmenter.open(args.model, engine=name, device="cpu")) for name in names]
+        engines = [stack.enter_context(Segmenter.open(args.model, engine=name)) for name in names]
         label_set = engines[0].bundle.labels
         scored = source.label_set is not None and source.label_set.names == label_set.names
         same, pixels, frames = np.zeros(len(engines)), 0, 0

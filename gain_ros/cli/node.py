@@ -10,9 +10,8 @@ from gain_ros.cli.common import DONE, WRONG_USE, complain, has_module
 def run(arguments: list[str]) -> int:
     """Pass the arguments on as they are: gain node --ros-args -p model:=..."""
     if "-h" in arguments or "--help" in arguments:
-        print(
-            "usage: gain node [--ros-args -p NAME:=VALUE ... -r FROM:=TO ...]\n\nconfig/segmentation.yaml lists the parameters."
-        )
+        print("usage: gain node [--ros-args -p NAME:=VALUE ... -r FROM:=TO ...]")
+        print("config/segmentation.yaml lists the parameters.")
         return DONE
     if not has_module("rclpy"):
         complain("rclpy is not installed; source a ROS 2 workspace, or pip install -r requirements.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import queue
 import threading
 import time
@@ -92,22 +93,15 @@ def _decoded_ahead(source: Any) -> Iterator[Any]:
     ready: queue.Queue[Any] = queue.Queue(_AHEAD)
     stop = threading.Event()
 
-    def put(item: Any) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
     def decode() -> None:
         try:
             for frame in source:
-                put(frame)
+                ready.put(frame)
                 if stop.is_set():
                     return
-            put(None)
+            ready.put(None)
         except Exception as error:  # raised again where the frames are used
-            put(error)
+            ready.put(error)
 
     thread = threading.Thread(target=decode, name="decode", daemon=True)
     thread.start()
@@ -118,7 +112,10 @@ def _decoded_ahead(source: Any) -> Iterator[Any]:
             yield item
     finally:
         stop.set()
-        thread.join()
+        while thread.is_alive():  # it may wait for room in the queue
+            with contextlib.suppress(queue.Empty):
+                ready.get_nowait()
+            thread.join(0.01)
 
 
 def _write(out: Path, frame: Any, labels: Any, label_set: Any, overlay: bool) -> None:

@@ -1,6 +1,6 @@
 """Where frames come from: an image, a folder, a video, a webcam, a bag or a drawn street, all behind one iterator.
 
-Orientation tags (EXIF, video rotation) are ignored everywhere: a mask must match the camera's own pixels, as in the node.
+Orientation tags (EXIF, video rotation) are ignored everywhere: a mask matches the camera's own pixels, as in the node.
 """
 
 from __future__ import annotations
