@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gain_ros import __version__
 from gain_ros.runtime.engines import EngineUnavailable, GoldenMismatch
 
 MOST_ROUNDS, FEWEST_ROUNDS = 15, 3
@@ -56,7 +57,7 @@ def choose(
 
     ``identity`` holds everything the answer depends on, as JSON values (model, ``machine()``, options). ``open_one``
     opens an engine or raises EngineUnavailable or GoldenMismatch, ``run`` does one frame with it.
-    Raises the first engine's error where no engine opens, EngineUnavailable where ``names`` is empty.
+    Where none opens, raises GoldenMismatch if one of them came that far, else EngineUnavailable with all reasons.
     """
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     known = _recall(key)
@@ -65,7 +66,7 @@ def choose(
             return open_one(known.winner), known.reason(cached=True)
     opened, errors = _open_all(names, open_one)
     if not opened:
-        raise next(iter(errors.values()), EngineUnavailable("no engine is installed; run `pip install onnxruntime`"))
+        raise _nothing_opened(errors)
     median_ms = _measure(opened, run, clock)
     winner = min(median_ms, key=median_ms.__getitem__)
     for name, engine in opened.items():
@@ -88,7 +89,14 @@ def machine(engines: Sequence[str]) -> dict[str, Any]:
         gpu = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").partition("\n")[0]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {name: _version(name) for name in engines}
-    return {"cpu": cpu, "cores": cores, "gpu": gpu, "python": platform.python_version(), "engines": versions}
+    return {
+        "cpu": cpu,
+        "cores": cores,
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "gain_ros": __version__,
+        "engines": versions,
+    }
 
 
 def cache_file() -> Path:
@@ -107,6 +115,14 @@ def _open_all(
         except (EngineUnavailable, GoldenMismatch) as error:  # noqa: PERF203
             errors[name] = error
     return opened, errors
+
+
+def _nothing_opened(errors: dict[str, EngineUnavailable | GoldenMismatch]) -> EngineUnavailable | GoldenMismatch:
+    for error in errors.values():
+        if isinstance(error, GoldenMismatch):
+            return error
+    reasons = "; ".join(f"{name}: {error}" for name, error in errors.items())
+    return EngineUnavailable(f"no engine can run this: {reasons or 'none is installed, run `pip install onnxruntime`'}")
 
 
 def _measure(
