@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class Segmenter:
         self.provider = engine.provider
         self.device = engine.device
         self.reason = reason
+        self._does_whole_step = engine.whole_step
         self._engine: Engine | None = engine
         self._lock = threading.Lock()
 
@@ -103,14 +105,7 @@ class Segmenter:
             return []
         for frame in frames:
             check_frame(frame)
-        engine = self._engine
-        if engine is None:
-            raise RuntimeError("this Segmenter is closed; open another one")
-        return (
-            self._whole_step(engine, frames, confidence)
-            if engine.whole_step
-            else self._steps(engine, frames, confidence)
-        )
+        return self._whole_step(frames, confidence) if self._does_whole_step else self._steps(frames, confidence)
 
     def close(self) -> None:
         """Frees the model. May be called again."""
@@ -125,12 +120,20 @@ class Segmenter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _steps(self, engine: Engine, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[Engine]:
+        """The engine, for one thread at a time. Raises RuntimeError once closed, also by another thread."""
+        with self._lock:
+            if self._engine is None:
+                raise RuntimeError("this Segmenter is closed; open another one")
+            yield self._engine
+
+    def _steps(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
         start = time.perf_counter()
         images = [resize_input(frame, self.bundle.input_size) for frame in frames]
         batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
         resized = time.perf_counter()
-        with self._lock:
+        with self._running() as engine:
             logits = engine.logits(batch)
         inferred = time.perf_counter()
         masks = [
@@ -139,7 +142,7 @@ class Segmenter:
         stage_ms = _stage_ms(start, resized, inferred, time.perf_counter())
         return [Segmentation(*mask, stage_ms) for mask in masks]
 
-    def _whole_step(self, engine: Engine, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+    def _whole_step(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
         """For engines that do the resizes themselves: one batch for each frame size."""
         start = time.perf_counter()
         places: dict[tuple[int, ...], list[int]] = {}
@@ -148,7 +151,7 @@ class Segmenter:
         batches = [(group, np.stack([in_memory_order(frames[place]) for place in group])) for group in places.values()]
         stacked = time.perf_counter()
         masks = {}
-        with self._lock:
+        with self._running() as engine:
             for group, batch in batches:
                 masks.update(zip(group, zip(*engine.labels(batch), strict=True), strict=True))
         stage_ms = _stage_ms(start, stacked, (end := time.perf_counter()), end)
