@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gain_ros.cli.common import DONE, UsageError, add_json, has_module, print_json
+from gain_ros.cli.common import DONE, UsageError, add_json, complain, has_module, print_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +23,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not has_module("torch"):
         raise UsageError("import-simpleseg reads a PyTorch checkpoint, but torch is not installed; pip install torch")
-    from gain_ros.model.simpleseg import CheckpointError, convert
+    from gain_ros.model.simpleseg import convert
 
     try:
         report = convert(args.checkpoint, args.arch, args.dataset, args.dilation, args.out)
-    except (CheckpointError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
+    if has_module("onnx"):
+        from gain_ros.runtime.export import add_onnx
+
+        add_onnx(args.out)
+    else:
+        complain(f"{args.out} runs with engine torch alone; pip install onnx and import again for the other engines")
     if args.json:
         print_json({"parameters": report.parameters, "unmatched": list(report.unmatched), "out": str(args.out)})
     else:

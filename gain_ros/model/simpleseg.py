@@ -80,7 +80,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
     rgb = street(*published.input_size)
     bundle = write_bundle(
         out,
-        name=f"{architecture}_{dataset}",
+        name=Path(out).absolute().name,
         architecture=architecture,
         options=options,
         labels=published.labels,
@@ -105,8 +105,8 @@ def read_checkpoint(path: str | Path) -> dict:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); give the path of a checkpoint file") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path}: no file of plain tensors ({reason}); expected {WRITTEN}") from error
+        # torch's own text advises to load it unsafely
+        raise CheckpointError(f"{path}: holds code or is no checkpoint; expected {WRITTEN}") from error
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         found = f"the keys {list(content)[:6]}" if isinstance(content, dict) else type(content).__name__

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gain_ros.bundle import Bundle
 
 INPUTS = {"labels": "frames", "logits": "images"}
 OUTPUTS = {"labels": ("labels", "confidence"), "logits": ("logits",)}
@@ -36,6 +39,34 @@ def export_onnx(
     else:
         graph = LogitsForm(network, bundle.mean, bundle.std)
     return write_onnx(graph, path, form, size, size or bundle.input_size, opset)
+
+
+def add_onnx(folder: str | Path) -> Bundle:
+    """Put both deployment graphs into a model folder, so that it runs where torch is not installed. Needs torch."""
+    from gain_ros.bundle import read_bundle, write_bundle
+
+    bundle = read_bundle(folder)
+    sizes = {"labels": None, "logits": bundle.input_size}  # a fixed size is faster, and the network's never changes
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {
+            form: export_onnx(bundle.path, Path(scratch) / f"{form}.onnx", form, size) for form, size in sizes.items()
+        }
+        return write_bundle(
+            bundle.path,
+            name=bundle.name,
+            architecture=bundle.architecture,
+            options=bundle.options,
+            labels=bundle.labels,
+            input_size=bundle.input_size,
+            mean=bundle.mean,
+            std=bundle.std,
+            training=bundle.training,
+            metrics=bundle.metrics,
+            licence=bundle.licence,
+            weights=bundle.weights(),
+            golden=bundle.golden(),
+            onnx_files=files,
+        )
 
 
 def write_onnx(

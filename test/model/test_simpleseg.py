@@ -166,7 +166,7 @@ def test_model_folder(tmp_path, small_pictures):
     assert (report.parameters, report.unmatched) == (11_955_317, ())
     assert report.options == {"context": "gap", "fuse_3x3": True, "dilation": 2}
     bundle = read_bundle(tmp_path / "model")
-    assert (bundle.architecture, bundle.name, len(bundle.labels)) == ("gain_r18", "gain_r18_cityscapes", 19)
+    assert (bundle.architecture, bundle.name, len(bundle.labels)) == ("gain_r18", "model", 19)
     assert bundle.training["iteration"] == 76000
     assert bundle.training["stored_miou"] == 0.788
     assert bundle.metrics == {}
@@ -258,7 +258,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
     torch.save({"model": {"weight": torch.zeros(1)}, "extra": Intruder(mark)}, tmp_path / "zip.pth")
     (tmp_path / "plain.pth").write_bytes(pickle.dumps({"model": Intruder(mark)}, protocol=2))
     for name in ("zip.pth", "plain.pth"):
-        with pytest.raises(CheckpointError, match="no file of plain tensors"):
+        with pytest.raises(CheckpointError, match="holds code or is no checkpoint"):
             convert(tmp_path / name, "r18", "camvid", None, tmp_path / "model")
     assert not mark.exists()
     assert not (tmp_path / "model").exists()
@@ -267,8 +267,8 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "no file of plain tensors"),
-        (b"not a checkpoint at all", "no file of plain tensors"),
+        (b"", "holds code or is no checkpoint"),
+        (b"not a checkpoint at all", "holds code or is no checkpoint"),
         ([torch.zeros(1)], "holds list"),
         ({"state_dict": {}}, r"holds the keys \['state_dict'\]"),
         ({"model": {}}, r"holds the keys \['model'\]"),
