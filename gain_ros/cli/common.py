@@ -94,16 +94,17 @@ def say(args: argparse.Namespace, text: str = "") -> None:
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """The JSON line. Not-a-number becomes null: JSON has none."""
+    """The JSON line."""
     sys.stderr.flush()
-    print(json.dumps(_plain(result)), flush=True)
+    print(json.dumps(plain(result)), flush=True)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: not-a-number becomes null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
