@@ -269,6 +269,8 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
     [
         (b"", "holds code or is no checkpoint"),
         (b"not a checkpoint at all", "holds code or is no checkpoint"),
+        (b"e", "holds code or is no checkpoint"),  # a pickle that ends a list it never began
+        (b"PK\x03\x04 and no archive", "holds code or is no checkpoint"),
         ([torch.zeros(1)], "holds list"),
         ({"state_dict": {}}, r"holds the keys \['state_dict'\]"),
         ({"model": {}}, r"holds the keys \['model'\]"),
