@@ -102,9 +102,9 @@ def read_checkpoint(path: str | Path) -> dict:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give the path of a checkpoint file") from error
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a checkpoint file") from error
     except Exception as error:
-        # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises to load unsafely.
+        # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises unsafe loading.
         raise CheckpointError(f"{path}: holds code or is no checkpoint; expected {WRITTEN}") from error
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
