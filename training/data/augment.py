@@ -29,7 +29,7 @@ class Augmentation:
 def random_view(
     image: np.ndarray, labels: np.ndarray, how: Augmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scale, stretch, rotate, flip and crop in one resampling: bilinear for the image, nearest for labels, 255 outside."""
+    """Scale, stretch, rotate, flip, crop in one resampling: bilinear for the image, nearest for labels, 255 outside."""
     height, width = how.crop
     scale = math.exp(rng.uniform(*map(math.log, how.scale)))
     stretch = math.exp(0.5 * rng.uniform(-1, 1) * math.log(how.aspect))
@@ -54,7 +54,7 @@ def paste_classes(
     classes: tuple[int, ...],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """ClassMix (Olsson et al. 2021) restricted to ``classes``: paste a random half of those present in the other view."""
+    """ClassMix (Olsson et al. 2021) for ``classes``: paste a random half of those present in the other view."""
     present = [c for c in classes if (other_labels == c).any()]
     if not present:
         return image, labels

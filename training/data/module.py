@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -85,7 +86,7 @@ class CamVid(lightning.LightningDataModule):
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         batch_size: int = 12,
         workers: int = 1,
         seed: int = 0,
@@ -94,15 +95,17 @@ class CamVid(lightning.LightningDataModule):
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
-        self.augmentation = augmentation
+        # plain values only: a checkpoint must load without running code
+        self.save_hyperparameters(ignore=["root", "augmentation"])
+        self.hparams.augmentation = {name: to_plain(value) for name, value in asdict(augmentation).items()}
+        self.root, self.augmentation = Path(root), augmentation
 
     def setup(self, stage: str) -> None:
         h = self.hparams
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
         if stage == "fit":
-            self.train_pairs = load_split(h.root, "train") + scene_pairs(h.scenes)
-        self.val_pairs = load_split(h.root, "val")
+            self.train_pairs = load_split(self.root, "train") + scene_pairs(h.scenes)
+        self.val_pairs = load_split(self.root, "val")
 
     def train_dataloader(self) -> DataLoader:
         h = self.hparams
@@ -119,6 +122,10 @@ class CamVid(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(WholeFrames(self.val_pairs), batch_size=1)
+
+
+def to_plain(value: float | tuple) -> float | list:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def scene_pairs(count: int) -> list[Pair]:
