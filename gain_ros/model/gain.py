@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gain_ros.model.backbones import DFNetV2, NanoNet, ResNet18, conv_bn, conv_bn_relu
@@ -122,10 +121,24 @@ class PyramidPoolContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = [
-            upsample(branch(F.adaptive_avg_pool2d(x, n)), x.shape[2:])
+            upsample(branch(average_bins(x, n)), x.shape[2:])
             for n, branch in zip(self.bins, self.branches, strict=True)
         ]
         return self.dropout(self.fuse(torch.cat((*pooled, x), dim=1)))
+
+
+def average_bins(x: Tensor, bins: int) -> Tensor:
+    """Adaptive average pooling of N×C×H×W to bins×bins, as matrix products: these export to ONNX for every size."""
+    height, width = torch._shape_as_tensor(x).to(x.device)[2:].unbind()
+    return bin_weights(height, bins) @ (x @ bin_weights(width, bins).t())
+
+
+def bin_weights(length: Tensor, bins: int) -> Tensor:
+    """Float (bins, length): bin i averages the pixels j that touch [i, i + 1) · length / bins."""
+    i = torch.arange(bins, device=length.device)[:, None]
+    j = torch.arange(length, device=length.device)[None, :]
+    inside = torch.minimum((i + 1) * length - j * bins, (j + 1) * bins - i * length).clamp(0, 1).float()
+    return inside / inside.sum(1, keepdim=True)
 
 
 def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation: int = 2) -> GAIN:

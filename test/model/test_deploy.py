@@ -86,10 +86,6 @@ def test_labels_form_as_onnx(model, frames, tmp_path, size):
 @pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_logits_form_as_onnx(architecture, options, size, tmp_path):
-    if size is None and options.get("context") == "ppm":
-        pytest.skip(
-            "pyramid pooling has no ONNX form for sizes unknown at export; the published configs use gap or none"
-        )
     form = LogitsForm(trained_like(architecture, 11, **options), MEAN, STD)
     path = write_onnx(form, tmp_path / "logits.onnx", "logits", size, (64, 96))
     session = onnxruntime.InferenceSession(path)

@@ -8,6 +8,7 @@ from networks import PUBLISHED_FORMS, trained_like
 from torch import nn
 
 from gain_ros.model import GAIN, build
+from gain_ros.model.gain import average_bins
 
 
 def count(module: nn.Module) -> int:
@@ -46,6 +47,13 @@ def test_logits_come_at_input_size(architecture, options, size):
 def test_training_mode_adds_two_auxiliary_outputs_at_stride_8():
     main, aux16, aux32 = build("gain_nano", 5).train()(torch.randn(2, 3, 64, 80))
     assert (main.shape, aux16.shape, aux32.shape) == ((2, 5, 64, 80), (2, 5, 8, 10), (2, 5, 8, 10))
+
+
+@pytest.mark.parametrize("size", [(12, 15), (23, 30), (2, 3), (1, 1), (6, 6)])
+@pytest.mark.parametrize("bins", [1, 2, 3, 6])
+def test_pyramid_bins_are_adaptive_average_pooling(size, bins):
+    x = torch.randn(2, 4, *size)
+    assert torch.allclose(average_bins(x, bins), nn.functional.adaptive_avg_pool2d(x, bins), atol=1e-6)
 
 
 class TinyBackbone(nn.Module):
