@@ -26,7 +26,8 @@ def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     one.
     """
     h = q.shape[2]
-    itself = torch.eye(h, dtype=torch.bool, device=q.device)
+    place = torch.arange(h, device=q.device)
+    itself = place[:, None] == place  # not torch.eye: ONNX Runtime has no boolean EyeLike
     column = q.permute(0, 3, 2, 1) @ k.permute(0, 3, 1, 2)  # N W H H
     row = q.permute(0, 2, 3, 1) @ k.permute(0, 2, 1, 3)  # N H W W
     column = column.masked_fill(itself, float("-inf")).transpose(1, 2)  # N H W H
