@@ -129,9 +129,15 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
             return (home / given.name).resolve()
     if given.exists():
         raise BundleError(given, f"no {MODEL_YAML}", "a model folder", "give the folder that holds it")
-    shipped = sorted({entry.parent.name for home in homes for entry in home.glob(f"*/{MODEL_YAML}")})
-    names = ", ".join(shipped) or "none"
+    names = ", ".join(folder.name for folder in shipped_models()) or "none"
     raise BundleError(given, "nothing", f"a model folder or a shipped model ({names})", "check the path or the name")
+
+
+def shipped_models() -> list[Path]:
+    """Folders of the shipped models, sorted by name; of two with one name, the one that find_model takes."""
+    files = [file for home in reversed(_model_homes()) for file in home.glob(f"*/{MODEL_YAML}")]
+    folders = {file.parent.name: file.parent for file in files}
+    return [folders[name] for name in sorted(folders)]
 
 
 def read_bundle(folder: str | os.PathLike[str], verify: bool = True) -> Bundle:

@@ -99,15 +99,22 @@ def _set(variables: dict[str, str | None]) -> None:
 
 
 class Child:
-    """A Python module run as a process; ended with us, whatever ends us."""
+    """A Python module run as a process; ended with us, whatever ends us.
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path):
+    Args:
+        name: for messages.
+        arguments: module and its arguments.
+        log: file for what it writes.
+        talks: its standard output comes to us instead.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path, talks: bool = False):
         self.name, self._log = name, log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gain_ros.demo.child", *arguments],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if name == "player" else errors,
+                stdout=subprocess.PIPE if talks else errors,
                 stderr=errors,
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we end it in order

@@ -100,7 +100,7 @@ def _start_player(stack: contextlib.ExitStack, source: Source, limit: int, scrat
     arguments = ["gain_ros.demo.player", "--source", source.name, "--topic", IMAGE_TOPIC, "--limit", str(limit)]
     if source.live:
         arguments += ["--keep", str(scratch)]
-    player = _Player(Child("player", arguments, scratch / "player.log"))
+    player = _Player(Child("player", arguments, scratch / "player.log", talks=True))
     stack.callback(player.child.stop)
     return player
 
