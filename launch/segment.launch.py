@@ -33,7 +33,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("transport", "", "raw, or compressed to read <image>/compressed."),
             argument("namespace", "", "Namespace of the node; masks come out at <namespace>/segmentation/mask."),
             argument("params_file", str(config / "segmentation.yaml"), "YAML file with the node's parameters."),
-            argument("use_sim_time", "false", "Take the time from /clock, as with a bag."),
+            argument("use_sim_time", "", "true or false: take the time from /clock, as with a bag."),
             argument("autostart", "", "true or false: configure and activate at start."),
             argument("log_level", "info", "debug, info, warn, error or fatal."),
             argument(
@@ -53,12 +53,9 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    parameters: list[object] = [value("params_file")]
-    parameters += [
-        {name: ParameterValue(value(name), value_type=value_type)}
-        for name, value_type in (("model", str), ("engine", str), ("transport", str), ("autostart", bool))
-        if value(name)
-    ]
+    given = [(name, str) for name in ("model", "engine", "transport") if value(name)]
+    given += [(name, bool) for name in ("autostart", "use_sim_time") if value(name)]
+    parameters = {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in given}
     return [
         Node(
             package="gain_ros",
@@ -66,7 +63,7 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
             name="segmentation_node",
             namespace=value("namespace"),
             output="screen",
-            parameters=[*parameters, {"use_sim_time": ParameterValue(value("use_sim_time"), value_type=bool)}],
+            parameters=[value("params_file"), parameters],
             remappings=[("image", value("image"))],
             arguments=["--ros-args", "--log-level", value("log_level")],
             additional_env=fast_dds_environment(value("fastdds_profile"), shipped_profile),
@@ -75,9 +72,9 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
 
 
 def fast_dds_environment(profile: str, shipped_profile: Path) -> dict[str, str]:
-    """The variables that make Fast DDS read ``profile``, under its name up to Humble and the one after; none for
-    none."""
+    """The variable that makes Fast DDS read ``profile``; none for none."""
     if not profile or (profile == SHIPPED and any(map(os.environ.get, FAST_DDS_VARIABLES))):
         return {}
-    path = str(shipped_profile if profile == SHIPPED else profile)
-    return {"FASTDDS_DEFAULT_PROFILES_FILE": path, "FASTRTPS_DEFAULT_PROFILES_FILE": path}
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")  # Fast DDS 2
+    name = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    return {name: str(shipped_profile if profile == SHIPPED else profile)}

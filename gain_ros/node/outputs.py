@@ -37,6 +37,13 @@ class CameraOutputs:
         self._node = node
         self._labels = labels
         self._publishers: list[Any] = []
+        try:
+            self._create(prefix)
+        except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
+            self.destroy()
+            raise
+
+    def _create(self, prefix: str) -> None:
         self._mask = self._publisher(Image, f"{prefix}/mask")
         self._confidence = self._publisher(Image, f"{prefix}/confidence")
         self._color = self._publisher(Image, f"{prefix}/color")

@@ -102,12 +102,18 @@ class Graph:
         self.node.create_subscription(message_type, topic, messages.append, qos)
         return messages
 
-    def publisher(self, topic: str = "image", message_type: type = Image, qos: QoSProfile = RELIABLE) -> Any:
+    def publisher(
+        self,
+        topic: str = "image",
+        message_type: type = Image,
+        qos: QoSProfile = RELIABLE,
+        deadline_s: float = DEADLINE_S,
+    ) -> Any:
         """A publisher that already has its subscriber."""
         if topic not in self._publishers:
             self._publishers[topic] = self.node.create_publisher(message_type, topic, qos)
         publisher = self._publishers[topic]
-        eventually(publisher.get_subscription_count, f"a subscriber of {topic}")
+        eventually(publisher.get_subscription_count, f"a subscriber of {topic}", deadline_s)
         return publisher
 
     def pause(self, seconds: float) -> None:

@@ -163,6 +163,14 @@ def test_parameters_describe_themselves(graph):
     assert autostart.read_only
 
 
+def test_a_wrong_qos_override_is_said_and_leaves_nothing_behind(graph):
+    graph.start(FakeSegmenter, model="fake", **{"qos_overrides./segmentation/color.publisher.reliability": "maybe"})
+    status = eventually(lambda: graph.status().get("level") == 2 and graph.status(), "an error in diagnostics")
+    assert "maybe" in status["message"]
+    assert state(graph) == "unconfigured"
+    eventually(lambda: graph.node.count_publishers("segmentation/mask") == 0, "no mask topic")
+
+
 def test_qos_can_be_overridden(graph):
     graph.start(FakeSegmenter, model="fake", **{"qos_overrides./image.subscription.reliability": "reliable"})
     graph.publisher()

@@ -1,0 +1,34 @@
+"""The shipped model in the node, on its own golden picture: right to the pixel from message to message."""
+
+import cv2
+import numpy as np
+import pytest
+from graph import eventually, image, pixels
+from sensor_msgs.msg import Image
+
+from gain_ros.bundle import BundleError, find_model, read_bundle
+from gain_ros.node.parameters import PARAMETERS
+from gain_ros.runtime.segmenter import Segmenter
+
+DEFAULT_MODEL = next(spec.default for spec in PARAMETERS if spec.name == "model")
+
+
+@pytest.fixture(scope="module")
+def golden():
+    try:
+        return read_bundle(find_model(DEFAULT_MODEL)).golden()
+    except BundleError as error:
+        pytest.skip(f"no shipped model here: {error}")
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
+def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
+    rgb, expected = golden
+    masks = graph.listen(Image, "segmentation/mask")
+    graph.start(Segmenter.open, engine="onnxruntime", threads=1)
+    message = image(rgb if encoding == "rgb8" else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    message.encoding = encoding
+    graph.publisher(deadline_s=60).publish(message)
+    mask = pixels(eventually(lambda: masks, "a mask")[0])
+    assert mask.shape == expected.shape
+    assert np.mean(mask == expected) >= 0.999
