@@ -45,7 +45,7 @@ setup(
     entry_points={
         "console_scripts": [
             "gain = gain_ros.cli:main",
-            "segmentation_node = gain_ros.node.segmentation_node:main",
+            "segmentation_node = gain_ros.node.main:main",
         ],
     },
 )

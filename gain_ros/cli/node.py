@@ -16,10 +16,10 @@ def run(arguments: list[str]) -> int:
     if not has_module("rclpy"):
         complain("rclpy is not installed; source a ROS 2 workspace, or pip install -r requirements.txt")
         return WRONG_USE
-    from gain_ros.node import segmentation_node
+    from gain_ros.node.main import main
 
     try:
-        segmentation_node.main([sys.argv[0], *arguments])
+        main([sys.argv[0], *arguments])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else DONE
     return DONE

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterUninitializedException
 
 from gain_ros.runtime.engines import DEVICES, ENGINES
 
@@ -196,6 +197,14 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
     return spec.check(value) if spec.check else None
 
 
-def camera_names(value: list[str] | None) -> tuple[str, ...]:
+def parameter_value(node: Any, name: str) -> Any:
+    """The value of one of the node's parameters."""
+    try:
+        return node.get_parameter(name).value
+    except ParameterUninitializedException:  # what an empty list becomes on its way
+        return _BY_NAME[name].default
+
+
+def camera_names(value: Sequence[str]) -> tuple[str, ...]:
     """The ``cameras`` parameter as names; one camera without a name where none is given."""
-    return tuple(value) if value else ("",)
+    return tuple(value) or ("",)

@@ -30,18 +30,51 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         args: command line, ``--ros-args`` included; None takes ``sys.argv``.
 
     Returns:
-        Exit code: 0, or 2 where a parameter given at start is refused (one line on standard error).
+        Exit code: 0, or 2 where an argument or a parameter is refused (one line on standard error).
     """
-    # rclpy's own handlers end the context on both signals, from a thread of their own. Python's KeyboardInterrupt on
-    # top would strike anywhere, in the tidying up too, so SIGINT is taken from it before rclpy chains to it.
-    signal.signal(signal.SIGINT, _leave_to_rclpy)
-    rclpy.init(args=args)
+    try:
+        _init(args)
+    except RuntimeError as error:
+        print(f"gain_ros: {error}", file=sys.stderr)
+        return BAD_INPUT
     try:
         node = make_node()
     except ParameterException as error:
         print(f"gain_ros: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
         return BAD_INPUT
+    except Exception:
+        if rclpy.ok():  # otherwise a signal has taken the graph from under it
+            raise
+        return 0
+    idle = _spin(node)
+    if not idle:
+        # A thread inside an engine cannot be stopped, and the interpreter's end under it may crash: leave without.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _init(args: Sequence[str] | None) -> None:
+    """Start the graph so that both signals end it.
+
+    rclpy's own handlers do that, from a thread of their own. They call Python's afterwards, whose KeyboardInterrupt
+    would strike anywhere, in the tidying up too; so Python's do nothing, except before there is a graph to end.
+    """
+    started = False
+
+    def on_signal(_number: int, _frame: Any) -> None:
+        if not started:
+            sys.exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    rclpy.init(args=args)
+    started = True
+
+
+def _spin(node: Any) -> bool:
+    """Spin until the graph ends, then destroy the node; False when a thread of the node is still busy."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -56,13 +89,7 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
-    if not idle:
-        # A thread inside an engine cannot be stopped, and taking down the interpreter under it may crash: leave
-        # without.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    return 0
+    return idle
 
 
 def run_interruptible(work: Callable[[], Result], interrupted: Callable[[], bool]) -> Result:
@@ -89,7 +116,3 @@ def run_interruptible(work: Callable[[], Result], interrupted: Callable[[], bool
     if "error" in outcome:
         raise outcome["error"]
     return outcome["result"]
-
-
-def _leave_to_rclpy(_signum: int, _frame: Any) -> None:
-    """Do nothing: rclpy's handler has been called already."""

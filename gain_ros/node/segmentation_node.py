@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -21,8 +20,8 @@ from gain_ros.node.diagnostics import CameraMonitor, Health, status
 from gain_ros.node.images import decode_compressed, decode_image
 from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
-from gain_ros.node.parameters import camera_names, declare_parameters, refusal
-from gain_ros.node.process import ShutdownRequestedError, run_interruptible, run_node
+from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
+from gain_ros.node.process import ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import LiveSettings, Worker
 from gain_ros.runtime.segmenter import Segmenter
 
@@ -57,7 +56,7 @@ class SegmentationNode(LifecycleNode):
 
     Args:
         open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=)``.
-        node_arguments: passed on to rclpy's node.
+        **node_arguments: passed on to rclpy's node.
     """
 
     def __init__(self, open_segmenter: Callable[..., Any] = Segmenter.open, **node_arguments: Any) -> None:
@@ -93,11 +92,12 @@ class SegmentationNode(LifecycleNode):
 
     @_transition
     def on_configure(self, state: LifecycleState) -> None:
+        self.get_logger().info(f"loading model {self._value('model')}")
         self._segmenter = self._load()
         cameras = camera_names(self._value("cameras"))
         self._frames = NewestFrames(cameras)
+        self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            self._monitors[camera] = CameraMonitor(self._input_topic(camera))
             prefix = f"segmentation/{camera}" if camera else "segmentation"
             self._outputs[camera] = CameraOutputs(self, prefix, self._segmenter.bundle.labels)
         self._worker = Worker(
@@ -107,8 +107,8 @@ class SegmentationNode(LifecycleNode):
             self._outputs,
             settings=self._live_settings,
             clock_ns=lambda: self.get_clock().now().nanoseconds,
-            on_published=lambda camera, times: self._monitors[camera].published(times),
-            on_error=self._on_frame_error,
+            on_published=lambda camera, times: monitors[camera].published(times),
+            on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
         )
         self._worker.start()
         self._check(super().on_configure(state))
@@ -247,10 +247,10 @@ class SegmentationNode(LifecycleNode):
         stamp = message.header.stamp
         self._monitors[camera].heard(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
-    def _on_frame_error(self, camera: str, reason: str) -> None:
+    def _on_frame_error(self, camera: str, monitor: CameraMonitor, reason: str) -> None:
         if not self.context.ok():  # a signal took the graph from the frame at work
             return
-        self._monitors[camera].error(reason)
+        monitor.error(reason)
         self.get_logger().error(f"{camera or 'camera'}: {reason}", throttle_duration_sec=_LOG_PERIOD_S)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -268,7 +268,7 @@ class SegmentationNode(LifecycleNode):
     # Parameters and diagnostics
 
     def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
+        return parameter_value(self, name)
 
     def _live_settings(self) -> LiveSettings:
         return LiveSettings(self._value("max_frame_age"), self._value("max_pixels"), self._value("overlay_alpha"))
@@ -310,12 +310,3 @@ class SegmentationNode(LifecycleNode):
         }
         name = f"segmentation/{camera}" if camera else "segmentation"
         return status(name, segmenter.bundle.name, health, shared | values)
-
-
-def main(args: Sequence[str] | None = None) -> None:
-    """Entry point of ``ros2 run gain_ros segmentation_node``; ends with exit code 0 on SIGINT and SIGTERM."""
-    sys.exit(run_node(SegmentationNode, args))
-
-
-if __name__ == "__main__":
-    main()

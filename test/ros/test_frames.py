@@ -142,6 +142,13 @@ def test_several_cameras_share_each_network_call(graph):
     assert graph.status("segmentation/left") or eventually(lambda: graph.status("segmentation/left"), "diagnostics")
 
 
+def test_an_empty_list_of_cameras_is_one_camera_without_a_name(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    graph.start(FakeSegmenter, model="fake", arguments=["--ros-args", "-p", "cameras:=[]"])
+    graph.publisher().publish(image(picture()))
+    assert eventually(lambda: masks, "a mask")
+
+
 def test_overloaded_the_newest_frame_wins_and_the_counts_add_up(graph):
     masks = graph.listen(Image, "segmentation/mask")
     node, _ = start(graph, model="fake:delay_ms=40")

@@ -67,6 +67,41 @@ def test_signals_end_the_process_with_code_0(graph, start, tmp_path, signal_numb
     assert seconds < 10, "far beyond the two seconds it takes on an idle machine"
 
 
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("where", ["importing", "making the node"])
+def test_signals_while_starting_end_the_process_with_code_0(domain_id, number, where):
+    kill = f"import os, signal, time; os.kill(os.getpid(), signal.{number}); time.sleep(1); raise RuntimeError('late')"
+    script = {
+        "importing": f"""
+import sys, types
+class Interrupted(types.ModuleType):
+    def __getattr__(self, name):
+        {kill}
+sys.modules["rclpy"] = Interrupted("rclpy")
+from gain_ros.node.main import main
+main()
+""",
+        "making the node": f"""
+import sys
+from gain_ros.node.process import run_node
+def make_node():
+    {kill}
+sys.exit(run_node(make_node))
+""",
+    }[where]
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["-p", "no_value"], ["-r", "a"]])
+def test_arguments_ros_does_not_understand_end_the_process_with_code_2(domain_id, arguments):
+    command = [sys.executable, "-m", "gain_ros.node.main", "--ros-args", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=HERE.parents[1], check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_a_wrong_parameter_ends_the_process_with_code_2_and_one_line(start, tmp_path):
     process = start("transport:=carrier_pigeon")
     assert process.wait(timeout=60) == 2
