@@ -55,6 +55,17 @@ def test_a_bag_that_loops_is_no_loss():
     assert lost([33.3 * n for n in range(50)] * 4) == 0
 
 
+def test_a_short_bag_that_loops_often_shows_its_own_gaps_alone():
+    one_round = [33.3 * n for n in range(12) if n != 5]
+    assert lost([33.3 * n for n in range(12)] + one_round * 30) == 30
+
+
+def test_the_period_is_found_where_only_every_second_frame_arrives():
+    arrived = [n for n in range(1200) if n % 2 == 0 or n % 12 == 1]
+    truth = arrived[-1] + 1 - len(arrived)
+    assert abs(lost([33.3 * n for n in arrived]) - truth) < 0.1 * truth
+
+
 def test_stamps_that_stand_still_are_no_loss():
     assert lost([0.0] * 100) == 0
 

@@ -46,12 +46,17 @@ def message(samples, encoding, height, width, padding=0, big_endian=False):
     )
 
 
+def sixteen_bit(samples):
+    """Samples that become ``samples`` again when scaled and rounded, with two bytes that differ."""
+    return np.where(samples < 255, samples * np.uint16(257) + 100, 65535 - 100).astype(np.uint16)
+
+
 def encode(rgb, encoding):
     """The samples a camera of this encoding would send for ``rgb``."""
     bgr = np.ascontiguousarray(rgb[..., ::-1])
     if encoding in ("rgb8", "rgb16", "bgr8", "bgr16", "8UC3"):
         samples = rgb if encoding.startswith("rgb") else bgr
-        return samples.astype(np.uint16) * 257 if encoding.endswith("16") else samples
+        return sixteen_bit(samples) if encoding.endswith("16") else samples
     if encoding in ("rgba8", "bgra8", "8UC4"):
         alpha = np.full((*rgb.shape[:2], 1), 7, np.uint8)
         return np.concatenate([rgb if encoding == "rgba8" else bgr, alpha], axis=-1)
@@ -85,7 +90,7 @@ def test_colour_round_trip_is_exact(size, encoding, padding, big_endian, seed):
 )
 def test_grey_round_trip_is_exact(size, encoding, padding, big_endian, seed):
     grey = picture(*size, seed)[..., 0]
-    samples = grey.astype(np.uint16) * 257 if encoding == "mono16" else grey
+    samples = sixteen_bit(grey) if encoding == "mono16" else grey
     given_message = message(samples, encoding, *size, padding, big_endian and encoding == "mono16")
     np.testing.assert_array_equal(decode_image(given_message, MAX_PIXELS), np.repeat(grey[..., None], 3, axis=-1))
 
@@ -349,6 +354,13 @@ def test_a_truncated_file_is_refused(keep, suffix):
     data = file_of(smooth_picture(30, 30), suffix)
     with pytest.raises(ImageError):
         decode_compressed(compressed(data[: int(keep * len(data))]), MAX_PIXELS)
+
+
+def test_a_truncated_jpeg_is_refused_where_the_decoder_would_fill_it_up(monkeypatch):
+    jpeg = file_of(smooth_picture(30, 30), ".jpg")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: smooth_picture(30, 30))  # as OpenCV 4 does
+    with pytest.raises(ImageError, match="30x30 is truncated"):
+        decode_compressed(compressed(jpeg[: len(jpeg) // 2]), MAX_PIXELS)
 
 
 @settings(max_examples=150, deadline=None)

@@ -97,7 +97,8 @@ sys.exit(run_node(make_node))
 @pytest.mark.parametrize("arguments", [["-p", "no_value"], ["-r", "a"]])
 def test_arguments_ros_does_not_understand_end_the_process_with_code_2(domain_id, arguments):
     command = [sys.executable, "-m", "gain_ros.node.main", "--ros-args", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=HERE.parents[1], check=False)
+    root = HERE.parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
