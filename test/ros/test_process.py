@@ -90,7 +90,8 @@ sys.exit(run_node(make_node))
 """,
     }[where]
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment, check=False)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
