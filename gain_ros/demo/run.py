@@ -153,14 +153,14 @@ def _collecting() -> Iterator[tuple[Any, Callable[[], None]]]:
 
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    collector = Collector(MASK_TOPIC, context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(collector)
     try:
-        collector = Collector(MASK_TOPIC, context)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(collector)
         yield collector, lambda: executor.spin_once(timeout_sec=0.05)
+    finally:
         executor.shutdown()
         collector.destroy_node()
-    finally:
         rclpy.try_shutdown(context=context)
 
 

@@ -5,66 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from networks import trained_like
-
-from gain_ros.bundle import write_bundle
-from gain_ros.labels import CAMVID
-from gain_ros.model import GAIN
-from gain_ros.model.deploy import LogitsForm
-from gain_ros.runtime.export import export_onnx
-from gain_ros.runtime.resize import labels_from_logits, resize_input
-
-SIZE = (64, 96)
-MEAN, STD = (0.41, 0.42, 0.43), (0.25, 0.26, 0.27)
+import random_bundle
 
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., np.ndarray]:
-    return _picture
-
-
-def _picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Something smooth with edges, RGB uint8 (height, width, 3)."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    rows, columns = np.arange(height) * 5 // height, np.arange(width) * 7 // width
-    noise = rng.integers(0, 20, (height, width, 3), dtype=np.uint8)
-    return coarse[rows][:, columns] // 2 + noise + np.linspace(0, 90, width).astype(np.uint8)[:, None]
-
-
-def _spread(network: GAIN, logits: torch.Tensor) -> None:
-    """Brings every class's logits to mean 0 and deviation 3, so that each class wins somewhere."""
-    deviation, mean = (value / 3 for value in torch.std_mean(logits, dim=(0, 2, 3)))
-    network.classifier.weight.div_(deviation[:, None, None, None])
-    network.classifier.bias.sub_(3 * mean).div_(deviation)
+    return random_bundle.picture
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A gain_nano with random weights and all its files. Read only: copy it to change it."""
-    folder = tmp_path_factory.mktemp("models") / "random_nano"
-    network = trained_like("gain_nano", len(CAMVID))
-    rgb = _picture(90, 160)
-    image = torch.from_numpy(resize_input(rgb, SIZE))[None]
-    _spread(network, LogitsForm(network, MEAN, STD)(image))
-    content = {
-        "name": folder.name,
-        "architecture": "gain_nano",
-        "options": {},
-        "labels": CAMVID,
-        "input_size": SIZE,
-        "mean": MEAN,
-        "std": STD,
-        "training": {},
-        "metrics": {},
-        "licence": "none",
-        "weights": {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith("aux")},
-    }
-    with torch.inference_mode():
-        logits = LogitsForm(network, MEAN, STD)(image)[0].numpy()
-    golden = (rgb, labels_from_logits(logits, rgb.shape[:2])[0])
-    write_bundle(folder, **content, golden=golden, onnx_files={})
-    graph = export_onnx(folder, folder.with_suffix(".onnx"), form="logits", size=SIZE)
-    write_bundle(folder, **content, golden=golden, onnx_files={"logits": graph})
-    return folder
+    return random_bundle.write_random_bundle(tmp_path_factory.mktemp("models") / "random_nano")

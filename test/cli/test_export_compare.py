@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from gain_ros.cli import main
+from gain_ros.runtime.engines import available_engines
+
+
+def last_json(capsys) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("form", "size"), [("labels", None), ("logits", "64x96")])
+def test_export_writes_a_graph_that_agrees_with_pytorch(model_folder, tmp_path, capsys, form, size):
+    file = tmp_path / "graph.onnx"
+    arguments = ["export", str(model_folder), "--onnx", str(file), "--form", form, "--json"]
+    assert main(arguments + (["--size", size] if size else [])) == 0
+    result = last_json(capsys)
+    assert result["path"] == str(file)
+    assert result["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert result["parity"] >= 0.999
+
+
+def test_export_into_a_missing_folder_is_wrong_use(model_folder, tmp_path, capsys):
+    assert main(["export", str(model_folder), "--onnx", str(tmp_path / "none" / "g.onnx")]) == 2
+    assert "none" in capsys.readouterr().err
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """Two pictures with annotations beside them."""
+    (tmp_path / "val").mkdir()
+    (tmp_path / "valannot").mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / "val" / f"{name}.png"), rng.integers(0, 256, (64, 96, 3), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / "valannot" / f"{name}.png"), rng.integers(0, 12, (64, 96), dtype=np.uint8))
+    return tmp_path / "val"
+
+
+def test_compare_puts_every_engine_beside_pytorch(model_folder, scored, capsys):
+    assert main(["compare", str(model_folder), "--images", str(scored), "--json"]) == 0
+    result = last_json(capsys)
+    assert sorted(row["engine"] for row in result["rows"]) == sorted(available_engines())
+    assert result["rows"][0]["engine"] == "torch"
+    assert all(row["agreement"] >= 0.999 and row["frames"] == 2 for row in result["rows"])
+    assert all(0 < row["miou"] < 0.3 for row in result["rows"]), "random weights, random truth"
+
+
+def test_compare_without_truth_has_no_miou(model_folder, scored, capsys):
+    (scored.parent / "valannot").rename(scored.parent / "elsewhere")
+    assert main(["compare", str(model_folder), "--images", str(scored), "--engines", "onnxruntime", "--json"]) == 0
+    (row,) = last_json(capsys)["rows"]
+    assert row["miou"] is None
+
+
+def test_compare_fails_where_an_engine_disagrees(model_folder, scored, capsys, monkeypatch):
+    monkeypatch.setattr("gain_ros.cli.compare._MIN_AGREEMENT", 1.1)
+    assert main(["compare", str(model_folder), "--images", str(scored), "--engines", "onnxruntime"]) == 1
+    assert "100.000 %" in capsys.readouterr().out

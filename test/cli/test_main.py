@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from gain_ros.cli import VERBS, main
+from gain_ros.cli.common import frame_size, plain, table
+
+
+def test_without_a_verb_the_usage_is_shown_and_it_is_wrong_use(capsys):
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert all(verb in shown for verb in VERBS)
+
+
+def test_help_is_not_wrong_use(capsys):
+    assert main(["--help"]) == 0
+    assert "usage: gain VERB" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_one_line_that_lists_the_verbs(capsys):
+    assert main(["segmnet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'segmnet'" in line
+    assert "segment" in line
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "node"])
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: gain {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["segment"], ["bench"], ["export", "m"], ["segment", "x", "--out", "d", "--engine", "abacus"]]
+)
+def test_wrong_arguments_are_one_line_and_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"gain: {arguments[0]}: ")
+
+
+def test_a_missing_source_is_one_line_and_code_2(tmp_path, capsys):
+    assert main(["segment", "nowhere.mp4", "--out", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nowhere.mp4" in line
+
+
+def test_a_missing_model_is_one_line_and_code_2(tmp_path, capsys):
+    assert main(["segment", "scene", "--out", str(tmp_path), "--model", "no_such_model"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no_such_model" in line
+
+
+def test_python_m_gain_ros_is_the_same_command():
+    done = subprocess.run([sys.executable, "-m", "gain_ros", "nothing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no verb 'nothing'" in done.stderr
+
+
+def test_a_verb_module_loads_nothing_heavy():
+    code = "import sys; from gain_ros.cli import VERBS; import importlib\n"
+    code += "[importlib.import_module('gain_ros.cli.' + v.replace('-', '_')) for v in VERBS]\n"
+    code += "print([m for m in ('torch', 'rclpy.node', 'onnxruntime', 'openvino', 'cv2', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_verb_has_a_module():
+    for verb in VERBS:
+        assert callable(importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}").run)
+
+
+@pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5"])
+def test_a_size_must_be_height_x_width(text):
+    with pytest.raises(Exception, match="HEIGHTxWIDTH"):
+        frame_size(text)
+    assert frame_size("720x960") == (720, 960)
+
+
+def test_json_has_no_nan():
+    assert plain({"a": [float("nan"), 1.5], 3: (float("inf"), "x")}) == {"a": [None, 1.5], "3": [None, "x"]}
+
+
+def test_a_table_lines_up():
+    assert table([["a", "long head"], ["longer", "b"]]).splitlines() == ["a       long head", "longer  b"]
