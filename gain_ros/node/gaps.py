@@ -9,27 +9,28 @@ from __future__ import annotations
 import statistics
 from collections import deque
 
-# A gap of more than half a period over is a loss; below that it is the camera's jitter.
-_LOSS_RATIO = 1.5
+# An interval is regular, and in doubt the camera's jitter, up to half a period from the period.
+_LONG, _SHORT = 1.5, 0.5
 
 
 class GapCounter:
     """Counts the frames missing between the stamps of those that arrived.
 
     The source's period is the median of the shortest intervals seen lately, so it is right even when most frames are
-    lost, as long as two neighbours arrive now and then. A gap counts only once such a neighbour follows: a camera
-    that has become slower shows gaps alone, and after ``settle`` alike ones its new rate is taken over. A stamp that
-    goes back (a bag that loops) and a pause of more than a second and five periods start a new stretch.
+    lost, as long as two neighbours arrive now and then. A gap is judged once a regular interval follows, by the time it
+    took together with the short intervals behind it: a camera that was late for one frame catches up and has lost none.
+    A camera that has become slower shows gaps alone, and after ``settle`` alike ones its new rate is taken over. A
+    stamp that goes back (a bag that loops) and a pause of more than a second and five periods start a new stretch.
 
     Args:
         window: number of intervals the period is taken from.
-        settle: number of intervals before anything is counted, and of equal long ones that make a new rate.
+        settle: number of intervals before anything is counted, and of equal ones that make a new rate.
     """
 
     def __init__(self, window: int = 48, settle: int = 8) -> None:
         self._settle = settle
-        self._intervals_ns: deque[int] = deque(maxlen=window)
-        self._gaps_ns: list[int] = []
+        self._regular_ns: deque[int] = deque(maxlen=window)
+        self._doubtful_ns: deque[int] = deque(maxlen=window)
         self._last_ns: int | None = None
         self._lost = 0
 
@@ -41,7 +42,7 @@ class GapCounter:
     def restart(self) -> None:
         """Forget the last stamp: what follows is a new stretch. The count and the period stay."""
         self._last_ns = None
-        self._gaps_ns.clear()
+        self._doubtful_ns.clear()
 
     def add(self, stamp_ns: int) -> None:
         """Note the stamp of a frame that has arrived."""
@@ -51,25 +52,31 @@ class GapCounter:
         interval_ns = stamp_ns - last_ns
         period_ns = self._period_ns()
         if interval_ns < 0 or interval_ns > max(1_000_000_000, 5 * period_ns):
-            self._gaps_ns.clear()
-        elif len(self._intervals_ns) < self._settle or interval_ns <= _LOSS_RATIO * period_ns:
-            self._lost += sum(round(gap_ns / period_ns) - 1 for gap_ns in self._gaps_ns)
-            self._gaps_ns.clear()
-            self._intervals_ns.append(interval_ns)
+            self._doubtful_ns.clear()
+        elif len(self._regular_ns) < self._settle:
+            self._regular_ns.append(interval_ns)
+        elif interval_ns > _LONG * period_ns or (self._doubtful_ns and interval_ns < _SHORT * period_ns):
+            self._doubt(interval_ns)
         else:
-            self._add_gap(interval_ns)
+            self._judge(period_ns)
+            self._regular_ns.append(interval_ns)
 
-    def _add_gap(self, interval_ns: int) -> None:
-        self._gaps_ns.append(interval_ns)
-        latest_ns = self._gaps_ns[-self._settle :]
-        if len(latest_ns) == self._settle and max(latest_ns) <= _LOSS_RATIO * min(latest_ns):
-            self._intervals_ns.clear()
-            self._intervals_ns.extend(latest_ns)
-            self._gaps_ns.clear()
+    def _doubt(self, interval_ns: int) -> None:
+        self._doubtful_ns.append(interval_ns)
+        latest_ns = list(self._doubtful_ns)[-self._settle :]
+        if len(latest_ns) == self._settle and max(latest_ns) <= _LONG * min(latest_ns):
+            self._regular_ns.clear()
+            self._regular_ns.extend(latest_ns)
+            self._doubtful_ns.clear()
+
+    def _judge(self, period_ns: float) -> None:
+        expected = round(sum(self._doubtful_ns) / period_ns)
+        self._lost += max(0, expected - len(self._doubtful_ns))
+        self._doubtful_ns.clear()
 
     def _period_ns(self) -> float:
-        if not self._intervals_ns:
+        if not self._regular_ns:
             return 0.0
-        ordered_ns = sorted(self._intervals_ns)
+        ordered_ns = sorted(self._regular_ns)
         shortest_ns = ordered_ns[len(ordered_ns) // 10]
-        return statistics.median(interval_ns for interval_ns in ordered_ns if interval_ns <= _LOSS_RATIO * shortest_ns)
+        return statistics.median(interval_ns for interval_ns in ordered_ns if interval_ns <= _LONG * shortest_ns)

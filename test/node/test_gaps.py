@@ -23,6 +23,11 @@ def test_jitter_is_no_loss():
     assert lost([33.3 * n + chosen.uniform(-5, 5) for n in range(500)]) == 0
 
 
+def test_a_frame_that_is_late_is_no_loss():
+    late_by_ms = {40: 30, 41: 8, 70: 25, 100: 20}  # 41 is late as well: both hurry to catch up
+    assert lost([33.3 * n + late_by_ms.get(n, 0) for n in range(150)]) == 0
+
+
 def test_gaps_are_counted():
     missing = {40, 60, 61, 62, 90}
     assert lost([33.3 * n for n in range(150) if n not in missing]) == len(missing)
@@ -38,8 +43,8 @@ def test_heavy_loss_is_counted_about_right():
 def test_a_slower_or_faster_rate_is_no_loss():
     half = [33.3 * n for n in range(100)] + [3330 + 66.6 * n for n in range(1, 100)]
     double = [66.6 * n for n in range(100)] + [6660 + 33.3 * n for n in range(100)]
-    assert lost(half) == 0
-    assert lost(double) == 0
+    triple = [100.0 * n for n in range(100)] + [10_170 + 33.3 * n for n in range(100)]
+    assert [lost(stamps) for stamps in (half, double, triple)] == [0, 0, 0]
 
 
 def test_losses_after_a_change_of_rate_are_measured_by_the_new_one():

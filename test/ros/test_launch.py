@@ -1,0 +1,48 @@
+"""The launch file under the real launch; skips unless gain_ros is installed in a sourced workspace (colcon build)."""
+
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+from graph import eventually
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
+
+
+@pytest.fixture
+def launched(domain_id, tmp_path):
+    """Runs ``ros2 launch gain_ros segment.launch.py`` with the arguments given; the process ends with the test."""
+    ros2 = shutil.which("ros2")
+    if ros2 is None or subprocess.run([ros2, "pkg", "prefix", "gain_ros"], capture_output=True, check=False).returncode:
+        pytest.skip("needs ros2launch and gain_ros installed in a sourced workspace")
+    processes = []
+
+    def run(*arguments):
+        command = [ros2, "launch", "gain_ros", "segment.launch.py", *arguments]
+        with (tmp_path / "said").open("wb") as said:
+            processes.append(subprocess.Popen(command, stdout=said, stderr=said, env=os.environ))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_arguments_reach_the_node_and_ctrl_c_ends_it(graph, launched, tmp_path):
+    process = launched("namespace:=robot", "image:=/camera/image_raw", "autostart:=false", "engine:=onnxruntime")
+    node = "/robot/segmentation_node"
+    answer = graph.call(GetState, f"{node}/get_state", GetState.Request())
+    assert answer.current_state.label == "unconfigured"
+    request = GetParameters.Request(names=["autostart", "engine", "transport", "use_sim_time"])
+    autostart, engine, transport, use_sim_time = graph.call(GetParameters, f"{node}/get_parameters", request).values
+    assert autostart.bool_value is False
+    assert engine.string_value == "onnxruntime"
+    assert transport.string_value == "raw"
+    assert use_sim_time.bool_value is False
+    eventually(lambda: "process started" in (tmp_path / "said").read_text(), "launch's own report")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert "process has finished cleanly" in (tmp_path / "said").read_text()
