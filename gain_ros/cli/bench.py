@@ -27,7 +27,7 @@ from gain_ros.cli.common import (
 
 _ROUNDS, _ROUND_S, _FEWEST_FRAMES = 5, 0.5, 5
 _WARM_UP = 3
-_SCENE_SEED, _FRAMES = 44, 6
+_SCENE_SEED, _FRAMES = 6, 6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

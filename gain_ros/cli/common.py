@@ -126,7 +126,7 @@ class Progress:
         self._shown = sys.stderr.isatty()
         self._drawn_s = 0.0
 
-    def show(self, done: int, note: str = "") -> None:
+    def show(self, done: int) -> None:
         now_s = time.monotonic()
         if not self._shown or (now_s - self._drawn_s < 0.1 and done != self._total):
             return
@@ -137,7 +137,7 @@ class Progress:
         else:
             bar = str(done)
         rate = done / max(1e-9, now_s - self._started_s)
-        print(f"\r\033[K{self._what} {bar} {rate:.1f}/s {note}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{self._what} {bar} {rate:.1f}/s", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._shown:

@@ -27,7 +27,7 @@ _MAX_PIXELS = 1 << 28
 _IMAGES_HZ = 10.0
 _SCENE_HZ = 10.0
 _SCENE_FRAMES = 100
-_SCENE_SEED = 44  # a bright street with traffic
+_SCENE_SEED = 6  # a bright street with traffic; no scene of the shipped model's training
 
 
 class SourceError(ValueError):

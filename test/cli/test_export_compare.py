@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from gain_ros.bundle import read_bundle
 from gain_ros.cli import main
 from gain_ros.runtime.engines import available_engines
+from gain_ros.runtime.segmenter import Segmenter
 
 
 def last_json(capsys) -> dict:
@@ -59,7 +63,21 @@ def test_compare_without_truth_has_no_miou(model_folder, scored, capsys):
     assert row["miou"] is None
 
 
-def test_compare_fails_where_an_engine_disagrees(model_folder, scored, capsys, monkeypatch):
-    monkeypatch.setattr("gain_ros.cli.compare._MIN_AGREEMENT", 1.1)
-    assert main(["compare", str(model_folder), "--images", str(scored), "--engines", "onnxruntime"]) == 1
-    assert "100.000 %" in capsys.readouterr().out
+def test_agreement_is_the_share_of_equal_pixels_and_too_little_of_it_fails(model_folder, scored, capsys, monkeypatch):
+    """Two engines that differ in a quarter of the pixels."""
+
+    class Fake:
+        bundle = read_bundle(model_folder)
+
+        def __init__(self, engine):
+            self.engine, self.provider = engine, "fake"
+
+        def segment(self, frames, confidence):
+            labels = np.zeros(frames[0].shape[:2], np.uint8)
+            labels[: len(labels) // 4] = self.engine == "openvino"
+            return [SimpleNamespace(labels=labels)]
+
+    monkeypatch.setattr(Segmenter, "open", lambda _model, engine: nullcontext(Fake(engine)))
+    assert main(["compare", "any", "--images", str(scored), "--engines", "openvino,torch", "--json"]) == 1
+    rows = {row["engine"]: row["agreement"] for row in last_json(capsys)["rows"]}
+    assert rows == {"torch": 1.0, "openvino": 0.75}
