@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,12 +48,13 @@ def test_a_source_that_breaks_is_an_error_for_the_reader():
 
 
 def test_playing_tells_each_frame_with_the_stamp_it_was_sent_with(capsys, tmp_path):
-    sent = []
+    sent, before_ns = [], time.time_ns()
     publisher = SimpleNamespace(publish=sent.append)
     assert player.play(iter(Frames(3)), publisher, 1000.0, tmp_path) == 3
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     stamps = [message.header.stamp.sec * 10**9 + message.header.stamp.nanosec for message in sent]
     assert told == [{"frame": i, "stamp_ns": stamp} for i, stamp in enumerate(stamps)]
-    assert stamps == sorted(stamps)
+    assert stamps == sorted(set(stamps)), "no two frames share a stamp"
+    assert before_ns <= stamps[0] <= stamps[-1] <= time.time_ns()
     assert [bytes(message.data) for message in sent] == [bytes([i]) * 72 for i in range(3)]
     assert np.load(tmp_path / "000002.npy")[0, 0, 0] == 2
