@@ -112,6 +112,16 @@ def test_a_long_drive_is_thinned_out_in_the_clip(run, model_folder, tmp_path, mo
     assert list(clip.durations) == [300] * 2
 
 
+def test_a_live_source_is_drawn_from_the_frames_kept(run, tmp_path):
+    source = Drive()
+    source.live, source.label_set = True, None
+    kept = {index: frame.rgb for index, frame in enumerate(Drive())}
+    live = DemoRun(run.sent, run.masks, run.diagnostics, kept)
+    monitored = pictures.draw(live, source, CAMVID, tmp_path)
+    assert len(monitored.rows) == 4
+    assert monitored.confusion is None
+
+
 def test_without_a_single_mask_there_is_still_a_page(model_folder, tmp_path):
     empty = DemoRun({0: 1000}, {}, {"received": "1"}, {})
     result = make_result(empty, Drive(), read_bundle(model_folder), tmp_path)
