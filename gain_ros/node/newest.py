@@ -26,9 +26,9 @@ class Outcome(enum.Enum):
     """It was not an image, or the engine or the publisher failed on it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
-    """One camera message as received.
+    """One camera message as received; equal to itself alone.
 
     Attributes:
         camera: which camera, one of those :class:`NewestFrames` was made for.

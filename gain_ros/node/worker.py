@@ -100,6 +100,7 @@ class Worker:
         self._clock_ns = clock_ns
         self._on_published = on_published
         self._on_error = on_error
+        self._unsettled: list[Frame] = []
         # A daemon: an engine that hangs in native code must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="segmentation", daemon=True)
 
@@ -114,7 +115,12 @@ class Worker:
 
     def _run(self) -> None:
         while frames := self._frames.take():
-            self._process(frames)
+            self._unsettled = list(frames)
+            try:
+                self._process(frames)
+            except Exception as error:  # whatever an engine or the graph raises costs these frames, not the worker
+                for frame in tuple(self._unsettled):
+                    self._fail(frame, f"{type(error).__name__}: {error}")
 
     def _process(self, frames: list[Frame]) -> None:
         settings = self._settings()
@@ -122,13 +128,8 @@ class Worker:
         if not jobs:
             return
         confidence = any(self._outputs[job.frame.camera].wants_confidence for job in jobs)
-        try:
-            results = self._segmenter.segment([job.rgb for job in jobs], confidence=confidence)
-            pairs = list(zip(jobs, results, strict=True))
-        except Exception as error:  # whatever an engine raises costs these frames, not the node
-            for job in jobs:
-                self._fail(job.frame, f"engine: {type(error).__name__}: {error}")
-            return
+        results = self._segmenter.segment([job.rgb for job in jobs], confidence=confidence)
+        pairs = list(zip(jobs, results, strict=True))
         published = [pair for pair in pairs if self._publish_mask(*pair)]
         for job, result in published:
             self._publish_extras(job, result, settings.overlay_alpha)
@@ -137,14 +138,14 @@ class Worker:
         start_ns = time.monotonic_ns()
         stamp_age_ms = self._stamp_age_ms(frame)
         if settings.max_frame_age_s and stamp_age_ms is not None and stamp_age_ms > 1e3 * settings.max_frame_age_s:
-            self._frames.settle(frame, Outcome.STALE)
+            self._settle(frame, Outcome.STALE)
             return None
         try:
             rgb = self._decode(frame.message, settings.max_pixels)
         except ImageError as error:
             self._fail(frame, str(error))
             return None
-        except Exception as error:  # no message may end the worker
+        except Exception as error:  # one camera's message must not cost the others' frames
             self._fail(frame, f"image: {type(error).__name__}: {error}")
             return None
         wait_ms = (start_ns - frame.received_ns) / 1e6
@@ -159,7 +160,7 @@ class Worker:
             return False
         end_ns = time.monotonic_ns()
         job.stage_ms.update(result.stage_ms, publish=(end_ns - start_ns) / 1e6)
-        self._frames.settle(job.frame, Outcome.PUBLISHED)
+        self._settle(job.frame, Outcome.PUBLISHED)
         times = FrameTimes(end_ns, (end_ns - job.frame.received_ns) / 1e6, self._stamp_age_ms(job.frame), job.stage_ms)
         self._on_published(job.frame.camera, times)
         return True
@@ -171,8 +172,12 @@ class Worker:
             self._on_error(job.frame.camera, f"publish: {type(error).__name__}: {error}")
 
     def _fail(self, frame: Frame, reason: str) -> None:
-        self._frames.settle(frame, Outcome.FAILED)
+        self._settle(frame, Outcome.FAILED)
         self._on_error(frame.camera, reason)
+
+    def _settle(self, frame: Frame, outcome: Outcome) -> None:
+        self._unsettled.remove(frame)
+        self._frames.settle(frame, outcome)
 
     def _stamp_age_ms(self, frame: Frame) -> float | None:
         stamp = frame.message.header.stamp

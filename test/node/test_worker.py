@@ -120,7 +120,26 @@ def test_an_engine_that_fails_costs_its_frames_alone(segmenter):
     for camera in ("front", "left"):
         assert bench.counts(camera) == FrameCounts(received=1, published=0, superseded=0, stale=0, failed=1)
     assert len(bench.errors) == 2
-    assert bench.errors[0][1].startswith("engine: ")
+    assert segmenter.error is None or str(segmenter.error) in bench.errors[0][1]
+
+
+def test_a_graph_that_is_gone_costs_the_frames_at_work_alone():
+    class Gone(Outputs):
+        @property
+        def wants_confidence(self):
+            raise RuntimeError("context is invalid")
+
+        @wants_confidence.setter
+        def wants_confidence(self, value):
+            pass
+
+    bench = Bench({"front": Gone(), "left": Outputs()}, Segmenter())
+    bench.run(("front", message(pixels=ImageError("no image"))), ("left", message()))
+    assert bench.counts("left").published == 1
+    bench = Bench({"front": Gone(), "left": Outputs()}, Segmenter())
+    bench.run(("front", message()), ("left", message()))
+    assert [bench.counts(camera).failed for camera in ("front", "left")] == [1, 1]
+    assert "context is invalid" in bench.errors[0][1]
 
 
 def test_a_mask_that_cannot_be_published_fails():

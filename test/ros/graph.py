@@ -20,7 +20,8 @@ from sensor_msgs.msg import Image
 
 from gain_ros.node.segmentation_node import SegmentationNode
 
-DEADLINE_S = 15.0
+# Generous: only a test that fails ever waits for it, and a loaded machine takes long to start a process.
+DEADLINE_S = 60.0
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
