@@ -14,7 +14,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
 
-SHIPPED = "shipped"
+SHIPPED, NONE = "shipped", "none"
 # Any of them set means that the user has chosen the transport.
 FAST_DDS_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 
@@ -40,7 +40,7 @@ def generate_launch_description() -> LaunchDescription:
                 "fastdds_profile",
                 SHIPPED,
                 "Fast DDS profile for large images (docs/transport.md): a file, 'shipped' for the package's own unless "
-                "the environment names one, or empty for none.",
+                "the environment names one, or 'none'.",
             ),
             OpaqueFunction(function=launch_node, args=[config / "fastdds.xml"]),
         ]
@@ -73,7 +73,7 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
 
 def fast_dds_environment(profile: str, shipped_profile: Path) -> dict[str, str]:
     """The variable that makes Fast DDS read ``profile``; none for none."""
-    if not profile or (profile == SHIPPED and any(map(os.environ.get, FAST_DDS_VARIABLES))):
+    if profile in ("", NONE) or (profile == SHIPPED and any(map(os.environ.get, FAST_DDS_VARIABLES))):
         return {}
     old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")  # Fast DDS 2
     name = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"

@@ -16,6 +16,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 Result = TypeVar("Result")
 
 BAD_INPUT = 2
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class BadArgumentsError(ValueError):
+    """Arguments that ROS does not understand."""
 
 
 class ShutdownRequestedError(Exception):
@@ -33,26 +38,33 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         Exit code: 0, or 2 where an argument or a parameter is refused (one line on standard error).
     """
     try:
-        _init(args)
-    except RuntimeError as error:
+        idle = _run(make_node, args)
+    except (BadArgumentsError, ParameterException) as error:
         print(f"gain_ros: {error}", file=sys.stderr)
         return BAD_INPUT
-    try:
-        node = make_node()
-    except ParameterException as error:
-        print(f"gain_ros: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except Exception:
-        if rclpy.ok():  # otherwise a signal has taken the graph from under it
-            raise
-        return 0
-    idle = _spin(node)
+    finally:
+        for number in SIGNALS:  # a second Ctrl-C while the interpreter ends must not spoil the exit code
+            signal.signal(number, signal.SIG_IGN)
     if not idle:
         # A thread inside an engine cannot be stopped, and the interpreter's end under it may crash: leave without.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _run(make_node: Callable[[], Any], args: Sequence[str] | None) -> bool:
+    """Make the node and spin it; False when a thread of the node is still busy at the end."""
+    _init(args)
+    try:
+        node = make_node()
+    except ParameterException:
+        raise
+    except Exception:
+        if rclpy.ok():  # otherwise a signal has taken the graph from under it
+            raise
+        return True
+    return _spin(node)
 
 
 def _init(args: Sequence[str] | None) -> None:
@@ -67,9 +79,12 @@ def _init(args: Sequence[str] | None) -> None:
         if not started:
             sys.exit(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, on_signal)
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:
+        raise BadArgumentsError(str(error)) from error
     started = True
 
 
