@@ -9,8 +9,8 @@ import pytest
 
 from gain_ros.bundle import read_bundle
 from gain_ros.model import load_model
+from gain_ros.replay.sources import open_source
 from gain_ros.runtime.segmenter import Segmenter
-from gain_ros.scenes import StreetScene
 from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
 from training.data.camvid import load_split
 
@@ -48,5 +48,5 @@ def test_val_metrics_are_those_of_model_yaml(folder, data_folder):
 
 
 def test_the_demo_scene_is_segmented_well(folder):
-    scene = StreetScene(0)
-    assert mean_iou(confusion(folder, [scene.frame(t) for t in np.linspace(0, 9.9, 8)])) >= 0.6
+    frames = list(open_source("scene"))[::12]
+    assert mean_iou(confusion(folder, [(frame.rgb, frame.labels) for frame in frames])) >= 0.6
