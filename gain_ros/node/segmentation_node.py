@@ -176,9 +176,7 @@ class SegmentationNode(LifecycleNode):
     def _load(self) -> Any:
         """Open the model in a thread of its own: it takes seconds, in which a signal must still end the process."""
         self._loading = True
-        segmenter = run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
-        self._loading = False
-        return segmenter
+        return run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
 
     def _open_and_warm_up(self) -> Any:
         try:
