@@ -18,7 +18,7 @@ _STAGES = ("wait", "decode", "pre", "infer", "post", "publish")
 
 
 def make_result(run: DemoRun, source: Source, bundle: Any, out: Path) -> dict[str, Any]:
-    """Write pictures and page to ``out``; returns what result.json and the JSON line hold (DESIGN.md names the keys).
+    """Write pictures and page to ``out``; returns what result.json and the JSON line hold.
 
     Times are milliseconds, IoUs fractions; None stands for what was not measured.
     """

@@ -67,7 +67,7 @@ class CameraMonitor:
             self._last_error = reason
 
     def report(self, counts: FrameCounts) -> tuple[Health, dict[str, str]]:
-        """Judge what happened since the last report, and give the values of DESIGN.md's keys."""
+        """Judge what happened since the last report, and give the values of its status by key."""
         with self._lock:
             now_ns = time.monotonic_ns()
             while self._times and now_ns - self._times[0].end_ns > _WINDOW_NS:
