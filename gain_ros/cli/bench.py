@@ -25,7 +25,8 @@ from gain_ros.cli.common import (
     table,
 )
 
-_ROUNDS, _ROUND_S, _FEWEST_FRAMES = 5, 0.5, 5
+# Rounds this long leave the diagnostics window (10 s) to one round of a node, with enough frames for a p99.
+_ROUNDS, _ROUND_S, _FEWEST_FRAMES = 5, 2.0, 5
 _WARM_UP = 3
 _SCENE_SEED, _FRAMES = 6, 6
 
