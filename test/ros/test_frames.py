@@ -1,12 +1,13 @@
 """Frames in, masks out, on a real graph."""
 
 import json
+import threading
 
 import cv2
 import numpy as np
 import pytest
 from fake_segmenter import FakeSegmenter, expected_mask
-from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, stamp_ns
+from graph import BEST_EFFORT, DEADLINE_S, LATCHED, RELIABLE, eventually, image, picture, pixels, stamp_ns
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -122,24 +123,42 @@ def test_compressed_images_are_read_beside_the_remapped_image_topic(graph):
     np.testing.assert_array_equal(pixels(eventually(lambda: masks, "a mask")[0]), expected_mask(rgb))
 
 
+class HeldSegmenter(FakeSegmenter):
+    """Stays in its first call after the warm-up until released."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def segment(self, frames, confidence=True):
+        if self.calls:
+            self.entered.set()
+            assert self.released.wait(DEADLINE_S)
+        return super().segment(frames, confidence)
+
+
 def test_several_cameras_share_each_network_call(graph):
-    cameras = ["front", "left"]
-    for camera in cameras:
-        graph.listen(Image, f"segmentation/{camera}/mask")
-    node, segmenters = start(graph, model="fake:delay_ms=60", cameras=cameras)
-    publishers = {camera: graph.publisher(f"{camera}/image") for camera in cameras}
     sizes = {"front": (6, 8), "left": (5, 9)}
-    for number in range(4):
-        for camera in cameras:
-            publishers[camera].publish(image(picture(*sizes[camera], seed=number), number + 1, frame_id=camera))
-        eventually(lambda: all(node.frame_counts(camera).in_flight == 0 for camera in cameras), "idle")
-    for camera in cameras:
-        masks = eventually(lambda camera=camera: graph.received[f"segmentation/{camera}/mask"], f"masks of {camera}")
-        assert {mask.header.frame_id for mask in masks} == {camera}
-        assert {pixels(mask).shape for mask in masks} == {sizes[camera]}
-        assert node.frame_counts(camera).failed == 0
-    assert (2, False) in segmenters[0].calls[1:]  # the first call of two is the warm-up
-    assert graph.status("segmentation/left") or eventually(lambda: graph.status("segmentation/left"), "diagnostics")
+    masks = {camera: graph.listen(Image, f"segmentation/{camera}/mask") for camera in sizes}
+    segmenters = []
+    node = graph.start(
+        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
+        model="fake", cameras=list(sizes),
+    )  # fmt: skip
+    publishers = {camera: graph.publisher(f"{camera}/image") for camera in sizes}
+    publishers["front"].publish(image(picture(*sizes["front"]), 1, frame_id="front"))
+    eventually(segmenters[0].entered.is_set, "the first frame at work")
+    for number, (camera, publisher) in enumerate(publishers.items(), start=2):
+        publisher.publish(image(picture(*sizes[camera], seed=number), number, frame_id=camera))
+    expected = {"front": 2, "left": 1}
+    eventually(lambda: all(node.frame_counts(name).received == n for name, n in expected.items()), "both to wait")
+    segmenters[0].released.set()
+    eventually(lambda: all(len(masks[name]) == n for name, n in expected.items()), "every mask")
+    assert segmenters[0].calls[1:] == [(1, False), (2, False)]  # after the warm-up
+    for camera, received in masks.items():
+        assert {mask.header.frame_id for mask in received} == {camera}
+        assert {pixels(mask).shape for mask in received} == {sizes[camera]}
+    assert eventually(lambda: graph.status("segmentation/left"), "diagnostics")
 
 
 def test_an_empty_list_of_cameras_is_one_camera_without_a_name(graph):
