@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -50,6 +51,20 @@ class FakeSegmenter:
 
     def close(self) -> None:
         self.closed = True
+
+
+class HeldSegmenter(FakeSegmenter):
+    """Keeps its first frames (the warm-up aside) at work until released."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def segment(self, frames: list[np.ndarray], confidence: bool = True) -> list[SimpleNamespace]:
+        if not confidence:
+            self.entered.set()
+            self.released.wait()
+        return super().segment(frames, confidence)
 
 
 def expected_mask(rgb: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Transitions, parameters, clocks and the enable service of a live node."""
 
+import threading
+
 import pytest
-from fake_segmenter import FakeSegmenter
+from fake_segmenter import FakeSegmenter, HeldSegmenter
 from graph import eventually, image, picture, stamp_ns
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -70,13 +72,16 @@ def test_the_whole_life(graph):
 
 def test_deactivate_lets_the_frame_at_work_finish_and_counts_the_one_that_waits(graph):
     masks = graph.listen(Image, "segmentation/mask")
-    node = graph.start(FakeSegmenter, model="fake:delay_ms=300")
+    segmenters = []
+    node = graph.start(
+        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0], model="fake"
+    )
     publisher = graph.publisher()
     publisher.publish(image(picture(), stamp_ns=1))
-    eventually(lambda: node.frame_counts().received == 1, "the first frame")
-    graph.pause(0.05)  # the worker has taken it
+    eventually(segmenters[0].entered.is_set, "the first frame at work")
     publisher.publish(image(picture(), stamp_ns=2))
     eventually(lambda: node.frame_counts().received == 2, "the second frame")
+    threading.Timer(0.2, segmenters[0].released.set).start()
     assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
     counts = node.frame_counts()
     assert (counts.published, counts.superseded, counts.in_flight) == (1, 1, 0)
