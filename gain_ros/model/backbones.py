@@ -53,7 +53,17 @@ def stage(c_in: int, c_out: int, blocks: int, stride: int = 1, dilation: int = 1
     return nn.Sequential(first, *(BasicBlock(c_out, c_out, dilation=dilation) for _ in range(blocks - 1)))
 
 
-class ResNet18(nn.Module):
+class FourStages(nn.Module):
+    """A stem and four stages: features at strides 4, 8, 16 and 32."""
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        f4 = self.stage4(self.stem(x))
+        f8 = self.stage8(f4)
+        f16 = self.stage16(f8)
+        return {4: f4, 8: f8, 16: f16, 32: self.stage32(f16)}
+
+
+class ResNet18(FourStages):
     """ResNet-18 with the deep stem (three 3x3 convolutions).
 
     ``dilation`` is that of the last stage; its stride stays 32.
@@ -75,12 +85,6 @@ class ResNet18(nn.Module):
         self.stage32 = stage(256, 512, 2, stride=2, dilation=dilation)
         kaiming_init(self)
 
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
-        f4 = self.stage4(self.stem(x))
-        f8 = self.stage8(f4)
-        f16 = self.stage16(f8)
-        return {4: f4, 8: f8, 16: f16, 32: self.stage32(f16)}
-
 
 class DFNetV2(nn.Module):
     """DF-2 (Li et al., "Partial Order Pruning", CVPR 2019). No stride-4 output."""
@@ -100,7 +104,7 @@ class DFNetV2(nn.Module):
         return {8: f8, 16: f16, 32: self.stage32(f16)}
 
 
-class NanoNet(nn.Module):
+class NanoNet(FourStages):
     """A light residual network that trains from scratch: plain 3x3 convolutions (fast on CPUs and in TensorRT alike),
     narrow early, two blocks a stage.
     """
@@ -115,12 +119,6 @@ class NanoNet(nn.Module):
         self.stage16 = stage(96, 160, 2, stride=2)
         self.stage32 = stage(160, 176, 2, stride=2)
         kaiming_init(self)
-
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
-        f4 = self.stage4(self.stem(x))
-        f8 = self.stage8(f4)
-        f16 = self.stage16(f8)
-        return {4: f4, 8: f8, 16: f16, 32: self.stage32(f16)}
 
 
 def kaiming_init(module: nn.Module) -> None:

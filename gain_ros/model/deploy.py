@@ -71,7 +71,6 @@ class FoldedGAI(nn.Module):
         w1, w2, gamma = matrix(gai.query), matrix(gai.value), gai.gamma.detach().double()
         k_bias, v_bias = vector(gai.to_k), gamma * vector(gai.to_v)
         out = fuse_conv_bn_eval(gai.out_conv, gai.out_bn)
-        # F.interpolate puts the deep map first in both concatenations with the guide
         w1_deep, w1_guide = w1.split((self.channels, self.channels), dim=1)
         out_x, out_deep = matrix(out).split((self.inner, self.channels), dim=1)
         self.deep = conv1x1(
