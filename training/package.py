@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import argparse
 import platform
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gain_ros.bundle import Bundle, write_bundle
 from gain_ros.model import GAIN
 from gain_ros.model.deploy import LabelsForm, LogitsForm
-from gain_ros.runtime.export import write_onnx
+from gain_ros.runtime.export import add_onnx
 from gain_ros.runtime.resize import labels_from_logits, resize_input
 from gain_ros.scenes import StreetScene
 from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
@@ -60,42 +60,45 @@ def package(
     module = Segmentation(**own(content["hyper_parameters"]))
     module.load_state_dict(content["state_dict"])
     network = module.network.eval().requires_grad_(False)
-    full = evaluate(network, val, input_size)
-    weights = {name: value.numpy() for name, value in network.state_dict().items() if not is_training_only(name)}
-    half = {name: value.astype(np.float16) for name, value in weights.items()}
-    network.load_state_dict({name: torch.from_numpy(value).float() for name, value in half.items()}, strict=False)
-    confusion = evaluate(network, val, input_size)
-    if mean_iou(full) - mean_iou(confusion) <= HALF_PRECISION_LOSS:
-        weights, stored = half, "fp16"
-    else:
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
-        confusion, stored = full, "fp32"
-    network = network.to(memory_format=torch.contiguous_format)
+    weights, stored, confusion = store(network, val, input_size)
     image, _ = StreetScene(GOLDEN_SCENE, input_size).frame(GOLDEN_TIME_S)
     labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
-    with tempfile.TemporaryDirectory() as folder:
-        logits = write_onnx(
-            LogitsForm(network, MEAN, STD), Path(folder) / "logits.onnx", "logits", input_size, input_size
-        )
-        whole = write_onnx(
-            LabelsForm(network, MEAN, STD, input_size), Path(folder) / "model.onnx", "labels", None, input_size
-        )
-        return write_bundle(
-            out,
-            name=out.name,
-            architecture=module.hparams.architecture,
-            options=module.hparams.options or {},
-            labels=module.labels,
-            input_size=input_size,
-            mean=MEAN,
-            std=STD,
-            training=training_record(content, stored) | ({"note": note} if note else {}),
-            metrics=metrics_record(confusion, module.labels.names),
-            licence=LICENCE,
-            weights=weights,
-            golden=(image, labels[0].numpy()),
-            onnx_files={"logits": logits, "labels": whole},
-        )
+    write_bundle(
+        out,
+        name=out.name,
+        architecture=module.hparams.architecture,
+        options=module.hparams.options or {},
+        labels=module.labels,
+        input_size=input_size,
+        mean=MEAN,
+        std=STD,
+        training=training_record(content, stored) | ({"note": note} if note else {}),
+        metrics=metrics_record(confusion, module.labels.names),
+        licence=LICENCE,
+        weights=weights,
+        golden=(image, labels[0].numpy()),
+        onnx_files={},
+    )
+    return add_onnx(out)
+
+
+def store(
+    network: GAIN, val: list[Pair], input_size: tuple[int, int]
+) -> tuple[dict[str, np.ndarray], str, np.ndarray]:
+    """The weights to store, "fp16" or "fp32", and the confusion matrix they reach; ``network`` then holds them."""
+    state = {name: value.clone() for name, value in network.state_dict().items() if not is_training_only(name)}
+    full = evaluate(network, val, input_size)
+    half = {name: value.half() for name, value in state.items()}
+    network.load_state_dict(half, strict=False)
+    confusion = evaluate(network, val, input_size)
+    if mean_iou(full) - mean_iou(confusion) <= HALF_PRECISION_LOSS:
+        return to_numpy(half), "fp16", confusion
+    network.load_state_dict(state, strict=False)
+    return to_numpy(state), "fp32", full
+
+
+def to_numpy(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in state.items()}
 
 
 def is_training_only(name: str) -> bool:

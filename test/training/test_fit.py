@@ -52,6 +52,15 @@ def test_checkpoint_becomes_a_folder_whose_numbers_hold(trained):
     assert (labels == form.argmax(1)[0].numpy().astype(np.uint8)).mean() > 0.99
 
 
+def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monkeypatch):
+    root, module, _ = trained
+    monkeypatch.setattr("training.package.HALF_PRECISION_LOSS", -1.0)
+    bundle = package(root / "last.ckpt", root / "models" / "exact", load_split(root, "val"), input_size=(72, 96))
+    assert bundle.training["weights"] == "fp32"
+    state = module.network.state_dict()
+    assert all(np.array_equal(value, state[name].numpy()) for name, value in bundle.weights().items())
+
+
 def test_biases_norms_and_gates_are_not_decayed(trained):
     _, module, _ = trained
     decayed, free = module.parameter_groups()
