@@ -29,10 +29,11 @@ class UsageError(ValueError):
 def bad_input() -> tuple[type[Exception], ...]:
     """The errors that mean bad input or a missing part, never a fault of ours; looked up where an error has come."""
     from gain_ros.bundle import BundleError
+    from gain_ros.replay.result import ResultError
     from gain_ros.replay.sources import SourceError
     from gain_ros.runtime.segmenter import EngineUnavailable
 
-    return (UsageError, BundleError, SourceError, EngineUnavailable)
+    return (UsageError, BundleError, SourceError, ResultError, EngineUnavailable)
 
 
 def complain(text: str) -> None:
