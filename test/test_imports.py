@@ -47,6 +47,13 @@ TABLE = {
     "gain_ros/model/": Room(("torch",), ("gain_ros.model", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/runtime/": Room(("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "gain_ros.model")),
+    "gain_ros/runtime/graph.py": Room(("numpy",), inside=("onnx",)),
+    "gain_ros/runtime/precision.py": Room(
+        ("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx", "onnxruntime")
+    ),
+    "gain_ros/runtime/plugin.py": Room(
+        (), ("gain_ros.runtime",), inside=("onnx", "tensorrt", "triton", "gain_ros.model.kernels")
+    ),
     "gain_ros/runtime/engines/": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle")),
     "gain_ros/runtime/engines/onnxruntime_engine.py": Room(
         ("numpy", "onnxruntime"), ("gain_ros.runtime.engines", "gain_ros.bundle")

@@ -1,0 +1,200 @@
+"""Work on ONNX graphs: fixed sizes, folded constants, fp16. Everything gives the same bytes for the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+_HALF_MAX = float(np.finfo(np.float16).max)
+
+# What a softmax and an average are made of. Their sums run over hundreds of terms and their exponents are differences
+# of large numbers: in fp16 the class borders move.
+_STATISTICS = frozenset({"Div", "Exp", "Max", "ReduceMax", "ReduceMean", "ReduceSum", "Sub"})
+_EXTREMES = frozenset({"ReduceMax", "ReduceSum"})
+
+
+def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
+    """The graph for one input of this shape alone: no dynamic axis, no shape arithmetic. Computes the same."""
+    from onnx import ModelProto
+
+    fixed = ModelProto()
+    fixed.CopyFrom(model)
+    dims = fixed.graph.input[0].type.tensor_type.shape.dim
+    for dim, length in zip(dims, shape, strict=True):
+        dim.dim_value = length
+    for output in fixed.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del fixed.graph.value_info[:]
+    while _fold_once(fixed):
+        pass
+    inferred = {value.name: value for value in _inferred(fixed).graph.output}
+    for output in fixed.graph.output:
+        output.CopyFrom(inferred[output.name])
+    drop_unused(fixed.graph)
+    return fixed
+
+
+def drop_unused(graph: GraphProto) -> None:
+    """Removes nodes and initialisers that no output needs."""
+    needed = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    _replace(graph.node, reversed(kept))
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in needed])
+
+
+def to_half(model: ModelProto) -> ModelProto:
+    """The same graph with its network in fp16, typed throughout; inputs and outputs keep their types.
+
+    Everything before the first convolution and after the last one stays in fp32 (8-bit levels and class borders), and
+    so do softmax and averages. Casts stand where the two meet.
+    """
+    from onnx import ModelProto
+
+    half = ModelProto()
+    half.CopyFrom(model)
+    _HalfWriter(half).run()
+    return half
+
+
+class _HalfWriter:
+    """Goes through the nodes once, with the type that each tensor has so far."""
+
+    def __init__(self, model: ModelProto):
+        from onnx import TensorProto, helper, numpy_helper
+
+        self._helper, self._numpy = helper, numpy_helper
+        self._float, self._half = TensorProto.FLOAT, TensorProto.FLOAT16
+        self._graph = model.graph
+        self._in_half = _half_nodes(model.graph)
+        self._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        inferred = _inferred(model).graph
+        values = (*inferred.input, *inferred.value_info, *inferred.output)
+        self._types = {value.name: value.type.tensor_type.elem_type for value in values}
+        self._types.update((name, tensor.data_type) for name, tensor in self._initializers.items())
+        self._nodes: list[NodeProto] = []
+        self._cast: dict[tuple[str, int], str] = {}
+
+    def run(self) -> None:
+        outputs = {output.name for output in self._graph.output}
+        for index, node in enumerate(list(self._graph.node)):
+            self._write(node, self._half if index in self._in_half else self._float, outputs)
+        _replace(self._graph.node, self._nodes)
+        _replace(self._graph.initializer, self._initializers.values())
+        del self._graph.value_info[:]
+        drop_unused(self._graph)
+
+    def _write(self, node: NodeProto, wanted: int, outputs: set[str]) -> None:
+        for position, name in enumerate(node.input):
+            typed = position == 0 or node.op_type != "Resize"  # its scales are fp32 whatever it works on
+            if name and typed and node.op_type != "Cast" and self._types[name] in (self._float, self._half):
+                node.input[position] = self._as(name, wanted)
+        self._nodes.append(node)
+        for position, name in enumerate(node.output):
+            if wanted == self._float or self._types[name] != self._float:
+                continue
+            if name in outputs:
+                node.output[position] = f"{name}_fp16"
+                cast = self._helper.make_node("Cast", [f"{name}_fp16"], [name], f"{name}_cast", to=self._float)
+                self._nodes.append(cast)
+            self._types[node.output[position]] = self._half
+
+    def _as(self, name: str, wanted: int) -> str:
+        """The name of this tensor in the type wanted, converted on first use."""
+        if self._types[name] == wanted:
+            return name
+        if (name, wanted) not in self._cast:
+            self._cast[name, wanted] = self._convert(name, wanted)
+        return self._cast[name, wanted]
+
+    def _convert(self, name: str, wanted: int) -> str:
+        converted = f"{name}_{'fp16' if wanted == self._half else 'fp32'}"
+        if name in self._initializers:
+            values = np.clip(self._numpy.to_array(self._initializers[name]), -_HALF_MAX, _HALF_MAX)
+            self._initializers[converted] = self._numpy.from_array(values.astype(np.float16), converted)
+        else:
+            self._nodes.append(self._helper.make_node("Cast", [name], [converted], f"{converted}_cast", to=wanted))
+        self._types[converted] = wanted
+        return converted
+
+
+def _half_nodes(graph: GraphProto) -> set[int]:
+    """Positions of the nodes that work in fp16: those from the first convolution to the last, without statistics."""
+    after = _reached(list(enumerate(graph.node)), lambda node: (node.input, node.output))
+    before = _reached(list(enumerate(graph.node))[::-1], lambda node: (node.output, node.input))
+    to_extreme = {name for node in graph.node if node.op_type in _EXTREMES for name in node.input}
+    return {
+        index
+        for index in after & before
+        if graph.node[index].op_type not in _STATISTICS and not to_extreme.intersection(graph.node[index].output)
+    }
+
+
+def _reached(nodes: list[tuple[int, NodeProto]], ends: object) -> set[int]:
+    """Positions of the convolutions, and of all nodes that one of them reaches in this direction."""
+    names: set[str] = set()
+    reached = set()
+    for index, node in nodes:
+        sources, targets = ends(node)
+        if node.op_type == "Conv" or names.intersection(sources):
+            names.update(name for name in targets if name)
+            reached.add(index)
+    return reached
+
+
+def _fold_once(model: ModelProto) -> bool:
+    """Replaces what can be computed now by its value; False where nothing was left."""
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    graph = model.graph
+    shapes = _shapes(model)
+    known = {tensor.name: tensor for tensor in graph.initializer}
+    kept, folded = [], {}
+    for node in graph.node:
+        names = [name for name in node.input if name]
+        if node.op_type == "Shape" and names[0] in shapes:
+            values = [np.array(shapes[names[0]], np.int64)]
+        elif all(name in known for name in names):
+            feeds = {name: numpy_helper.to_array(known[name]) for name in names}
+            values = ReferenceEvaluator(node, opsets={"": model.opset_import[0].version}).run(None, feeds)
+        else:
+            kept.append(node)
+            continue
+        for name, value in zip(node.output, values, strict=True):
+            known[name] = folded[name] = numpy_helper.from_array(np.asarray(value), name)
+    _replace(graph.node, kept)
+    graph.initializer.extend(folded.values())
+    return bool(folded)
+
+
+def _shapes(model: ModelProto) -> dict[str, list[int]]:
+    """The shapes that are known in full."""
+    graph = _inferred(model).graph
+    shapes = {}
+    for value in (*graph.input, *graph.value_info):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            shapes[value.name] = [dim.dim_value for dim in tensor.shape.dim]
+    return shapes
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    from onnx import shape_inference
+
+    return shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
+
+
+def _replace(field: object, values: Iterable) -> None:
+    """Fills a repeated protobuf field anew."""
+    values = list(values)
+    del field[:]
+    field.extend(values)

@@ -1,0 +1,61 @@
+"""Model folder → ONNX in one precision, every tensor typed: what TensorRT builds with strong typing.
+
+TensorRT 11 knows no precision flags; the graph itself says what runs in fp16 and what in int8. Needs the onnx package;
+torch only where a folder brings no ONNX of its own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gain_ros.bundle import Bundle
+from gain_ros.runtime.graph import to_half, with_shape
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+def typed_onnx(
+    bundle: Bundle,
+    form: str = "labels",
+    precision: str = "fp32",
+    images: Sequence[np.ndarray] | None = None,
+    size: tuple[int, int] | None = None,
+    batch: int = 1,
+) -> ModelProto:
+    """The deployment graph for one input shape and one precision; the same arguments give the same bytes.
+
+    ``form``, inputs and outputs are those of :func:`gain_ros.runtime.export.export_onnx`; ``size`` (H, W) is the
+    camera's for "labels" and can only be the network's for "logits"; None means the network's. "fp16" leaves both
+    resizes, softmax and averages in fp32. "int8" is fp16 with explicit Q/DQ around the convolutions that bear it,
+    calibrated on ``images``, uint8 (H, W, 3) RGB each of any size.
+    Raises ValueError for unknown names, another size of "logits", and "int8" without images.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    size = size or bundle.input_size
+    if form == "logits" and size != bundle.input_size:
+        raise ValueError(f"size is {size}; form 'logits' takes images at the network's {bundle.input_size} alone")
+    model = with_shape(_plain(bundle, form), (batch, *size, 3))
+    return to_half(model) if precision == "fp16" else model
+
+
+def _plain(bundle: Bundle, form: str) -> ModelProto:
+    """The folder's own graph, or else one exported now."""
+    import onnx
+
+    file = bundle.onnx(form)
+    if file is not None:
+        return onnx.load(file)
+    from gain_ros.runtime.export import export_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        size = bundle.input_size if form == "logits" else None
+        return onnx.load(export_onnx(bundle.path, Path(folder) / f"{form}.onnx", form, size))
