@@ -100,3 +100,44 @@ CITYSCAPES = LabelSet(
 )
 
 LABEL_SETS = {labels.name: labels for labels in (CAMVID, CITYSCAPES)}
+
+# The official Cityscapes id (*_labelIds.png, submissions) of each trainId. The other ids of 0-33 are unlabelled.
+CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+CITYSCAPES_LAST_ID = 33
+
+# CamVid's 32 colours as Cambridge publishes them (*_L.png): official name, RGB, and the class of CAMVID that it is merged
+# into (None: unlabelled). The grouping is the one in common use for eleven classes.
+CAMVID_COLORS = (
+    ("Animal", (64, 128, 64), "pedestrian"),
+    ("Archway", (192, 0, 128), "building"),
+    ("Bicyclist", (0, 128, 192), "bicyclist"),
+    ("Bridge", (0, 128, 64), "building"),
+    ("Building", (128, 0, 0), "building"),
+    ("Car", (64, 0, 128), "car"),
+    ("CartLuggagePram", (64, 0, 192), "pedestrian"),
+    ("Child", (192, 128, 64), "pedestrian"),
+    ("Column_Pole", (192, 192, 128), "pole"),
+    ("Fence", (64, 64, 128), "fence"),
+    ("LaneMkgsDriv", (128, 0, 192), "road"),
+    ("LaneMkgsNonDriv", (192, 0, 64), "road"),
+    ("Misc_Text", (128, 128, 64), "sign"),
+    ("MotorcycleScooter", (192, 0, 192), "bicyclist"),
+    ("OtherMoving", (128, 64, 64), "car"),
+    ("ParkingBlock", (64, 192, 128), "pavement"),
+    ("Pedestrian", (64, 64, 0), "pedestrian"),
+    ("Road", (128, 64, 128), "road"),
+    ("RoadShoulder", (128, 128, 192), "pavement"),
+    ("Sidewalk", (0, 0, 192), "pavement"),
+    ("SignSymbol", (192, 128, 128), "sign"),
+    ("Sky", (128, 128, 128), "sky"),
+    ("SUVPickupTruck", (64, 128, 192), "car"),
+    ("TrafficCone", (0, 0, 64), "pole"),
+    ("TrafficLight", (0, 64, 64), "sign"),
+    ("Train", (192, 64, 128), "car"),
+    ("Tree", (128, 128, 0), "tree"),
+    ("Truck_Bus", (192, 128, 192), "car"),
+    ("Tunnel", (64, 0, 64), "building"),
+    ("VegetationMisc", (192, 192, 0), "tree"),
+    ("Void", (0, 0, 0), None),
+    ("Wall", (64, 192, 0), "building"),
+)
