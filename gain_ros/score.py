@@ -1,10 +1,21 @@
-"""The one confusion matrix, and what is read off it. Training, the command line and the tests all count with this."""
+"""The one confusion matrix, and what is read off it. Training, the command line and the tests all count with this.
+
+Everything that is counted over pixels is an integer array that adds up over frames and processes; a second function
+turns the sum into the measure.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 
 from gain_ros.labels import UNLABELLED
+
+BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 1024x2048, 3 px at 360x480
+CALIBRATION_BINS = 15
 
 
 def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -16,34 +27,119 @@ def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.
     """
     if truth.shape != labels.shape:
         raise ValueError(f"truth is {truth.shape}, labels are {labels.shape}; score labels at the truth's size")
-    known = truth != UNLABELLED
-    rows, columns = truth[known].astype(np.int64), labels[known].astype(np.int64)
-    for what, ids in (("truth", rows), ("labels", columns)):
-        if ids.size and not (0 <= ids.min() and ids.max() < classes):
+    if truth.size == 0:
+        return np.zeros((classes, classes), np.int64)
+    # Masks are made of runs: finding where the pair of ids changes is several times as fast as counting every pixel.
+    pairs = as_ids(truth, "truth").astype(np.uint16).ravel()
+    pairs <<= 8
+    pairs |= as_ids(labels, "labels").ravel()
+    ends = np.append(np.flatnonzero(pairs[1:] != pairs[:-1]), pairs.size - 1)
+    lengths = np.diff(ends, prepend=-1)
+    counts = np.bincount(pairs[ends], weights=lengths, minlength=1 << 16).reshape(256, 256)[:UNLABELLED]
+    for what, seen in (("truth", counts.sum(1)), ("labels", counts.sum(0))):
+        if seen[classes:].any():
+            ids = np.flatnonzero(seen)
             raise ValueError(
-                f"{what} holds ids {ids.min()}..{ids.max()}; expected 0..{classes - 1} "
-                f"(truth may also hold {UNLABELLED})"
+                f"{what} holds ids {ids[0]}..{ids[-1]}; expected 0..{classes - 1} (truth may also hold {UNLABELLED})"
             )
-    return np.bincount(rows * classes + columns, minlength=classes * classes).reshape(classes, classes)
+    return counts[:classes, :classes].astype(np.int64)
+
+
+def as_ids(ids: np.ndarray, what: str) -> np.ndarray:
+    """Integer ids as uint8. Raises ValueError for ids outside 0..255."""
+    if ids.dtype == np.uint8:
+        return ids
+    if not (0 <= ids.min() and ids.max() <= UNLABELLED):
+        raise ValueError(f"{what} holds ids {ids.min()}..{ids.max()}; expected class ids or {UNLABELLED} (unlabelled)")
+    return ids.astype(np.uint8)
 
 
 def iou(confusion: np.ndarray) -> np.ndarray:
     """Intersection over union per class, float64 (classes,); NaN for a class that is neither in the truth nor
-    predicted.
+    predicted. The Cityscapes scripts count the same way.
     """
     hits = np.diag(confusion).astype(np.float64)
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+    return ratio(hits, confusion.sum(0) + confusion.sum(1) - hits)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def mean_iou(confusion: np.ndarray) -> float:
     """Mean of :func:`iou` over the classes that occur; NaN where none does."""
-    values = iou(confusion)
-    present = ~np.isnan(values)
-    return float(values[present].mean()) if present.any() else float("nan")
+    return mean_of_known(iou(confusion))
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """Mean of the values that are not NaN; NaN where all are."""
+    known = ~np.isnan(values)
+    return float(values[known].mean()) if known.any() else float("nan")
 
 
 def pixel_accuracy(confusion: np.ndarray) -> float:
     """Share of labelled pixels that are right; NaN where there is none."""
     total = int(confusion.sum())
     return float(np.trace(confusion) / total) if total else float("nan")
+
+
+def worst_decile(image_miou: Sequence[float]) -> float:
+    """Mean of the lowest tenth (rounded up) of the images' mIoU; NaN values, of images without labels, are left out."""
+    values = np.asarray(image_miou, np.float64)
+    values = np.sort(values[~np.isnan(values)])
+    return float(values[: math.ceil(len(values) / 10)].mean()) if len(values) else float("nan")
+
+
+def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """What boundary IoU is made of (Cheng et al., CVPR 2021): per class the pixels of its band in both maps, the truth
+    and the labels.
+
+    ``truth`` and ``labels`` are uint8 (H, W). A pixel lies in its class's band where the square of d pixels to each
+    side holds another class or leaves the image; d is :data:`BOUNDARY_SHARE` of the diagonal, at least 1. Pixels whose
+    truth is 255 are of no class in either map. Returns int64 (3, classes): band in both, in the truth, in the labels.
+    """
+    distance_px = max(1, round(BOUNDARY_SHARE * math.hypot(*truth.shape)))
+    labels = np.where(truth == UNLABELLED, truth, labels)
+    bands = [np.where(near_border(ids, distance_px), ids, UNLABELLED) for ids in (truth, labels)]
+    both = np.where(bands[0] == bands[1], bands[0], UNLABELLED)
+    return np.stack([np.bincount(ids.ravel(), minlength=256)[:classes] for ids in (both, *bands)])
+
+
+def near_border(ids: np.ndarray, distance_px: int) -> np.ndarray:
+    """Bool (H, W): pixels with another id, or the end of the image, at most ``distance_px`` away along both axes."""
+    square = np.ones((2 * distance_px + 1,) * 2, np.uint8)
+    low, high = cv2.erode(ids, square), cv2.dilate(ids, square)
+    near = low != high
+    d = distance_px
+    near[:d] = near[-d:] = near[:, :d] = near[:, -d:] = True
+    return near
+
+
+def boundary_iou(counts: np.ndarray) -> np.ndarray:
+    """IoU of the bands per class, float64 (classes,), from the sum of :func:`boundary_counts`; NaN without a band."""
+    both, truth, labels = counts.astype(np.float64)
+    return ratio(both, truth + labels - both)
+
+
+def calibration_counts(truth: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Labelled pixels by confidence: int64 (2, 256), wrong ones and right ones.
+
+    ``truth`` and ``labels`` are ids, ``confidence`` is uint8 in 1/255, all (H, W).
+    """
+    known = truth != UNLABELLED
+    right = (truth == labels)[known]
+    return np.bincount(right * 256 + confidence[known].astype(np.intp), minlength=512).reshape(2, 256)
+
+
+def calibration_error(counts: np.ndarray) -> float:
+    """Expected calibration error (Guo et al., ICML 2017) with 15 equal bins, from the sum of
+    :func:`calibration_counts`; a fraction, NaN without pixels.
+    """
+    wrong, right = counts.astype(np.float64)
+    total = (wrong + right).sum()
+    if not total:
+        return float("nan")
+    confidence = np.arange(256) / 255
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gap = np.bincount(bins, weights=right - (wrong + right) * confidence)
+    return float(np.abs(gap).sum() / total)

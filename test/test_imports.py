@@ -39,7 +39,7 @@ TABLE = {
     "gain_ros/__init__.py": Room(),
     "gain_ros/__main__.py": Room(rooms=("gain_ros.cli",)),
     "gain_ros/labels.py": Room(),
-    "gain_ros/score.py": Room(("numpy",), ("gain_ros.labels",)),
+    "gain_ros/score.py": Room(("numpy", "cv2"), ("gain_ros.labels",)),
     "gain_ros/bundle.py": Room(
         ("numpy", "yaml"), ("gain_ros.labels",), inside=("safetensors", "cv2", "ament_index_python")
     ),
