@@ -81,7 +81,7 @@ TABLE = {
     "gain_ros/demo/inprocess.py": Room(("numpy", *ROS), (*DEMO, "gain_ros.node")),  # gain bench times the node itself
     "gain_ros/cli/": Room((), ("gain_ros.cli", "gain_ros.labels"), inside=ANYTHING),
     "training/": Room(
-        ("torch", "lightning", "jsonargparse", "numpy", "cv2", "yaml"),
+        ("torch", "lightning", "torchmetrics", "jsonargparse", "numpy", "cv2", "yaml"),
         (
             *("training", "gain_ros.model", "gain_ros.labels", "gain_ros.bundle", "gain_ros.score", "gain_ros.scenes"),
             *("gain_ros.runtime.resize", "gain_ros.runtime.export"),

@@ -1,0 +1,106 @@
+"""Whole frames: the plain way is the node's, and each option is what its definition says."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from networks import trained_like
+from random_bundle import picture
+
+from gain_ros.model.deploy import LogitsForm
+from gain_ros.runtime.resize import labels_from_logits, resize_input
+from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator, spans
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return trained_like("gain_nano", 5, channels=16)
+
+
+def upsampled_probabilities(network, image, size=SIZE):
+    logits = LogitsForm(network, MEAN, STD)(torch.from_numpy(np.ascontiguousarray(image))[None])
+    return torch.nn.functional.interpolate(logits, size=size, mode="bilinear").softmax(1)
+
+
+def expected(probabilities, size):
+    return labels_from_logits(probabilities.log()[0].numpy(), size, confidence=True)
+
+
+def same(result, by_hand):
+    """Labels apart from ties within float rounding, confidence apart from rounding to 8 bit."""
+    labels, confidence = result
+    return (labels == by_hand[0]).mean() > 0.999 and np.abs(confidence.astype(int) - by_hand[1]).max() <= 1
+
+
+def test_without_options_it_is_the_step_of_the_engines(network):
+    frame = picture(90, 160)
+    logits = LogitsForm(network, MEAN, STD)(torch.from_numpy(resize_input(frame, SIZE))[None])
+    labels, confidence = labels_from_logits(logits[0].numpy(), (90, 160), confidence=True)
+    result = Evaluator(network, SIZE)(frame)
+    assert len(np.unique(labels)) > 1
+    assert np.array_equal(result[0], labels)
+    assert np.array_equal(result[1], confidence)
+
+
+def test_labels_come_at_the_size_of_the_truth(network):
+    assert Evaluator(network, SIZE)(picture(90, 160), (45, 80))[0].shape == (45, 80)
+
+
+def test_flip_averages_with_the_mirrored_frame(network):
+    frame = picture(64, 96)
+    mirrored = upsampled_probabilities(network, frame[:, ::-1]).flip(3)
+    by_hand = expected((upsampled_probabilities(network, frame) + mirrored) / 2, SIZE)
+    result = Evaluator(network, SIZE, EvaluationOptions(flip=True))(frame)
+    assert same(result, by_hand)
+    assert not same(Evaluator(network, SIZE)(frame), by_hand)
+
+
+def test_scales_are_averaged(network):
+    frame = picture(90, 160)
+    sizes = [(64, 96), (96, 144)]
+    by_hand = sum(upsampled_probabilities(network, resize_input(frame, size)) for size in sizes) / 2
+    result = Evaluator(network, SIZE, EvaluationOptions(scales=(1.0, 1.5)))(frame)
+    assert same(result, expected(by_hand, (90, 160)))
+
+
+def test_windows_are_averaged_where_they_overlap(network):
+    frame = picture(64, 96)
+    form = LogitsForm(network, MEAN, STD)
+    total, count = torch.zeros(1, 5, *SIZE), torch.zeros(SIZE)
+    for left in (0, 32):
+        part = torch.from_numpy(np.ascontiguousarray(frame[:, left : left + 64]))[None]
+        total[..., left : left + 64] += torch.nn.functional.interpolate(form(part), size=(64, 64), mode="bilinear")
+        count[:, left : left + 64] += 1
+    result = Evaluator(network, SIZE, EvaluationOptions(window=(64, 64), overlap=0.5))(frame)
+    assert same(result, expected((total / count).softmax(1), SIZE))
+    whole = Evaluator(network, SIZE, EvaluationOptions(window=(640, 640)))(frame)
+    assert same(whole, expected(upsampled_probabilities(network, frame), SIZE))
+
+
+@pytest.mark.parametrize(("length", "window", "overlap"), [(100, 30, 0.5), (97, 30, 0.34), (30, 30, 0.5), (20, 30, 0)])
+def test_windows_cover_everything_and_overlap_enough(length, window, overlap):
+    found = list(spans(length, window, overlap))
+    assert found[0][0] == 0
+    assert found[-1][1] == length
+    assert all(end - start == min(window, length) for start, end in found)
+    assert all(a[1] - b[0] >= int(window * overlap) for a, b in itertools.pairwise(found))
+
+
+def test_training_afterwards_does_not_reach_the_copy(network):
+    evaluator = Evaluator(network, SIZE)
+    before = evaluator(picture(64, 96))[0]
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    network.classifier.bias.add_(torch.tensor([50.0, 0, 0, 0, 0]))
+    assert np.array_equal(evaluator(picture(64, 96))[0], before)
+    network.load_state_dict(state)
+
+
+@pytest.mark.parametrize("wrong", [{"scales": ()}, {"scales": (0.0, 1.0)}, {"overlap": 1.0}])
+def test_options_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        EvaluationOptions(**wrong)

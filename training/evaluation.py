@@ -1,0 +1,99 @@
+"""Whole frames through a network, as the node does it: input resize, folded network, output step. Optionally with test
+time augmentation and in windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gain_ros.model import GAIN
+from gain_ros.model.deploy import LogitsForm
+from gain_ros.runtime.resize import labels_from_logits, resize_input
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNet's
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What ``validate`` and ``test`` do beyond one forward pass; the defaults are what the node does.
+
+    ``scales``: factors of the network's input size, whose probabilities are averaged. ``flip``: the same with the
+    mirrored frame. ``window``: (height, width) in pixels of a window that slides over the scaled frame, with at least
+    ``overlap`` of its sides shared between neighbours; logits are averaged there.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    window: tuple[int, int] | None = None
+    overlap: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"evaluation.scales is {self.scales}; expected at least one factor above 0")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"evaluation.overlap is {self.overlap}; expected 0 to below 1")
+
+
+class Evaluator:
+    """The network as it is now: later changes of its weights do not reach this copy, which computes in float32."""
+
+    def __init__(
+        self, network: GAIN, input_size: tuple[int, int], options: EvaluationOptions = EvaluationOptions()
+    ) -> None:
+        self.device = next(network.parameters()).device
+        self.form = LogitsForm(network, MEAN, STD).to(self.device, memory_format=torch.channels_last).eval()
+        self.input_size, self.options = tuple(input_size), options
+        self.is_plain = options.scales == (1.0,) and not options.flip and options.window is None
+
+    def __call__(self, rgb: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """A frame, uint8 (H, W, 3) → labels and confidence, uint8 each, at ``size`` (default: the frame's own)."""
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            logits = self.head_logits(resize_input(rgb, self.input_size)) if self.is_plain else self.averaged(rgb)
+        return labels_from_logits(logits[0].cpu().numpy(), size or rgb.shape[:2], confidence=True)
+
+    def head_logits(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) of any size → float32 1×C×h'×w' at the head's stride."""
+        return self.form(torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device))
+
+    def averaged(self, rgb: np.ndarray) -> Tensor:
+        """Log of the mean probability over scales and flips, float32 1×C at the network's input size."""
+        probabilities = []
+        for scale in self.options.scales:
+            image = resize_input(rgb, tuple(round(scale * side) for side in self.input_size))
+            for flipped in (False, True)[: 1 + self.options.flip]:
+                logits = self.windowed(image[:, ::-1] if flipped else image)
+                logits = logits.flip(3) if flipped else logits
+                probabilities.append(resized(logits, self.input_size).softmax(1))
+        return torch.stack(probabilities).mean(0).clamp(min=torch.finfo(torch.float32).tiny).log()
+
+    def windowed(self, image: np.ndarray) -> Tensor:
+        """Logits at the image's size, float32 1×C×h×w."""
+        height, width = image.shape[:2]
+        window = self.options.window or (height, width)
+        total, count = 0, torch.zeros(height, width, device=self.device)
+        for top, bottom in spans(height, window[0], self.options.overlap):
+            for left, right in spans(width, window[1], self.options.overlap):
+                logits = resized(self.head_logits(image[top:bottom, left:right]), (bottom - top, right - left))
+                total = total + F.pad(logits, (left, width - right, top, height - bottom))
+                count[top:bottom, left:right] += 1
+        return total / count
+
+
+def resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def spans(length: int, window: int, overlap: float) -> Iterator[tuple[int, int]]:
+    """The fewest evenly spread windows that cover ``length`` with the overlap asked for: (start, end) each."""
+    window = min(window, length)
+    steps = math.ceil((length - window) / max(1, int(window * (1 - overlap))))
+    for i in range(steps + 1):
+        start = round(i * (length - window) / max(1, steps))
+        yield start, start + window

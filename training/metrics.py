@@ -1,0 +1,62 @@
+"""What validation and test count, over frames and processes: a torchmetrics shell around :mod:`gain_ros.score`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from gain_ros import score
+
+
+class SegmentationScore(Metric):
+    """Sums of :mod:`gain_ros.score` over whole frames. ``compute`` adds up all processes first.
+
+    ``names`` are the class names, in the order of the ids.
+    """
+
+    full_state_update = False
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        classes = len(self.names)
+        for name, shape in {
+            "confusion": (classes, classes),
+            "boundary": (3, classes),
+            "calibration": (2, 256),
+        }.items():
+            self.add_state(name, torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("image_miou", [], dist_reduce_fx="cat")
+
+    def update(self, truth: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> None:
+        """One frame: uint8 (H, W) each; 255 in the truth is unlabelled, confidence is in 1/255."""
+        confusion = score.confusion_matrix(truth, labels, len(self.names))
+        self.confusion += self._tensor(confusion)
+        self.boundary += self._tensor(score.boundary_counts(truth, labels, len(self.names)))
+        self.calibration += self._tensor(score.calibration_counts(truth, labels, confidence))
+        self.image_miou.append(self._tensor(np.float32([score.mean_iou(confusion)])))
+
+    def compute(self) -> dict[str, float]:
+        """Fractions by name: ``miou``, ``pixel_accuracy``, ``image_miou``, ``worst_decile``, ``boundary_iou``,
+        ``calibration_error``, and ``iou/CLASS`` for each class.
+        """
+        confusion = self.confusion.cpu().numpy()
+        images = dim_zero_cat(self.image_miou).cpu().numpy() if len(self.image_miou) else np.zeros(0)
+        return {
+            "miou": score.mean_iou(confusion),
+            "pixel_accuracy": score.pixel_accuracy(confusion),
+            "image_miou": score.mean_of_known(images),
+            "worst_decile": score.worst_decile(images),
+            "boundary_iou": score.mean_of_known(score.boundary_iou(self.boundary.cpu().numpy())),
+            "calibration_error": score.calibration_error(self.calibration.cpu().numpy()),
+            **{
+                f"iou/{name}": float(value) for name, value in zip(self.names, score.iou(confusion), strict=True)
+            },
+        }
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
