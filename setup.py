@@ -32,7 +32,7 @@ setup(
     author="gain_ros maintainers",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["**/*.html", "**/*.css"]},
+    package_data={NAME: ["**/*.html", "**/*.css", "**/*.js"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

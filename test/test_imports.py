@@ -68,7 +68,7 @@ TABLE = {
     "gain_ros/node/newest.py": Room(),
     "gain_ros/node/images.py": Room(("numpy", "cv2"), inside=("cv_bridge",)),
     "gain_ros/replay/": Room(
-        ("numpy", "cv2", "rosbags", "jinja2"),
+        ("numpy", "cv2", "rosbags", "jinja2", "pygal"),
         (
             *("gain_ros.replay", "gain_ros.runtime", "gain_ros.labels", "gain_ros.score", "gain_ros.bundle"),
             *("gain_ros.scenes", "gain_ros.node.images"),

@@ -14,7 +14,7 @@ from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.runtime import drawing
 
 FOLDER, INDEX = "gallery", "gallery.json"
-_APART_FRAMES = 5  # neighbours in a video look alike: one of them stands for all
+_STRETCH_FRAMES = 5  # neighbours in a video look alike: one of them stands for all
 _WIDTH_PX = 640
 _QUALITY = 82
 _WRONG, _UNKNOWN = (230, 30, 60), (70, 80, 110)
@@ -66,7 +66,7 @@ class Gallery:
 
     def merge(self, other: Gallery) -> None:
         """Take in the frames of another one, as if they had come after those of this one."""
-        shift = self._seen + _APART_FRAMES
+        shift = -(-self._seen // _STRETCH_FRAMES) * _STRETCH_FRAMES
         self._worst = self._pick(self._worst + [_later(frame, shift) for frame in other._worst], 1)
         self._best = self._pick(self._best + [_later(frame, shift) for frame in other._best], -1)
         self._seen = shift + other._seen
@@ -82,12 +82,11 @@ class Gallery:
         (folder / INDEX).write_text(text, encoding="utf-8")
 
     def _pick(self, frames: list[Shown], sign: int) -> list[Shown]:
-        """The k frames of lowest ``sign * quality`` that are apart."""
-        chosen: list[Shown] = []
+        """The k frames of lowest ``sign * quality``, one of each stretch."""
+        chosen: dict[int, Shown] = {}
         for each in sorted(frames, key=lambda shown: (sign * shown.quality, shown.index)):
-            if all(abs(each.index - other.index) >= _APART_FRAMES for other in chosen):
-                chosen.append(each)
-        return chosen[: self._k]
+            chosen.setdefault(each.index // _STRETCH_FRAMES, each)
+        return list(chosen.values())[: self._k]
 
     def _write_frame(self, folder: Path, frame: Shown, name: str) -> dict:
         pictures = {"image": _encode(frame.rgb, ".jpg"), "mask": self._colours(frame.labels)}
