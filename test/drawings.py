@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from gain_ros.labels import CAMVID, UNLABELLED
-from training.data.camvid import Pair
+from training.data.frames import Pair
 
 
 def drawn(seed: int, height: int = 72, width: int = 96) -> Pair:

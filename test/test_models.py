@@ -12,7 +12,7 @@ from gain_ros.model import load_model
 from gain_ros.replay.sources import open_source
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
-from training.data.camvid import load_split
+from training.data.camvid import open_split
 
 MODELS = sorted(path.parent for path in (Path(__file__).parents[1] / "models").glob("*/model.yaml"))
 
@@ -39,7 +39,7 @@ def test_folder_is_complete_and_small(folder):
 
 def test_val_metrics_are_those_of_model_yaml(folder, data_folder):
     bundle = read_bundle(folder)
-    pairs = [(pair.image, pair.labels) for pair in load_split(data_folder / "camvid480", "val")]
+    pairs = [(pair.image, pair.labels) for pair in open_split(data_folder / "camvid480", "val")]
     total = confusion(folder, pairs)
     # engines agree on 99.9 % of pixels, not on all: the last digits may differ
     assert mean_iou(total) == pytest.approx(bundle.metrics["val_miou"], abs=2e-4)

@@ -6,7 +6,7 @@ import sys
 
 from lightning.pytorch.cli import LightningCLI
 
-from training.data.module import CamVid
+from training.data import LabelledFrames
 from training.module import Segmentation
 
 
@@ -15,7 +15,7 @@ def main() -> None:
         from training.package import main as package
 
         sys.exit(package(sys.argv[2:]))
-    LightningCLI(Segmentation, CamVid, seed_everything_default=0)
+    LightningCLI(Segmentation, LabelledFrames, subclass_mode_data=True, seed_everything_default=0)
 
 
 if __name__ == "__main__":

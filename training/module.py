@@ -50,9 +50,8 @@ class Segmentation(lightning.LightningModule):
         return self.network(x.contiguous(memory_format=torch.channels_last))
 
     def on_fit_start(self) -> None:
-        pairs = self.trainer.datamodule.train_pairs
-        counts = sum(np.bincount(pair.labels.ravel(), minlength=256)[: len(self.labels)] for pair in pairs)
-        self.weights.copy_(class_weights(torch.from_numpy(counts), self.hparams.weight_power))
+        counts = self.trainer.datamodule.train_label_counts()
+        self.weights.copy_(class_weights(counts, self.hparams.weight_power))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, labels = batch
@@ -60,8 +59,8 @@ class Segmentation(lightning.LightningModule):
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        images, labels = batch
+    def validation_step(self, batch: tuple[Tensor, Tensor, list[str]], _: int) -> None:
+        images, labels, _ = batch
         predicted = self(images).argmax(1)
         self.confusion += confusion_matrix(labels.cpu().numpy(), predicted.cpu().numpy(), len(self.labels))
 

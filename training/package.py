@@ -24,7 +24,8 @@ from gain_ros.runtime.export import add_onnx
 from gain_ros.runtime.resize import labels_from_logits, resize_input
 from gain_ros.scenes import StreetScene
 from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
-from training.data.camvid import Pair, load_split
+from training.data.camvid import open_split
+from training.data.frames import Frames
 from training.module import MEAN, STD, Segmentation
 
 HALF_PRECISION_LOSS = 0.0005
@@ -47,13 +48,13 @@ def main(arguments: Sequence[str]) -> int:
         "--note", default="", help="what the checkpoint does not know of its own history; kept in model.yaml"
     )
     given = parser.parse_args(arguments)
-    bundle = package(given.checkpoint, given.out, load_split(given.data, "val"), note=given.note)
+    bundle = package(given.checkpoint, given.out, open_split(given.data, "val"), note=given.note)
     print(f"{bundle.path}: val mIoU {100 * bundle.metrics['val_miou']:.2f} ({bundle.training['weights']})")
     return 0
 
 
 def package(
-    checkpoint: Path, out: Path, val: list[Pair], input_size: tuple[int, int] = (360, 480), note: str = ""
+    checkpoint: Path, out: Path, val: Frames, input_size: tuple[int, int] = (360, 480), note: str = ""
 ) -> Bundle:
     """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -83,7 +84,7 @@ def package(
 
 
 def store(
-    network: GAIN, val: list[Pair], input_size: tuple[int, int]
+    network: GAIN, val: Frames, input_size: tuple[int, int]
 ) -> tuple[dict[str, np.ndarray], str, np.ndarray]:
     """The weights to store, "fp16" or "fp32", and the confusion matrix they reach; ``network`` then holds them."""
     state = {name: value.clone() for name, value in network.state_dict().items() if not is_training_only(name)}
@@ -105,7 +106,7 @@ def is_training_only(name: str) -> bool:
     return name.startswith(("aux16.", "aux32.")) or name.endswith("num_batches_tracked")
 
 
-def evaluate(network: GAIN, pairs: list[Pair], input_size: tuple[int, int]) -> np.ndarray:
+def evaluate(network: GAIN, pairs: Frames, input_size: tuple[int, int]) -> np.ndarray:
     """Confusion matrix over whole frames, labels at the truth's size."""
     form = LogitsForm(network, MEAN, STD)
     total = np.zeros((network.classes,) * 2, np.int64)

@@ -10,9 +10,9 @@ import torch
 from gain_ros.model import load_model
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import mean_iou
+from training.data import CamVid
 from training.data.augment import Augmentation
-from training.data.camvid import load_split
-from training.data.module import CamVid
+from training.data.camvid import open_split
 from training.module import Segmentation
 from training.package import evaluate, package
 
@@ -33,7 +33,7 @@ def trained(camvid_root):
 
 def test_checkpoint_becomes_a_folder_whose_numbers_hold(trained):
     root, module, trainer = trained
-    val = load_split(root, "val")
+    val = open_split(root, "val")
     bundle = package(root / "last.ckpt", root / "models" / "tiny", val, input_size=(72, 96), note="two epochs")
     assert bundle.training["epochs"] == 2
     assert bundle.training["steps"] == 8
@@ -55,7 +55,7 @@ def test_checkpoint_becomes_a_folder_whose_numbers_hold(trained):
 def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monkeypatch):
     root, module, _ = trained
     monkeypatch.setattr("training.package.HALF_PRECISION_LOSS", -1.0)
-    bundle = package(root / "last.ckpt", root / "models" / "exact", load_split(root, "val"), input_size=(72, 96))
+    bundle = package(root / "last.ckpt", root / "models" / "exact", open_split(root, "val"), input_size=(72, 96))
     assert bundle.training["weights"] == "fp32"
     state = module.network.state_dict()
     assert all(np.array_equal(value, state[name].numpy()) for name, value in bundle.weights().items())
@@ -72,7 +72,7 @@ def test_biases_norms_and_gates_are_not_decayed(trained):
 
 def test_class_weights_come_from_the_training_labels(trained):
     _, module, trainer = trained
-    labels = np.concatenate([pair.labels.ravel() for pair in trainer.datamodule.train_pairs])
+    labels = np.concatenate([pair.labels.ravel() for pair in trainer.datamodule.train_frames])
     counts = np.bincount(labels, minlength=256)[:11]
-    assert len(trainer.datamodule.train_pairs) == 8
+    assert len(trainer.datamodule.train_frames) == 8
     assert module.weights.argsort().tolist() == (-counts).argsort().tolist()

