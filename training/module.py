@@ -12,7 +12,7 @@ from torch import Tensor
 from gain_ros.labels import LABEL_SETS
 from gain_ros.model import build
 from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
-from training.losses import class_weights, deep_supervision
+from training.losses import LossOptions, SegmentationLoss, class_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNet's
 
@@ -39,7 +39,8 @@ class Segmentation(lightning.LightningModule):
         self.save_hyperparameters()
         self.labels = LABEL_SETS[labels]
         self.network = build(architecture, len(self.labels), **(options or {})).to(memory_format=torch.channels_last)
-        self.register_buffer("weights", torch.ones(len(self.labels)))
+        loss = LossOptions(class_weight_power=weight_power, aux_weight=aux_weight)
+        self.loss = SegmentationLoss(loss, torch.ones(len(self.labels)))
         self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.confusion = np.zeros((len(self.labels),) * 2, np.int64)
@@ -51,11 +52,11 @@ class Segmentation(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         counts = self.trainer.datamodule.train_label_counts()
-        self.weights.copy_(class_weights(counts, self.hparams.weight_power))
+        self.loss.weights.copy_(class_weights(counts, self.hparams.weight_power))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, labels = batch
-        loss = deep_supervision(self(images), labels, self.weights, self.hparams.aux_weight)
+        loss = self.loss(self(images), labels)
         self.log("loss", loss, prog_bar=True)
         return loss
 

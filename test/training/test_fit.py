@@ -75,4 +75,4 @@ def test_class_weights_come_from_the_training_labels(trained):
     labels = np.concatenate([pair.labels.ravel() for pair in trainer.datamodule.train_frames])
     counts = np.bincount(labels, minlength=256)[:11]
     assert len(trainer.datamodule.train_frames) == 8
-    assert module.weights.argsort().tolist() == (-counts).argsort().tolist()
+    assert module.loss.weights.argsort().tolist() == (-counts).argsort().tolist()
