@@ -45,6 +45,7 @@ TABLE = {
     ),
     "gain_ros/scenes/": Room(("numpy", "cv2"), ("gain_ros.labels", "gain_ros.scenes")),
     "gain_ros/model/": Room(("torch",), ("gain_ros.model", "gain_ros.labels", "gain_ros.bundle")),
+    "gain_ros/model/kernels/": Room(("torch", "triton"), ("gain_ros.model",)),
     "gain_ros/runtime/": Room(("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "gain_ros.model")),
     "gain_ros/runtime/graph.py": Room(("numpy",), inside=("onnx",)),
@@ -68,11 +69,12 @@ TABLE = {
     "gain_ros/node/newest.py": Room(),
     "gain_ros/node/images.py": Room(("numpy", "cv2"), inside=("cv_bridge",)),
     "gain_ros/replay/": Room(
-        ("numpy", "cv2", "rosbags", "jinja2", "pygal"),
+        ("numpy", "cv2", "yaml", "rosbags", "jinja2", "pygal"),
         (
             *("gain_ros.replay", "gain_ros.runtime", "gain_ros.labels", "gain_ros.score", "gain_ros.bundle"),
             *("gain_ros.scenes", "gain_ros.node.images"),
         ),
+        inside=("ray",),
     ),
     "gain_ros/replay/realtime.py": Room(
         ("numpy", *ROS), ("gain_ros.replay", "gain_ros.runtime", "gain_ros.labels", "gain_ros.score", "gain_ros.node")

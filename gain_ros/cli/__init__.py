@@ -15,6 +15,8 @@ from gain_ros.cli.common import DONE, WRONG_USE, Parser, bad_input, complain
 VERBS = {
     "demo": "a real ROS graph in one command: player, node, subscriber; pictures and a report",
     "segment": "image, folder, video or bag to masks",
+    "evaluate": "bag to a score: mIoU, flicker, drops and age; result.json and a report",
+    "bag-from": "CamVid or Cityscapes folder, video or images to a bag",
     "doctor": "what this machine can do, and one line of advice each",
     "bench": "raw engine, Segmenter and node side by side in one run",
     "compare": "the same images through every engine: pixel agreement, mIoU",

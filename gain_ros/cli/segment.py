@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import queue
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,7 +21,7 @@ from gain_ros.cli.common import (
     say,
 )
 
-_AHEAD = 4  # frames decoded, and masks waiting to be written, at a time
+_AHEAD = 4  # masks waiting to be written at a time
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,13 +64,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple[int, float]:
     """Decoding and writing run beside the network; returns frames and seconds."""
+    from gain_ros.replay.ahead import ahead
+
     say(args, f"{source.name}: {segmenter.bundle.name} on {segmenter.engine}")
     progress = Progress("segmenting", source.length)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(1, "write") as writer:
         try:
-            for frame in _decoded_ahead(source):
+            for frame in ahead(source):
                 labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
                 pending.append(writer.submit(_write, args.out, frame, labels, segmenter.bundle.labels, args.overlay))
                 if len(pending) > _AHEAD:
@@ -86,36 +84,6 @@ def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple
         for write in pending:
             write.result()
     return frames, time.monotonic() - started_s
-
-
-def _decoded_ahead(source: Any) -> Iterator[Any]:
-    """The source's frames, decoded in a thread of their own."""
-    ready: queue.Queue[Any] = queue.Queue(_AHEAD)
-    stop = threading.Event()
-
-    def decode() -> None:
-        try:
-            for frame in source:
-                ready.put(frame)
-                if stop.is_set():
-                    return
-            ready.put(None)
-        except Exception as error:  # raised again where the frames are used
-            ready.put(error)
-
-    thread = threading.Thread(target=decode, name="decode", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        while thread.is_alive():  # it may wait for room in the queue
-            with contextlib.suppress(queue.Empty):
-                ready.get_nowait()
-            thread.join(0.01)
 
 
 def _write(out: Path, frame: Any, labels: Any, label_set: Any, overlay: bool) -> None:

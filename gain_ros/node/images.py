@@ -147,6 +147,20 @@ def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
     return bgr[..., ::-1]
 
 
+def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
+    """Turn a ``sensor_msgs/Image`` of class ids (mono8 or 8UC1) into uint8 H×W, the ids as they are.
+
+    A view that shares the message's memory; ``max_pixels`` is the largest ``height * width`` accepted.
+    Raises ImageError: another encoding, or size, step and data length that do not make an image.
+    """
+    if message.encoding not in ("mono8", "8UC1"):
+        raise ImageError(f"encoding {message.encoding!r} holds no class ids; expected mono8: publish labels as mono8")
+    _check_size(message.height, message.width, max_pixels)
+    _check_rows(message, message.width, message.height)
+    data = memoryview(message.data).cast("B")
+    return np.ndarray((message.height, message.width), np.uint8, buffer=data, strides=(message.step, 1))
+
+
 def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
     """Fill an empty ``sensor_msgs/Image`` with an array and return it.
 

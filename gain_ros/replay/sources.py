@@ -44,6 +44,14 @@ class SourceFrame:
     labels: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class BadFrame:
+    """A frame that is there and cannot be read, and why."""
+
+    stamp_ns: int
+    error: str
+
+
 class Source(ABC):
     """Frames in order. Iterating again starts over, except on a live source.
 
@@ -53,7 +61,8 @@ class Source(ABC):
         rate_hz: frames a second.
         live: a camera: no end, no second look.
         label_set: what the ids in ``labels`` mean; None where there is no truth.
-        problems: one line for each frame that could not be read so far; such frames are left out.
+        problems: one line for each frame that could not be read so far; iterating leaves such frames out.
+        warnings: what else is odd, known once all frames have been read.
     """
 
     live = False
@@ -62,23 +71,35 @@ class Source(ABC):
     def __init__(self, name: str, length: int | None, rate_hz: float):
         self.name, self.length, self.rate_hz = name, length, rate_hz
         self.problems: list[str] = []
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[SourceFrame]:
+        self.problems.clear()
+        self.warnings.clear()
+        for frame in self.frames():
+            if isinstance(frame, BadFrame):
+                self.problems.append(frame.error)
+            else:
+                yield frame
 
     @abstractmethod
-    def __iter__(self) -> Iterator[SourceFrame]: ...
+    def frames(self) -> Iterator[SourceFrame | BadFrame]:
+        """Every frame, also those that cannot be read."""
 
 
-def open_source(spec: str | os.PathLike[str]) -> Source:
+def open_source(spec: str | os.PathLike[str], labels_topic: str | None = None) -> Source:
     """Open an image file, a folder of images, a video, a bag, a webcam ("0", "camera:0") or "scene[:seed]".
 
-    A bag with several image topics needs one named: ``drive.mcap:/front/image_raw``. A folder ``D`` with a sibling
-    ``Dannot`` (SegNet's CamVid layout: a mask of the same stem for every image) has truth.
+    A bag with several image topics needs one named: ``drive.mcap:/front/image_raw``; ``labels_topic``, which holds
+    class ids, is none of them. A folder ``D`` with a sibling ``Dannot`` (SegNet's CamVid layout: a mask of the same
+    stem for every image) has truth.
 
     Raises:
         SourceError: nothing readable there.
     """
     text = os.fspath(spec)
     path = Path(text)
-    if path.is_dir() and not (path / "metadata.yaml").exists():
+    if path.is_dir() and not _is_bag(path):
         return FolderSource(text, path)
     if not path.exists():
         kind, _, argument = text.partition(":")
@@ -92,10 +113,14 @@ def open_source(spec: str | os.PathLike[str]) -> Source:
     if path.is_dir() or path.suffix.lower() in _BAG_SUFFIXES:
         from gain_ros.replay.bags import BagSource
 
-        return BagSource(text, path, topic)
+        return BagSource(text, path, topic, labels_topic)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return FilesSource(text, [path])
     return VideoSource(text, path)
+
+
+def _is_bag(folder: Path) -> bool:
+    return any(each.name == "metadata.yaml" or each.suffix in (".mcap", ".db3") for each in folder.iterdir())
 
 
 def _split_topic(text: str) -> tuple[Path, str | None]:
@@ -131,17 +156,15 @@ class FilesSource(Source):
 
     def __init__(self, name: str, paths: list[Path]):
         super().__init__(name, len(paths), _IMAGES_HZ)
-        self._paths = paths
+        self.paths = paths
 
-    def __iter__(self) -> Iterator[SourceFrame]:
-        self.problems.clear()
-        for index, path in enumerate(self._paths):
+    def frames(self) -> Iterator[SourceFrame | BadFrame]:
+        for index, path in enumerate(self.paths):
+            stamp_ns = round(index * 1e9 / self.rate_hz)
             try:
-                frame = SourceFrame(path.stem, read_image(path), round(index * 1e9 / self.rate_hz), self._truth(path))
+                yield SourceFrame(path.stem, read_image(path), stamp_ns, self._truth(path))
             except SourceError as error:
-                self.problems.append(str(error))
-                continue
-            yield frame
+                yield BadFrame(stamp_ns, str(error))
 
     def _truth(self, _path: Path) -> np.ndarray | None:
         return None
@@ -199,8 +222,7 @@ class VideoSource(Source):
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
 
-    def __iter__(self) -> Iterator[SourceFrame]:
-        self.problems.clear()
+    def frames(self) -> Iterator[SourceFrame]:
         capture = self._open(self._path)
         digits = max(6, len(str(self.length or 0)))
         try:
@@ -229,12 +251,12 @@ class CameraSource(Source):
         rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
         super().__init__(name, None, rate_hz if 1 <= rate_hz <= 240 else 30.0)
 
-    def __iter__(self) -> Iterator[SourceFrame]:
+    def frames(self) -> Iterator[SourceFrame | BadFrame]:
         index = 0
         while True:
             readable, bgr = self._capture.read()
             if not readable:
-                self.problems.append(f"{self.name}: the webcam stopped after {index} frames")
+                yield BadFrame(time.time_ns(), f"{self.name}: the webcam stopped after {index} frames")
                 return
             yield SourceFrame(f"{index:06d}", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), time.time_ns())
             index += 1
@@ -251,7 +273,7 @@ class SceneSource(Source):
         super().__init__(name, _SCENE_FRAMES, _SCENE_HZ)
         self._seed = int(seed or _SCENE_SEED)
 
-    def __iter__(self) -> Iterator[SourceFrame]:
+    def frames(self) -> Iterator[SourceFrame]:
         scene = StreetScene(self._seed)
         for index in range(_SCENE_FRAMES):
             rgb, labels = scene.frame(index / self.rate_hz)

@@ -1,0 +1,227 @@
+"""A bag goes in, a verdict comes out: mIoU where truth is known, flicker and confidence where it is not.
+
+Offline, every frame is segmented and scored exactly; in real time, the real node is fed at the recorded pace and what
+it lost and how old its masks were is counted too. D gets result.json, frames.jsonl and report.html.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from gain_ros.cli.common import (
+    CHECK_FAILED,
+    DONE,
+    Progress,
+    UsageError,
+    add_engine,
+    add_json,
+    add_model,
+    complain,
+    print_json,
+    say,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "bags", nargs="*", metavar="BAG",
+        help="ROS 2 or ROS 1 bag, BAG:/topic where it has several cameras, or any recorded source of gain segment",
+    )  # fmt: skip
+    add_model(parser)
+    add_engine(parser)
+    parser.add_argument("--out", "-o", type=Path, metavar="D", help="folder for result.json, frames.jsonl, report.html")
+    parser.add_argument("--mode", choices=("offline", "realtime"), default="offline", help="default: offline")
+    add_json(parser)
+    _configure_truth(parser.add_argument_group("truth"))
+    _configure_offline(parser.add_argument_group("offline"))
+    live = parser.add_argument_group("real time")
+    live.add_argument("--rate", type=float, default=1.0, metavar="R", help="speed of the replay; default 1")
+    live.add_argument(
+        "--attach", action="store_true", help="score a node that runs already, fed by ros2 bag play; BAG has truth"
+    )
+    compare = parser.add_argument_group("comparison of two results")
+    compare.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"), help="B is the new one; 1: it is worse")
+    compare.add_argument("--max-drop", type=float, default=0.01, metavar="X", help="loss of mIoU allowed; default 0.01")
+    compare.add_argument(
+        "--max-slowdown", type=float, default=0.2, metavar="X", help="growth of p99 allowed; default 0.2 (20 %%)"
+    )
+
+
+def _configure_truth(group: Any) -> None:
+    from gain_ros.replay.truth import BY
+
+    group.add_argument("--truth-topic", metavar="T", help="topic of the bag with class ids (mono8)")
+    group.add_argument("--truth-dir", type=Path, metavar="D", help="folder of PNG files with class ids")
+    group.add_argument(
+        "--truth-labels", metavar="L",
+        help="what the ids mean: camvid, cityscapes, cityscapes-ids, or a YAML map; default: the model's classes",
+    )  # fmt: skip
+    group.add_argument("--truth-by", choices=BY, default="auto", help="how files find their frames; default: auto")
+    group.add_argument(
+        "--tolerance", type=float, default=5.0, metavar="MS", help="most time between label and frame; default 5 ms"
+    )
+
+
+def _configure_offline(group: Any) -> None:
+    group.add_argument("--batch", type=int, default=1, metavar="N", help="frames a network call; default 1")
+    group.add_argument("--against", metavar="E", help="engine, or model of the same classes, to compare masks with")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="bags at a time; default 1")
+    group.add_argument("--ray", metavar="ADDRESS", help="spread the bags over a Ray cluster; local starts one here")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.compare:
+        return _compare(args)
+    _check(args)
+    result = _live(args) if args.attach or args.mode == "realtime" else _offline(args)
+    page = _report(args.out)
+    for text in (*result["errors"], *result["warnings"]):
+        complain(text)
+    if args.json:
+        print_json({**result, "out": str(args.out)})
+    else:
+        print("\n".join([*_summary(result), f"{page} shows more"]))
+    return CHECK_FAILED if result["partial"] or result["frames"]["failed"] or _untrue(result) else DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.out is None:
+        raise UsageError("--out is missing; name a folder for the result")
+    live = args.attach or args.mode == "realtime"
+    if not args.bags or (live and len(args.bags) != 1):
+        raise UsageError(f"{len(args.bags)} bags given; expected one" + ("" if live else " or more"))
+    if live and (args.workers != 1 or args.ray or args.against or args.batch != 1):
+        raise UsageError("--workers, --ray, --against and --batch are for offline evaluation; leave them out")
+    if args.workers < 1 or args.batch < 1:
+        raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
+    if args.ray and args.workers != 1:
+        raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
+        ) from error
+
+
+def _truth(args: argparse.Namespace) -> Any:
+    from gain_ros.replay.truth import TruthOptions
+
+    return TruthOptions(args.truth_topic, args.truth_dir, args.truth_labels, args.truth_by, args.tolerance)
+
+
+def _offline(args: argparse.Namespace) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from gain_ros.replay.fleet import evaluate_bags
+    from gain_ros.replay.offline import Job
+    from gain_ros.replay.result import write_result
+
+    jobs = [Job(bag, args.model, args.engine, _truth(args), args.batch, args.against) for bag in args.bags]
+    progress = _Ticks(args)
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".rows.", dir=args.out) as scratch:
+        try:
+            done = evaluate_bags(jobs, Path(scratch), progress.tick, args.workers, args.ray)
+        finally:
+            progress.close()
+        seconds = time.monotonic() - started_s
+        speed = {"seconds": round(seconds, 3), "fps": round(progress.done / seconds, 2) if args.workers == 1 else None}
+        evaluation = replace(done.evaluation, details={**done.evaluation.details, "throughput": speed})
+        result = write_result(args.out, evaluation, done.rows())
+    _write_galleries(args.out, done.galleries)
+    return result
+
+
+def _live(args: argparse.Namespace) -> dict[str, Any]:
+    from gain_ros.replay.result import write_result
+
+    progress = Progress("watching" if args.attach else "replaying", None)
+    try:
+        if args.attach:
+            from gain_ros.replay.attach import evaluate_attached
+
+            evaluation, rows, gallery = evaluate_attached(args.bags[0], _truth(args), progress.show)
+        else:
+            from gain_ros.replay.realtime import evaluate_realtime
+
+            evaluation, rows, gallery = evaluate_realtime(
+                args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show
+            )
+    finally:
+        progress.close()
+    result = write_result(args.out, evaluation, rows)
+    _write_galleries(args.out, (gallery,))
+    return result
+
+
+def _write_galleries(out: Path, galleries: tuple[Any, ...]) -> None:
+    first, *others = galleries
+    for other in others:
+        first.merge(other)
+    try:
+        first.write(out)
+    except OSError as error:
+        raise UsageError(f"pictures cannot be written to {out}: {error}; free space or name another --out") from error
+
+
+def _report(out: Path) -> Path:
+    from gain_ros.replay.report import write_report
+
+    return write_report(out)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from gain_ros.replay.compare import compare
+
+    comparison = compare(*args.compare, max_drop=args.max_drop, max_slowdown=args.max_slowdown)
+    say(args, comparison.text)
+    if args.json:
+        print_json(comparison.as_dict())
+    return CHECK_FAILED if comparison.failed else DONE
+
+
+class _Ticks:
+    """Progress in frames, or in bags where several are at work at a time."""
+
+    def __init__(self, args: argparse.Namespace):
+        in_bags = args.workers > 1 or args.ray
+        self._bar = Progress("bags" if in_bags else "frames", len(args.bags) if in_bags else None)
+        self.done = 0
+
+    def tick(self) -> None:
+        self.done += 1
+        self._bar.show(self.done)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _untrue(result: dict[str, Any]) -> bool:
+    """Truth was asked for, and some of it could not be used, or none was found."""
+    truth = result["truth"]
+    return truth is not None and (truth["refused"] > 0 or truth["scored"] == 0)
+
+
+def _summary(result: dict[str, Any]) -> list[str]:
+    frames, truth, unlabelled = result["frames"], result["truth"], result["unlabelled"]
+    counts = ", ".join(f"{frames[key]} {key}" for key in frames if frames[key])
+    lines = [f"{result['model']['name']} on {result['engine']}: {counts}"]
+    if result["miou"] is not None:
+        lines.append(f"mIoU {100 * result['miou']:.2f}, {100 * result['pixel_accuracy']:.2f} % of pixels")
+    if truth is not None:
+        left_over = len(truth["unmatched_truth"])
+        lines.append(
+            f"truth: {truth['scored']} frames scored, {truth['unmatched_frames']} without, {truth['refused']} refused; "
+            f"{left_over} labels without a frame"
+        )
+    if unlabelled is not None and unlabelled["flicker"] is not None:
+        flicker, changed = (100 * unlabelled[key] for key in ("flicker", "changed"))
+        lines.append(f"between frames {changed:.2f} % of pixels change and {flicker:.2f} % flicker")
+    if "against" in result:
+        lines.append(f"agreement with {result['against']['name']}: {100 * result['against']['agreement']:.3f} %")
+    return lines

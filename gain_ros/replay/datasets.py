@@ -1,0 +1,103 @@
+"""CamVid and Cityscapes folders as sources: images with their label files, as they lie on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
+from gain_ros.replay.classes import meet
+from gain_ros.replay.sources import FilesSource, SourceError
+from gain_ros.replay.truth import read_ids
+
+_CAMVID_HZ = {"val": 15.0}  # consecutive frames of one drive, every second one of 30 Hz
+_SINGLE_FRAMES_HZ = 1.0  # the other splits are frames far apart
+_CITYSCAPES_IMAGE = "_leftImg8bit.png"
+_CITYSCAPES_LABELS = {"_gtFine_labelTrainIds.png": "cityscapes", "_gtFine_labelIds.png": "cityscapes-ids"}
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera without distortion, in pixels."""
+
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What belongs to one image. ``meaning`` says what the ids of its labels mean."""
+
+    labels: Path
+    meaning: str
+    camera: Path | None = None
+
+
+class DatasetSource(FilesSource):
+    """One split of a labelled data set."""
+
+    def __init__(self, name: str, files: dict[Path, _Files], label_set: LabelSet, rate_hz: float):
+        super().__init__(name, list(files))
+        self.label_set, self.rate_hz = label_set, rate_hz
+        self._files = files
+        self._meetings = {each.meaning: meet(label_set, each.meaning) for each in files.values()}
+
+    def _truth(self, path: Path) -> np.ndarray:
+        files = self._files[path]
+        try:
+            return self._meetings[files.meaning].check_and_project_truth(read_ids(files.labels))
+        except ValueError as error:
+            raise SourceError(f"{files.labels}: {error}") from error
+
+    def intrinsics(self, path: Path) -> Intrinsics | None:
+        """The camera of an image, where the data set tells it. Raises SourceError."""
+        file = self._files[path].camera
+        if file is None or not file.exists():
+            return None
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))["intrinsic"]
+            return Intrinsics(*(float(told[key]) for key in ("fx", "fy", "u0", "v0")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{file} is no camera of Cityscapes: {error!r}; fetch it again or remove it") from error
+
+
+def open_dataset(name: str, split: str) -> DatasetSource | None:
+    """A split of CamVid (SegNet's layout: SPLIT.txt with image and mask in each line) or of Cityscapes (leftImg8bit and
+    gtFine side by side); None for any other folder. Raises SourceError for a split that is not there or not whole.
+    """
+    root = Path(name)
+    if (root / "leftImg8bit").is_dir():
+        return _cityscapes(name, root, split)
+    if any((root / f"{each}.txt").is_file() for each in ("train", "val", "test")):
+        return _camvid(name, root, split)
+    return None
+
+
+def _camvid(name: str, root: Path, split: str) -> DatasetSource:
+    listing = root / f"{split}.txt"
+    if not listing.is_file():
+        raise SourceError(f"{name!r} has no split {split!r}: {listing.name} is missing")
+    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines or any(len(line) != 2 for line in lines):
+        raise SourceError(f"{listing} is no list of images and masks; expected both in each line")
+    files = {root / image: _Files(root / mask, "camvid") for image, mask in lines}
+    return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))
+
+
+def _cityscapes(name: str, root: Path, split: str) -> DatasetSource:
+    files = {}
+    for image in sorted((root / "leftImg8bit" / split).glob(f"*/*{_CITYSCAPES_IMAGE}")):
+        city, stem = image.parent.name, image.name.removesuffix(_CITYSCAPES_IMAGE)
+        choice = {root / "gtFine" / split / city / f"{stem}{end}": kind for end, kind in _CITYSCAPES_LABELS.items()}
+        labels = next((path for path in choice if path.exists()), None)
+        if labels is None:
+            raise SourceError(f"{image} has no labels; expected {' or '.join(map(str, choice))}")
+        files[image] = _Files(labels, choice[labels], root / "camera" / split / city / f"{stem}_camera.json")
+    if not files:
+        raise SourceError(f"{name!r} has no split {split!r}: leftImg8bit/{split} holds no image")
+    return DatasetSource(name, files, CITYSCAPES, _SINGLE_FRAMES_HZ)
