@@ -40,6 +40,11 @@ def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (gathered - p_self.unsqueeze(1) * v) / total.unsqueeze(1)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: None = None) -> Tensor:
+    """One pass with gamma folded into the values: x + attention."""
+    return x + criss_cross_attention(q, k, v)
+
+
 def conv1x1(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     """A 1x1 convolution from a matrix (out, in) and a bias (out,)."""
     conv = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
@@ -62,6 +67,8 @@ class FoldedGAI(nn.Module):
     """GAI with one convolution on the deep map (queries, keys, values and the bottleneck's half), one on the guide, one
     between the passes.
     """
+
+    attend = staticmethod(attend)
 
     def __init__(self, gai: GAI) -> None:
         super().__init__()
@@ -93,9 +100,9 @@ class FoldedGAI(nn.Module):
         deep = upsample(self.deep(high), low.shape[2:])
         q, k, x, v, skip = deep.split((self.key, self.key, self.inner, self.inner, self.channels), dim=1)
         q = q + self.guide(low)
-        x = x + criss_cross_attention(q, k, v)
+        x = self.attend(q, k, v, x)
         k, v = self.between(x).split((self.key, self.inner), dim=1)
-        x = x + criss_cross_attention(q, k, v)
+        x = self.attend(q, k, v, x)
         return F.relu(self.out(x) + skip)
 
 

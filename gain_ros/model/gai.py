@@ -37,14 +37,21 @@ def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return from_column.permute(0, 3, 2, 1) + from_row.permute(0, 3, 1, 2)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor) -> Tensor:
+    """One pass: x + gamma · attention."""
+    return gamma * criss_cross_attention(q, k, v) + x
+
+
 class GAI(nn.Module):
     """Upsample ``high`` to the size of ``low``, guided by ``low``.
 
     ``channels`` is the width C of both inputs and of the output; values have C/2 channels, queries and keys C/16.
-    ``gamma`` is learned and starts at 0, so the module starts as a plain bilinear upsampling block.
+    ``gamma`` is learned and starts at 0, so the module starts as a plain bilinear upsampling block. ``attend`` is the
+    pass itself, which :func:`gain_ros.model.kernels.use_fused_attention` replaces.
     """
 
     passes = 2
+    attend = staticmethod(attend)
 
     def __init__(self, channels: int = 128) -> None:
         super().__init__()
@@ -68,5 +75,5 @@ class GAI(nn.Module):
         q = self.to_q(self.query(torch.cat((up, low), dim=1)))
         x = self.value(up)
         for _ in range(self.passes):
-            x = self.gamma * criss_cross_attention(q, self.to_k(x), self.to_v(x)) + x
+            x = self.attend(q, self.to_k(x), self.to_v(x), x, self.gamma)
         return F.relu(self.out_bn(self.out_conv(torch.cat((x, up), dim=1))))

@@ -1,0 +1,156 @@
+"""The two ends of the network, one launch each: camera bytes → normalised planes, logits → class ids and confidence."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+ENCODINGS = ("rgb8", "nv12", "yuyv")
+
+_BLOCK = 256
+
+# BT.601, limited range, in units of 2 ** -20: the fixed-point rounding that OpenCV's conversion has
+_LUMA = tl.constexpr(1220542)  # 1.164
+_RED_V = tl.constexpr(1673527)  # 1.596
+_GREEN_V = tl.constexpr(-852492)  # -0.813
+_GREEN_U = tl.constexpr(-409993)  # -0.391
+_BLUE_U = tl.constexpr(2116026)  # 2.018
+
+
+@triton.jit
+def _level(value):
+    """Fixed point → 0..255."""
+    return tl.minimum(tl.maximum((value + (1 << 19)) >> 20, 0), 255)
+
+
+@triton.jit
+def normalise_kernel(
+    frames, mean, scale, H, W, y_n, y_c, y_h, y_w, y, ENCODING: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    """Grid (blocks of H·W, N)."""
+    pixel, n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
+    inside = pixel < H * W
+    row, column = pixel // W, pixel % W
+    if ENCODING == "rgb8":
+        first = frames + n * H * W * 3 + pixel * 3
+        red = tl.load(first, mask=inside, other=0).to(tl.int32)
+        green = tl.load(first + 1, mask=inside, other=0).to(tl.int32)
+        blue = tl.load(first + 2, mask=inside, other=0).to(tl.int32)
+    else:
+        if ENCODING == "nv12":
+            planes = frames + n * (H * W * 3 // 2)
+            luma_at = planes + pixel
+            u_at = planes + H * W + (row // 2) * W + column // 2 * 2
+            v_at = u_at + 1
+        else:
+            pairs = frames + n * H * W * 2
+            luma_at = pairs + pixel * 2
+            u_at = pairs + (row * W + column // 2 * 2) * 2 + 1
+            v_at = u_at + 2
+        luma = tl.maximum(tl.load(luma_at, mask=inside, other=0).to(tl.int32) - 16, 0) * _LUMA
+        u = tl.load(u_at, mask=inside, other=0).to(tl.int32) - 128
+        v = tl.load(v_at, mask=inside, other=0).to(tl.int32) - 128
+        red = _level(luma + _RED_V * v)
+        green = _level(luma + _GREEN_V * v + _GREEN_U * u)
+        blue = _level(luma + _BLUE_U * u)
+    target = y + n * y_n + row * y_h + column * y_w
+    element = y.dtype.element_ty
+    red = (red.to(tl.float32) - tl.load(mean)) * tl.load(scale)
+    green = (green.to(tl.float32) - tl.load(mean + 1)) * tl.load(scale + 1)
+    blue = (blue.to(tl.float32) - tl.load(mean + 2)) * tl.load(scale + 2)
+    tl.store(target, red.to(element), mask=inside)
+    tl.store(target + y_c, green.to(element), mask=inside)
+    tl.store(target + 2 * y_c, blue.to(element), mask=inside)
+
+
+@triton.jit
+def _source(pixel, samples, pixels):
+    """Half-pixel centres, edges repeated: lower sample, upper sample, weight of the upper one."""
+    position = tl.maximum((pixel.to(tl.float32) + 0.5) * (samples / pixels) - 0.5, 0.0)
+    low = tl.minimum(position.to(tl.int32), samples - 1)
+    return low, tl.minimum(low + 1, samples - 1), position - low.to(tl.float32)
+
+
+@triton.jit
+def label_map_kernel(
+    logits, z_n, z_c, z_h, z_w, CLASSES, h, w, H, W, labels, confidence, BLOCK: tl.constexpr
+):  # fmt: skip
+    """Grid (blocks of W, H, N)."""
+    column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row, n = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    inside = column < W
+    upper, lower, down = _source(row, h, H)
+    left, right, across = _source(column, w, W)
+    plane = logits + n * z_n
+    best = tl.full((BLOCK,), -float("inf"), tl.float32)
+    leader = tl.zeros((BLOCK,), tl.int32)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for class_id in range(CLASSES):
+        at = plane + class_id * z_c
+        a = tl.load(at + upper * z_h + left * z_w, mask=inside, other=0.0).to(tl.float32)
+        b = tl.load(at + upper * z_h + right * z_w, mask=inside, other=0.0).to(tl.float32)
+        c = tl.load(at + lower * z_h + left * z_w, mask=inside, other=0.0).to(tl.float32)
+        d = tl.load(at + lower * z_h + right * z_w, mask=inside, other=0.0).to(tl.float32)
+        value = (1 - down) * ((1 - across) * a + across * b) + down * ((1 - across) * c + across * d)
+        wins = value > best
+        ratio = tl.exp(-tl.abs(value - best))
+        total = tl.where(wins, total * ratio + 1, total + ratio)
+        leader = tl.where(wins, class_id, leader)
+        best = tl.where(wins, value, best)
+    position = (n * H + row) * W + column
+    tl.store(labels + position, leader.to(tl.uint8), mask=inside)
+    tl.store(confidence + position, (255 / total + 0.5).to(tl.uint8), mask=inside)
+
+
+def normalise(
+    frames: Tensor, mean: Tensor, scale: Tensor, encoding: str = "rgb8", dtype: torch.dtype = torch.float16
+) -> Tensor:
+    """Camera bytes → (level - mean) * scale, N×3×H×W RGB of ``dtype`` in channels_last.
+
+    ``frames`` is contiguous uint8: "rgb8" N×H×W×3, "nv12" N×(H·3/2)×W with even sides, "yuyv" N×H×W×2 with even W (the
+    two YUV forms as BT.601, limited range). ``mean`` and ``scale`` are float32 (3,) in 8-bit levels.
+    Raises ValueError for other encodings and shapes.
+    """
+    n, height, width = _frame_shape(frames, encoding)
+    planes = torch.empty((n, 3, height, width), dtype=dtype, device=frames.device, memory_format=torch.channels_last)
+    grid = (triton.cdiv(height * width, _BLOCK), n)
+    normalise_kernel[grid](
+        frames, mean, scale, height, width, *planes.stride(), planes, ENCODING=encoding, BLOCK=_BLOCK
+    )
+    return planes
+
+
+def label_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Logits N×C×h×w, C ≤ 255 → labels and confidence, both uint8 N×H×W, for ``size`` (H, W).
+
+    Bilinear, half-pixel centres, edges repeated; the lowest of equal classes; confidence is the winner's softmax
+    probability in 1/255. The resized logits are never written. Raises ValueError for other shapes.
+    """
+    if logits.ndim != 4 or not 1 <= logits.shape[1] <= 255 or 0 in logits.shape:
+        raise ValueError(f"logits are {tuple(logits.shape)}; expected (N, C, h, w) with 1 ≤ C ≤ 255 and no empty axis")
+    n, classes, h, w = logits.shape
+    height, width = size
+    labels = torch.empty((n, height, width), dtype=torch.uint8, device=logits.device)
+    confidence = torch.empty_like(labels)
+    grid = (triton.cdiv(width, _BLOCK), height, n)
+    label_map_kernel[grid](logits, *logits.stride(), classes, h, w, height, width, labels, confidence, BLOCK=_BLOCK)
+    return labels, confidence
+
+
+def _frame_shape(frames: Tensor, encoding: str) -> tuple[int, int, int]:
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding is {encoding!r}; expected one of {', '.join(ENCODINGS)}")
+    shape = tuple(frames.shape)
+    fits = {
+        "rgb8": len(shape) == 4 and shape[3] == 3,
+        "nv12": len(shape) == 3 and shape[1] % 3 == 0 and shape[2] % 2 == 0,
+        "yuyv": len(shape) == 4 and shape[3] == 2 and shape[2] % 2 == 0,
+    }
+    if not fits[encoding] or frames.dtype != torch.uint8 or not frames.is_contiguous():
+        raise ValueError(
+            f"frames are {frames.dtype} {shape} for {encoding}; expected contiguous uint8 (N, H, W, 3) for rgb8, "
+            "(N, H·3/2, W) with even sides for nv12 or (N, H, W, 2) with even W for yuyv"
+        )
+    return shape[0], shape[1] * 2 // 3 if encoding == "nv12" else shape[1], shape[2]

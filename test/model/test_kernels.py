@@ -1,0 +1,178 @@
+"""The Triton kernels against their plain forms, run by Triton's interpreter on the CPU.
+
+Uninitialised memory is filled with NaN, so that a pixel which a kernel leaves out shows.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from networks import trained_like
+
+from gain_ros.model.deploy import LabelsForm, fold
+from gain_ros.model.gai import criss_cross_attention
+from gain_ros.runtime.resize import labels_from_logits
+
+pytest.importorskip("triton", reason="triton comes with torch on Linux alone")
+
+from gain_ros.model.kernels import FusedForm, fused_attend, label_map, normalise, use_fused_attention
+from gain_ros.model.kernels.criss_cross import block
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SIZES = [(5, 7), (1, 6), (6, 1), (1, 1), (2, 17)]
+WIDTHS = [(8, 64), (6, 48), (2, 16), (3, 5)]  # 128, 96 and 32 channels wide, and one that fits no power of two
+TOLERANCE = {torch.float32: 3e-6, torch.float16: 4e-3}
+
+
+@pytest.fixture(autouse=True)
+def poisoned():
+    """Empty tensors hold NaN, or 255 where they are bytes."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def maps(size: tuple[int, int], keys: int, values: int, dtype: torch.dtype = torch.float32, batch: int = 1):
+    torch.manual_seed(4)
+    return [torch.randn(batch, channels, *size).to(dtype) for channels in (keys, keys, values, values)]
+
+
+def in_double(q, k, v, x, gamma=1.0):
+    return x.double() + gamma * criss_cross_attention(q.double(), k.double(), v.double())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=["fp32", "fp16"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("keys", "values"), WIDTHS[:2])
+def test_attention_is_the_plain_one(size, keys, values, dtype):
+    inputs = maps(size, keys, values, dtype)
+    found = fused_attend(*inputs)
+    assert found.dtype == dtype
+    assert (found - in_double(*inputs)).abs().max() < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(("keys", "values"), WIDTHS[2:])
+def test_attention_takes_batches_and_any_width(keys, values):
+    inputs = maps((3, 4), keys, values, batch=2)
+    gamma = torch.tensor([0.7])
+    assert (fused_attend(*inputs, gamma) - in_double(*inputs, 0.7)).abs().max() < 3e-6
+
+
+def test_lines_longer_than_a_block_are_gathered_block_by_block():
+    assert [block(length) for length in (1, 16, 33, 64, 90, 120, 128, 256)] == [16, 16, 16, 64, 32, 64, 64, 64]
+    inputs = maps((2, 33), 2, 16)
+    assert (fused_attend(*inputs) - in_double(*inputs)).abs().max() < 3e-6
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=["fp32", "fp16"])
+@pytest.mark.parametrize("scale", [30, 3000])
+def test_extreme_energies_stay_exact(scale, dtype):
+    q, k, v, x = maps((6, 9), 8, 16, dtype)
+    assert (scale * q).isfinite().all()
+    found = fused_attend(scale * q, k, v, x)
+    assert (found - in_double(scale * q, k, v, x)).abs().max() < 100 * TOLERANCE[dtype]
+
+
+def test_slices_of_a_channels_last_map_are_read_in_place():
+    torch.manual_seed(5)
+    deep = torch.randn(2, 8 + 8 + 16 + 16, 5, 9).to(memory_format=torch.channels_last)
+    q, k, v, x = deep.split((8, 8, 16, 16), dim=1)
+    assert not k.is_contiguous(memory_format=torch.channels_last)
+    assert (fused_attend(q, k, v, x) - in_double(q, k, v, x)).abs().max() < 3e-6
+
+
+def test_gradients_are_the_plain_ones():
+    inputs = [tensor.double().float().requires_grad_() for tensor in maps((4, 6), 8, 16)]
+    gamma = torch.tensor([0.3], requires_grad=True)
+    q, k, v, x = inputs
+    plain = gamma * criss_cross_attention(q, k, v) + x
+    weight = torch.randn(plain.shape)
+    expected = torch.autograd.grad((plain * weight).sum(), (*inputs, gamma))
+    found = torch.autograd.grad((fused_attend(*inputs, gamma) * weight).sum(), (*inputs, gamma))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found, expected, strict=True))
+
+
+def test_inputs_that_do_not_fit_are_named():
+    q, k, v, x = maps((4, 6), 8, 16)
+    with pytest.raises(ValueError, match=r"k \(1, 8, 4, 5\).*expected \(N, K, H, W\)"):
+        fused_attend(q, k[..., :5], v, x)
+    with pytest.raises(ValueError, match=r"q is torch\.float16, k torch\.float32"):
+        fused_attend(q.half(), k, v, x)
+
+
+def test_the_switch_changes_no_network():
+    model = trained_like("gain_nano")
+    image = torch.randn(1, 3, 16, 40)
+    for network in (model, fold(model)):
+        expected = network(image)
+        use_fused_attention(network)
+        assert torch.allclose(network(image), expected, atol=2e-5)
+        assert all(module.attend.__qualname__.startswith("_attend_where") for module in gais(network))
+
+
+def gais(network):
+    return [network.gai16, network.gai32]
+
+
+@pytest.mark.parametrize("size", [(16, 24), (15, 10)], ids=["network's size", "resized"])
+def test_the_fused_form_gives_the_masks_of_the_plain_one(size):
+    model = trained_like("gain_nano")
+    coarse = np.random.default_rng(1).integers(0, 256, (9, 8, 3), np.uint8)
+    frames = torch.from_numpy(cv2.resize(coarse, size[::-1]))[None]
+    expected, sure = LabelsForm(model, MEAN, STD, (16, 24))(frames)
+    labels, confidence = FusedForm(model, MEAN, STD, (16, 24), torch.float32)(frames)
+    assert (labels == expected).float().mean() >= 0.999
+    assert (confidence.int() - sure.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [((16, 24), torch.float32), ((32, 48), torch.float16), ((3, 300), torch.float32), ((5, 7), torch.float16)],
+    ids=["x4", "x8 in fp16", "more than a block", "odd in fp16"],
+)
+def test_label_map_is_the_runtimes_output_step(size, dtype):
+    logits = 4 * torch.randn(2, 5, 4, 6, generator=torch.Generator().manual_seed(6))
+    logits = logits.to(dtype).to(memory_format=torch.channels_last)
+    labels, confidence = label_map(logits, size)
+    for n in range(2):
+        expected, sure = labels_from_logits(logits[n].float().numpy(), size, confidence=True)
+        assert (labels[n].numpy() == expected).mean() >= 0.999
+        assert np.abs(confidence[n].numpy().astype(int) - sure).max() <= 1
+
+
+def test_equal_classes_give_the_lowest_and_extreme_logits_a_sure_answer():
+    labels, confidence = label_map(torch.zeros(1, 4, 2, 3), (4, 6))
+    assert labels.eq(0).all()
+    assert confidence.eq(64).all()  # a quarter of 255, rounded
+    logits = torch.full((1, 3, 2, 2), -6e4)
+    logits[:, 2] = 6e4
+    labels, confidence = label_map(logits, (3, 3))
+    assert labels.eq(2).all()
+    assert confidence.eq(255).all()
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "nv12", "yuyv"])
+def test_camera_bytes_become_the_planes_that_opencv_and_numpy_give(encoding):
+    rng = np.random.default_rng(7)
+    shape, conversion = {
+        "rgb8": ((5, 7, 3), None),
+        "nv12": ((9, 20), cv2.COLOR_YUV2RGB_NV12),
+        "yuyv": ((5, 20, 2), cv2.COLOR_YUV2RGB_YUY2),
+    }[encoding]
+    frames = rng.integers(0, 256, (2, *shape), np.uint8)
+    rgb = frames if conversion is None else np.stack([cv2.cvtColor(frame, conversion) for frame in frames])
+    mean, scale = 255 * torch.tensor(MEAN), 1 / (255 * torch.tensor(STD))
+    found = normalise(torch.from_numpy(frames), mean, scale, encoding, torch.float32)
+    expected = (torch.from_numpy(rgb).permute(0, 3, 1, 2) - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "encoding"), [((1, 4, 5, 3), "nv12"), ((1, 4, 5, 2), "yuyv"), ((1, 4, 4, 3), "bgr8")]
+)
+def test_frames_that_do_not_fit_an_encoding_are_named(shape, encoding):
+    with pytest.raises(ValueError, match="expected"):
+        normalise(torch.zeros(shape, dtype=torch.uint8), torch.zeros(3), torch.ones(3), encoding)
