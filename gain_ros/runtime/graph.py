@@ -19,7 +19,7 @@ _EXTREMES = frozenset({"ReduceMax", "ReduceSum"})
 
 
 def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
-    """The graph for one input of this shape alone: no dynamic axis, no shape arithmetic. Computes the same."""
+    """The graph for one input of this shape alone, as TensorRT likes it best: no dynamic axis, no shape arithmetic."""
     from onnx import ModelProto
 
     fixed = ModelProto()
@@ -35,8 +35,22 @@ def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     inferred = {value.name: value for value in _inferred(fixed).graph.output}
     for output in fixed.graph.output:
         output.CopyFrom(inferred[output.name])
+    cast_inputs_first(fixed.graph)
     drop_unused(fixed.graph)
     return fixed
+
+
+def cast_inputs_first(graph: GraphProto) -> None:
+    """Moves the cast of a uint8 input in front of its transpose: TensorRT lets uint8 into a cast and nothing else."""
+    nodes = list(graph.node)
+    inputs = {value.name for value in graph.input}
+    for index, (transpose, cast) in enumerate(zip(nodes, nodes[1:], strict=False)):
+        if (transpose.op_type, cast.op_type) == ("Transpose", "Cast") and transpose.input[0] in inputs:
+            source, between, result = transpose.input[0], transpose.output[0], cast.output[0]
+            cast.input[0], cast.output[0] = source, between
+            transpose.input[0], transpose.output[0] = between, result
+            nodes[index : index + 2] = cast, transpose
+    _replace(graph.node, nodes)
 
 
 def drop_unused(graph: GraphProto) -> None:
