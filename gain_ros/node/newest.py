@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,9 +61,14 @@ class NewestFrames:
 
     Cameras are served together: :meth:`take` hands out the newest frame of every camera that has one, so none can
     starve another.
+
+    Args:
+        cameras: their names.
+        on_end: told every frame's outcome, from whichever thread brings it about; it has to be quick.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], on_end: Callable[[Frame, Outcome], None] | None = None) -> None:
+        self._on_end = on_end
         self._condition = threading.Condition()
         self._waiting: dict[str, Frame] = {}
         self._received = dict.fromkeys(cameras, 0)
@@ -77,7 +82,7 @@ class NewestFrames:
         with self._condition:
             self._received[frame.camera] += 1
             if self._closed or frame.camera in self._waiting:
-                self._ended[frame.camera][Outcome.SUPERSEDED] += 1
+                self._end(frame if self._closed else self._waiting[frame.camera], Outcome.SUPERSEDED)
             if not self._closed:
                 self._waiting[frame.camera] = frame
                 self._condition.notify_all()
@@ -96,13 +101,13 @@ class NewestFrames:
     def settle(self, frame: Frame, outcome: Outcome) -> None:
         """Record how a frame that was taken has ended; to be called once for each."""
         with self._condition:
-            self._ended[frame.camera][outcome] += 1
+            self._end(frame, outcome)
 
     def drop_waiting(self) -> None:
         """Give up the frames that wait; they are superseded."""
         with self._condition:
-            for camera in self._waiting:
-                self._ended[camera][Outcome.SUPERSEDED] += 1
+            for frame in self._waiting.values():
+                self._end(frame, Outcome.SUPERSEDED)
             self._waiting.clear()
             self._condition.notify_all()
 
@@ -123,3 +128,8 @@ class NewestFrames:
         with self._condition:
             ended = {outcome.value: count for outcome, count in self._ended[camera].items()}
             return FrameCounts(received=self._received[camera], **ended)
+
+    def _end(self, frame: Frame, outcome: Outcome) -> None:
+        self._ended[frame.camera][outcome] += 1
+        if self._on_end is not None:
+            self._on_end(frame, outcome)

@@ -22,7 +22,7 @@ from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible
-from gain_ros.node.worker import LiveSettings, Worker
+from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime.segmenter import Segmenter
 
 _LOG_PERIOD_S = 5.0
@@ -56,12 +56,16 @@ class SegmentationNode(LifecycleNode):
 
     Args:
         open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=)``.
+        observer: has ``ended(frame, outcome)`` and ``timed(times)``, told of every frame; None: nobody looks.
         **node_arguments: passed on to rclpy's node.
     """
 
-    def __init__(self, open_segmenter: Callable[..., Any] = Segmenter.open, **node_arguments: Any) -> None:
+    def __init__(
+        self, open_segmenter: Callable[..., Any] = Segmenter.open, observer: Any = None, **node_arguments: Any
+    ) -> None:
         super().__init__("segmentation_node", **node_arguments)
         self._open_segmenter = open_segmenter
+        self._observer = observer
         self._state = "unconfigured"
         self._enabled = True
         self._error = ""
@@ -95,7 +99,7 @@ class SegmentationNode(LifecycleNode):
         self.get_logger().info(f"loading model {self._value('model')}")
         self._segmenter = self._load()
         cameras = camera_names(self._value("cameras"))
-        self._frames = NewestFrames(cameras)
+        self._frames = NewestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
             prefix = f"segmentation/{camera}" if camera else "segmentation"
@@ -107,7 +111,7 @@ class SegmentationNode(LifecycleNode):
             self._outputs,
             settings=self._live_settings,
             clock_ns=lambda: self.get_clock().now().nanoseconds,
-            on_published=lambda camera, times: monitors[camera].published(times),
+            on_published=lambda camera, times: self._on_published(monitors[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
         )
         self._worker.start()
@@ -244,6 +248,11 @@ class SegmentationNode(LifecycleNode):
         self._frames.put(Frame(camera, message, time.monotonic_ns()))
         stamp = message.header.stamp
         self._monitors[camera].heard(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+    def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
+        monitor.published(times)
+        if self._observer:
+            self._observer.timed(times)
 
     def _on_frame_error(self, camera: str, monitor: CameraMonitor, reason: str) -> None:
         if not self.context.ok():  # a signal took the graph from the frame at work

@@ -49,12 +49,14 @@ class FrameTimes:
         mask_age_ms: from receipt of the frame to the mask's publication.
         stamp_age_ms: from the frame's stamp to the mask's publication by the node's clock; None without a stamp.
         stage_ms: wait, decode, pre, infer, post, publish.
+        stamp_ns: the frame's stamp.
     """
 
     end_ns: int
     mask_age_ms: float
     stamp_age_ms: float | None
     stage_ms: Mapping[str, float]
+    stamp_ns: int = 0
 
 
 @dataclass
@@ -161,7 +163,8 @@ class Worker:
         end_ns = time.monotonic_ns()
         job.stage_ms.update(result.stage_ms, publish=(end_ns - start_ns) / 1e6)
         self._settle(job.frame, Outcome.PUBLISHED)
-        times = FrameTimes(end_ns, (end_ns - job.frame.received_ns) / 1e6, self._stamp_age_ms(job.frame), job.stage_ms)
+        age_ms = (end_ns - job.frame.received_ns) / 1e6
+        times = FrameTimes(end_ns, age_ms, self._stamp_age_ms(job.frame), job.stage_ms, _stamp_ns(job.frame))
         self._on_published(job.frame.camera, times)
         return True
 
@@ -180,9 +183,13 @@ class Worker:
         self._frames.settle(frame, outcome)
 
     def _stamp_age_ms(self, frame: Frame) -> float | None:
-        stamp = frame.message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        stamp_ns = _stamp_ns(frame)
         return (self._clock_ns() - stamp_ns) / 1e6 if stamp_ns else None
+
+
+def _stamp_ns(frame: Frame) -> int:
+    stamp = frame.message.header.stamp
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def _ms_since(start_ns: int) -> float:
