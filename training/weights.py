@@ -1,0 +1,154 @@
+"""Initial weights from a file: an ImageNet backbone under its published names, or a network of our own.
+
+Tensors are matched by name and shape. What a kind of file cannot hold (the head, an auxiliary head, a stem of another
+form, a classifier for other classes) keeps its initialisation and is told in the report; any other difference is an
+error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gain_ros.bundle import MODEL_YAML, read_bundle
+from gain_ros.model import GAIN
+from gain_ros.model.simpleseg import is_weight, module_names, rename
+
+EXPECTED = (
+    "expected a model folder, a checkpoint of this package, or, trained on ImageNet, a ResNet-18 (torchvision, or with "
+    "the deep stem) or DF-2"
+)
+CLASS_DEPENDENT = ("classifier.", "aux16.classifier.", "aux32.classifier.")
+AUXILIARY = ("aux16.", "aux32.")
+
+
+class WeightsError(ValueError):
+    """The file cannot initialise the network; the text says what was found, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Names of tensors: ``matched`` and ``missing`` are the network's, ``unexpected`` the file's."""
+
+    kind: str
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        total = len(self.matched) + len(self.missing)
+        text = f"initial weights ({self.kind}): {len(self.matched)} of {total} tensors matched"
+        parts = {"keep their initialisation": self.missing, "not used from the file": self.unexpected}
+        return "; ".join([text, *(f"{what}: {modules(names)}" for what, names in parts.items() if names)])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: module in it → ours, and the beginnings of names that may stay without a counterpart."""
+
+    name: str
+    names: dict[str, str]
+    may_miss: tuple[str, ...]
+    may_have: tuple[str, ...]
+
+
+def backbones() -> dict[str, Kind]:
+    """Published backbones by a tensor that tells them from the ones below. Their names: the code of hustvl/simpleseg
+    and lxtGH/SFSegNets, CSAILVision/semantic-segmentation-pytorch, torchvision.
+    """
+    r18, df2 = (
+        {theirs.removeprefix("backbone."): ours for theirs, ours in module_names(arch).items() if "backbone" in ours}
+        for arch in ("r18", "df2")
+    )
+    layers = {theirs: ours for theirs, ours in r18.items() if theirs.startswith("layer")}
+    stem = {f"{part}{i + 1}": f"backbone.stem.{i}.{part}" for i in range(3) for part in ("conv", "bn")}
+    own_stem = ("backbone.stem.", "backbone.stage4.0.conv1.", "backbone.stage4.0.shortcut.")
+    other_stem = ("conv1.", "bn1.", "layer1.0.conv1.")
+    return {
+        "stage2_1.0.conv1.weight": Kind("DF-2", df2, (), ("fc.",)),
+        "conv1.0.weight": Kind("ResNet-18 with the deep stem", r18, (), ("fc.",)),
+        "conv3.weight": Kind("ResNet-18 with the deep stem", stem | layers, (), ("fc.",)),
+        "layer1.0.conv1.weight": Kind("torchvision ResNet-18", layers, own_stem, ("fc.", *other_stem)),
+    }
+
+
+def load_initial(network: GAIN, path: str | Path) -> Report:
+    """Fill ``network`` from ``path``: a model folder, a Lightning checkpoint of ours (its averaged weights, where it
+    has them), or a published backbone.
+
+    Raises WeightsError for a file of another kind and for every tensor that should match and does not.
+    """
+    path = Path(path)
+    if (path / MODEL_YAML).is_file():
+        stored = {name: torch.from_numpy(array) for name, array in read_bundle(path).weights().items()}
+        return fill_own(network, stored, "model folder", path)
+    state = read_state(path)
+    if any(name.startswith("network.") for name in state):
+        own = {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
+        return fill_own(network, own, "checkpoint", path)
+    kind = next((kind for marker, kind in backbones().items() if marker in state), None)
+    if kind is None:
+        hint = "; import it first: gain import-simpleseg" if any(n.startswith("seg_head.") for n in state) else ""
+        raise WeightsError(f"{path}: holds {modules(tuple(state))}{hint}; {EXPECTED}")
+    ours = {name: rename(name, kind.names) for name in state if is_weight(name)}
+    head = tuple(f"{name}." for name, _ in network.named_children() if name != "backbone")
+    kind = replace(kind, may_miss=(*kind.may_miss, *head))
+    return fill(network, {name: (ours[name], state[name]) for name in ours}, kind, path)
+
+
+def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> Report:
+    """From a network of the same architecture; auxiliary heads may be missing, the number of classes may differ."""
+    classes = state["classifier.weight"].shape[0] if "classifier.weight" in state else None
+    other = CLASS_DEPENDENT if classes != network.classes else ()
+    given = {name: (name, tensor) for name, tensor in state.items() if is_weight(name)}
+    return fill(network, given, Kind(kind, {}, (*AUXILIARY, *other), other), path)
+
+
+def fill(network: GAIN, given: dict[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> Report:
+    """Load ``given`` (name in the file → our name and tensor) where name and shape fit."""
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items() if is_weight(name)}
+    fits = {theirs: ours for theirs, (ours, tensor) in given.items() if shapes.get(ours) == tensor.shape}
+    missing = tuple(sorted(shapes.keys() - fits.values()))
+    unexpected = tuple(name for name in given if name not in fits)
+    wrong = [name for name in missing if not name.startswith(kind.may_miss)]
+    extra = [f"{name} {tuple(given[name][1].shape)}" for name in unexpected if not name.startswith(kind.may_have)]
+    if wrong or extra:
+        found = {"in the network alone": wrong, "in the file alone, or of another shape": extra}
+        raise WeightsError(
+            f"{path}: a {kind.name} that does not fit this network; tensors "
+            + "; ".join(f"{what}: {', '.join(names[:6])} ({len(names)})" for what, names in found.items() if names)
+            + "; name the architecture it was made for"
+        )
+    network.load_state_dict({ours: given[theirs][1] for theirs, ours in fits.items()}, strict=False)
+    return Report(kind.name, tuple(fits.values()), missing, unexpected)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file, out of "state_dict" or "model" and without "module." and "backbone." in front.
+
+    Loads tensors and plain values only, never code.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from error
+    except Exception as error:
+        # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises unsafe loading.
+        raise WeightsError(f"{path}: holds code or is no checkpoint; {EXPECTED}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise WeightsError(f"{path}: holds no tensors by name; {EXPECTED}")
+    for prefix in ("module.", "backbone."):
+        if all(name.startswith(prefix) for name in content):
+            content = {name.removeprefix(prefix): tensor for name, tensor in content.items()}
+    return content
+
+
+def modules(names: tuple[str, ...]) -> str:
+    """The first parts of tensor names, each once."""
+    return ", ".join(dict.fromkeys(name.partition(".")[0] for name in names)) or "nothing"
