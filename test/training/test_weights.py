@@ -13,7 +13,6 @@ from gain_ros.model import build
 from gain_ros.model.simpleseg import is_weight
 from training.weights import WeightsError, load_initial
 
-
 STEMS = {
     "simpleseg": (("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")),
     "csail": (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
