@@ -145,7 +145,7 @@ class _Repeated:
 
 
 def _graph(stack: contextlib.ExitStack) -> Any:
-    from gain_ros.demo.graph import environment, fastdds_profile, graph_variables, own_domain
+    from gain_ros.replay.live.graph import environment, fastdds_profile, graph_variables, own_domain
     from gain_ros.demo.inprocess import InProcessGraph
 
     domain = stack.enter_context(own_domain())

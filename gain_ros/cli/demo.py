@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
                 f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
             )
     from gain_ros.bundle import find_model, read_bundle
-    from gain_ros.demo.graph import GraphError
     from gain_ros.demo.result import make_result
-    from gain_ros.demo.run import run_demo
+    from gain_ros.demo.run import demo_run
+    from gain_ros.replay.live.graph import GraphError
     from gain_ros.replay.sources import open_source
 
     bundle = read_bundle(find_model(args.model))
@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = _Stages()
     try:
-        seen = run_demo(source, bundle.path, args.engine, progress.show)
-        progress.show("drawing the report", 0, None)
-        result = make_result(seen, source, bundle, args.out)
+        with demo_run(source, bundle.path, args.engine, progress.show) as seen:
+            progress.show("drawing the report", 0, None)
+            result = make_result(seen, source, bundle, args.out)
     except GraphError as error:
         progress.close()
         print(f"gain: {error}", file=sys.stderr)

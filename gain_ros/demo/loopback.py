@@ -38,7 +38,7 @@ def measure(profile: Path | None) -> Loopback:
     Raises:
         GraphError: an end did not start.
     """
-    from gain_ros.demo.graph import Child, GraphError, environment, graph_variables, own_domain
+    from gain_ros.replay.live.graph import Child, GraphError, environment, graph_variables, own_domain
 
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_loopback_")))

@@ -12,7 +12,7 @@ import numpy as np
 
 from gain_ros.demo.run import DemoRun
 from gain_ros.labels import LabelSet
-from gain_ros.replay.sources import Source
+from gain_ros.replay.sources import BadFrame, Source
 from gain_ros.runtime import drawing
 from gain_ros.score import confusion_matrix
 
@@ -70,12 +70,21 @@ def _frames_sent(run: DemoRun, source: Source) -> Iterator[tuple[int, np.ndarray
     if source.live:
         frames = ((index, run.live_frames[index], None) for index in sorted(run.live_frames))
     else:
-        frames = ((index, frame.rgb, frame.labels) for index, frame in enumerate(source))
+        frames = _readable(source)
     for index, rgb, truth in frames:
         if index > max(run.sent, default=-1):
             return
         if run.sent.get(index) in run.masks:
             yield index, rgb, truth
+
+
+def _readable(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """Frames by the number under which the player sent them; those that cannot be read are the source's problems."""
+    for index, frame in enumerate(source.frames()):
+        if isinstance(frame, BadFrame):
+            source.problems.append(frame.error)
+        else:
+            yield index, frame.rgb, frame.labels
 
 
 def _narrow(image: np.ndarray, width_px: int, ids: bool = False) -> np.ndarray:

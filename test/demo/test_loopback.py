@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gain_ros.demo.graph import fastdds_profile
 from gain_ros.demo.loopback import measure
+from gain_ros.replay.live.graph import fastdds_profile
 
 
 @pytest.mark.ros

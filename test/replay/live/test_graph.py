@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gain_ros.demo.graph import (
+from gain_ros.replay.live.graph import (
     Child,
     GraphError,
     environment,
@@ -28,7 +28,7 @@ def test_two_at_a_time_get_different_domains():
 def test_a_domain_whose_discovery_port_is_in_use_is_not_taken(monkeypatch):
     with own_domain() as domain:
         pass
-    monkeypatch.setattr("gain_ros.demo.graph._DOMAINS", range(domain, domain + 1))
+    monkeypatch.setattr("gain_ros.replay.live.graph._DOMAINS", range(domain, domain + 1))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("", 7400 + 250 * domain))
         with pytest.raises(GraphError, match="in use"), own_domain():
@@ -81,7 +81,7 @@ def test_a_child_that_ends_by_itself_is_an_error_with_its_last_words(module, tmp
 
 
 def test_a_child_that_ignores_everything_is_ended_all_the_same(module, tmp_path, monkeypatch):
-    monkeypatch.setattr("gain_ros.demo.graph._STOP_S", 0.3)
+    monkeypatch.setattr("gain_ros.replay.live.graph._STOP_S", 0.3)
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     child = Child("node", [module(code)], tmp_path / "log", talks=True)
     assert child.process.stdout.readline() == "up\n"
@@ -92,7 +92,7 @@ def test_a_child_that_ignores_everything_is_ended_all_the_same(module, tmp_path,
 def test_a_child_dies_with_its_parent(module, tmp_path):
     name = module("import time; print('up', flush=True); time.sleep(60)")
     parent = (
-        "import pathlib, sys, time; from gain_ros.demo.graph import Child\n"
+        "import pathlib, sys, time; from gain_ros.replay.live.graph import Child\n"
         f"child = Child('node', ['{name}'], pathlib.Path(r'{tmp_path}') / 'log', talks=True)\n"
         "child.process.stdout.readline(); print(child.process.pid, flush=True); time.sleep(60)"
     )

@@ -55,7 +55,7 @@ def _is_free(port: int) -> bool:
 
 def fastdds_profile() -> Path | None:
     """The shipped Fast DDS profile: in the checkout, or in the installed share folder."""
-    homes = [Path(__file__).resolve().parents[2]]
+    homes = [Path(__file__).resolve().parents[3]]
     with contextlib.suppress(ImportError, LookupError, OSError):
         from ament_index_python.packages import get_package_share_directory
 
@@ -112,7 +112,7 @@ class Child:
         self.name, self._log = name, log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gain_ros.demo.child", *arguments],
+                [sys.executable, "-m", "gain_ros.replay.live.child", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if talks else errors,
                 stderr=errors,
@@ -145,5 +145,5 @@ class Child:
 
 def _with_checkout() -> str:
     """PYTHONPATH by which a child finds this very package, from whatever folder we were started."""
-    here = str(Path(__file__).resolve().parents[2])
+    here = str(Path(__file__).resolve().parents[3])
     return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

@@ -1,4 +1,4 @@
-"""``python -m gain_ros.demo.child MODULE ...``: as ``python -m MODULE ...``, in a process that ends with its parent."""
+"""``python -m gain_ros.replay.live.child MODULE ...``: as ``python -m MODULE ...``, and it ends with its parent."""
 
 import ctypes
 import runpy
