@@ -13,10 +13,17 @@ import numpy as np
 
 from gain_ros.bundle import Bundle, find_model, read_bundle
 from gain_ros.runtime import auto
-from gain_ros.runtime.engines import Engine, EngineUnavailable, GoldenMismatch, available_engines, open_engine
+from gain_ros.runtime.engines import (
+    Engine,
+    EngineUnavailable,
+    GoldenMismatch,
+    TensorRtOptions,
+    available_engines,
+    open_engine,
+)
 from gain_ros.runtime.resize import check_frame, in_memory_order, labels_from_logits, resize_input
 
-__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter"]
+__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter", "TensorRtOptions"]
 
 GOLDEN_AGREEMENT = 0.999
 
@@ -27,7 +34,7 @@ class Segmentation:
 
     ``labels`` is uint8 (H, W), class ids; ``confidence`` is uint8 (H, W), the label's probability in 1/255, or None
     where it was not asked for. ``stage_ms`` holds "pre", "infer" and "post": the milliseconds that the call spent in
-    each stage, for all its frames together.
+    each stage, for all its frames together; waiting for another thread's call is in none of them.
     """
 
     labels: np.ndarray
@@ -61,29 +68,45 @@ class Segmenter:
         device: str = "auto",
         *,
         threads: int | None = None,
+        tensorrt: TensorRtOptions | None = None,
     ) -> Segmenter:
         """Loads ``model`` (folder or shipped name), runs its golden pair and is then ready for frames.
 
         ``engine`` is a name from ``available_engines()`` or "auto"; ``device`` is "cpu", "cuda" (never a silent CPU
-        run) or "auto"; ``threads`` bounds the engine's CPU threads.
+        run) or "auto"; ``threads`` bounds the engine's CPU threads; ``tensorrt`` is for engine "tensorrt". "auto"
+        prefers TensorRT for every frame size that it has an engine for, and takes the fastest of the others else.
         Raises BundleError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
         where the engine's result is wrong, ValueError for unknown names.
         """
         bundle = read_bundle(find_model(model))
-        golden = bundle.golden()
+        if engine not in ("auto", "tensorrt"):
+            return cls._open_checked(bundle, engine, device, threads)
+        from gain_ros.runtime.upgrade import open_with_tensorrt
 
-        def open_one(name: str) -> Segmenter:
-            segmenter = cls(bundle, open_engine(name, bundle, device, threads), "as asked")
-            try:
-                segmenter._check_golden(*golden)
-            except BaseException:
-                segmenter.close()
-                raise
-            return segmenter
+        options = tensorrt or TensorRtOptions()
+        return open_with_tensorrt(
+            bundle,
+            lambda: cls._open_fastest(bundle, device, threads),
+            lambda: open_engine("tensorrt", bundle, device, threads, options),
+            must=engine == "tensorrt",
+            build=options.build,
+        )
 
-        if engine != "auto":
-            return open_one(engine)
-        names = available_engines()
+    @classmethod
+    def _open_checked(cls, bundle: Bundle, engine: str, device: str, threads: int | None) -> Segmenter:
+        segmenter = cls(bundle, open_engine(engine, bundle, device, threads), "as asked")
+        try:
+            segmenter._check_golden(*bundle.golden())
+        except BaseException:
+            segmenter.close()
+            raise
+        return segmenter
+
+    @classmethod
+    def _open_fastest(cls, bundle: Bundle, device: str, threads: int | None) -> Segmenter:
+        """The fastest engine that is ready at once, so never TensorRT."""
+        rgb, _ = bundle.golden()
+        names = [name for name in available_engines() if name != "tensorrt"]
         identity = {
             "model": bundle.digest,
             "device": device,
@@ -91,10 +114,20 @@ class Segmenter:
             "machine": auto.machine(names),
         }
         chosen, reason = auto.choose(
-            names, identity, open_one, run=lambda each: each.segment([golden[0]], confidence=False), close=cls.close
+            names,
+            identity,
+            open_one=lambda name: cls._open_checked(bundle, name, device, threads),
+            run=lambda each: each.segment([rgb], confidence=False),
+            close=cls.close,
         )
         chosen.reason = reason
         return chosen
+
+    def warm_up(self, batch: int) -> None:
+        """Runs batches of up to ``batch`` frames, which engines prepare for on first use; opening has run one frame."""
+        rgb, _ = self.bundle.golden()
+        for frames in range(2, batch + 1):
+            self.segment([rgb] * frames)
 
     def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Segmentation]:
         """Masks of frames, uint8 (H, W, 3) RGB each; the sizes may differ, the engine sees one batch.
@@ -134,12 +167,13 @@ class Segmenter:
         batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
         resized = time.perf_counter()
         with self._running() as engine:
+            running = time.perf_counter()
             logits = engine.logits(batch)
         inferred = time.perf_counter()
         masks = [
             labels_from_logits(each, frame.shape[:2], confidence) for each, frame in zip(logits, frames, strict=True)
         ]
-        stage_ms = _stage_ms(start, resized, inferred, time.perf_counter())
+        stage_ms = _stage_ms(start + (running - resized), running, inferred, time.perf_counter())
         return [Segmentation(*mask, stage_ms) for mask in masks]
 
     def _whole_step(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
@@ -152,9 +186,10 @@ class Segmenter:
         stacked = time.perf_counter()
         masks = {}
         with self._running() as engine:
+            running = time.perf_counter()
             for group, batch in batches:
                 masks.update(zip(group, zip(*engine.labels(batch), strict=True), strict=True))
-        stage_ms = _stage_ms(start, stacked, (end := time.perf_counter()), end)
+        stage_ms = _stage_ms(start + (running - stacked), running, (end := time.perf_counter()), end)
         return [
             Segmentation(masks[place][0], masks[place][1] if confidence else None, stage_ms)
             for place in range(len(frames))

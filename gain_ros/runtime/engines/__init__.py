@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from gain_ros.bundle import Bundle, BundleError
+from gain_ros.runtime.build_progress import BuildProgress
 
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
 # The key is both the engine's name and the import name of its library.
 _ENGINES = {
     "onnxruntime": ("gain_ros.runtime.engines.onnxruntime_engine", "OnnxRuntimeEngine"),
+    "tensorrt": ("gain_ros.runtime.engines.tensorrt_engine", "TensorRtEngine"),
     "openvino": ("gain_ros.runtime.engines.openvino_engine", "OpenVinoEngine"),
     "torch": ("gain_ros.runtime.engines.torch_engine", "TorchEngine"),
 }
@@ -25,8 +29,25 @@ class EngineUnavailable(RuntimeError):  # noqa: N818 - reads as the state it rep
     """An engine cannot run here as asked: library, device or file missing. The text says which and what to do."""
 
 
+class EngineNotBuilt(EngineUnavailable):
+    """TensorRT works here, but holds no engine for this model, frame size and precision yet."""
+
+
 class GoldenMismatch(RuntimeError):  # noqa: N818
     """An engine does not give the labels that the model folder's golden pair promises."""
+
+
+@dataclass(frozen=True)
+class TensorRtOptions:
+    """What engine "tensorrt" can be told; the others take no notice.
+
+    ``precision`` is one of PRECISIONS, "auto" is fp16. ``cuda_graph`` replays recorded launches. With ``build`` a
+    missing engine is built in the background while another engine serves, without it none is ever built.
+    """
+
+    precision: str = "auto"
+    cuda_graph: bool = False
+    build: BuildProgress | None = None
 
 
 class Engine(Protocol):
@@ -57,7 +78,13 @@ def available_engines() -> tuple[str, ...]:
     return tuple(name for name in ENGINES if importlib.util.find_spec(name) is not None)
 
 
-def open_engine(name: str, bundle: Bundle, device: str = "auto", threads: int | None = None) -> Engine:
+def open_engine(
+    name: str,
+    bundle: Bundle,
+    device: str = "auto",
+    threads: int | None = None,
+    tensorrt: TensorRtOptions = TensorRtOptions(),
+) -> Engine:
     """Loads a model into an engine.
 
     ``device`` "auto" takes a GPU the library can use, else the CPU; "cuda" never falls back. ``threads`` bounds the CPU
@@ -68,6 +95,8 @@ def open_engine(name: str, bundle: Bundle, device: str = "auto", threads: int | 
         raise ValueError(f"engine {name!r} is unknown; expected auto or one of {', '.join(ENGINES)}")
     if device not in DEVICES:
         raise ValueError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
+    if tensorrt.precision not in PRECISIONS:
+        raise ValueError(f"precision {tensorrt.precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1, or None for the engine's own choice")
     if name not in available_engines():
@@ -76,8 +105,9 @@ def open_engine(name: str, bundle: Bundle, device: str = "auto", threads: int | 
             f"run `pip install {name}` or take another engine"
         )
     module, class_name = _ENGINES[name]
+    options = (tensorrt,) if name == "tensorrt" else ()
     try:
-        return getattr(importlib.import_module(module), class_name)(bundle, device, threads)
+        return getattr(importlib.import_module(module), class_name)(bundle, device, threads, *options)
     except (EngineUnavailable, BundleError):
         raise
     except Exception as error:  # whatever a library raises for a broken installation or a graph it cannot load

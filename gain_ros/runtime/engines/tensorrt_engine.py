@@ -1,0 +1,86 @@
+"""TensorRT: one engine for each frame size, built on this machine, kept in the cache, checked whenever it is loaded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from gain_ros.bundle import Bundle
+from gain_ros.runtime.build_progress import BuildProgress
+from gain_ros.runtime.engines import EngineNotBuilt, EngineUnavailable, TensorRtOptions
+from gain_ros.runtime.engines.cudart import CudaError, open_cuda
+from gain_ros.runtime.engines.tensorrt_build import load_tensorrt
+from gain_ros.runtime.engines.tensorrt_session import Session
+from gain_ros.runtime.engines.tensorrt_store import EngineStore, Reference
+
+
+class TensorRtEngine:
+    """Runs frames of every size for which an engine was built; :meth:`prepare` loads or builds one.
+
+    Raises EngineUnavailable where TensorRT, the CUDA runtime or the GPU is missing, or the precision cannot be had.
+    """
+
+    name = "tensorrt"
+    whole_step = True
+    device = "cuda"
+
+    def __init__(self, bundle: Bundle, device: str, threads: int | None, options: TensorRtOptions):
+        if device == "cpu":
+            raise EngineUnavailable("tensorrt runs on NVIDIA GPUs alone; take another engine for device 'cpu'")
+        trt = load_tensorrt()
+        cuda = open_cuda()
+        precision = "fp16" if options.precision == "auto" else options.precision
+        self.store = EngineStore(trt, cuda, bundle, precision, options.cuda_graph)
+        self.version = trt.__version__
+        self.provider = f"{cuda.gpu}, {precision}"
+        self._model = bundle.name
+        self._precision = precision
+        self._preparing = threading.Lock()
+        self._sessions: dict[tuple[int, int], Session] = {}
+
+    def ready(self, size: tuple[int, int]) -> bool:
+        """Whether frames of ``size`` (H, W) run without loading or building anything."""
+        return size in self._sessions
+
+    def prepare(
+        self,
+        size: tuple[int, int],
+        progress: BuildProgress | None = None,
+        reference: Reference | None = None,
+        images: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        """Makes frames of ``size`` (H, W) run: from the cache, or built now where ``progress`` is given.
+
+        ``reference`` and ``images`` are those of :meth:`EngineStore.build`. Raises EngineNotBuilt without ``progress``,
+        GoldenMismatch where a new engine's labels are wrong, and EngineUnavailable for everything that it may lack.
+        """
+        with self._preparing:
+            if self.ready(size):
+                return
+            try:
+                session = self.store.load(size) if images is None else None
+                if session is None and progress is not None:
+                    session = self.store.build(size, progress, reference, images)
+            except CudaError as error:
+                raise EngineUnavailable(f"tensorrt on {self.provider}: {error}; free memory of the GPU") from error
+            if session is None:
+                height, width = size
+                raise EngineNotBuilt(
+                    f"no TensorRT engine of {self._model} for frames of {height}x{width} in {self._precision} here; "
+                    f"run `gain build {self._model} --size {height}x{width} --precision {self._precision}`"
+                )
+            self._sessions[size] = session
+
+    def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As :class:`gain_ros.runtime.engines.Engine` says. Raises EngineNotBuilt for a size without an engine."""
+        size = frames.shape[1:3]
+        self.prepare(size)
+        return self._sessions[size].labels(frames)
+
+    def close(self) -> None:
+        with self._preparing:
+            sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            session.close()
