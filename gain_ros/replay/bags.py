@@ -119,7 +119,7 @@ class Bag:
         self.name, self.reader = name, reader
         is_ros1 = isinstance(reader, Rosbag1Reader)
         store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_HUMBLE)
-        self._deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
+        self.deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
 
     def of_topic(self, topic: str) -> list[Any]:
         """The topic's connections that carry images."""
@@ -146,7 +146,7 @@ class Bag:
 
     def _message(self, kind: str, log_ns: int, raw: bytes) -> Message:
         try:
-            content = self._deserialize(raw, kind)
+            content = self.deserialize(raw, kind)
             stamp = content.header.stamp
             stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         except Exception as error:  # rosbags lets struct, index and assertion errors through

@@ -184,7 +184,8 @@ sys.path[:0] = ["test", "."]
 from red_segmenter import RedSegmenter
 from gain_ros.replay.offline import Job, Models, evaluate_bag
 from gain_ros.replay.truth import TruthOptions
-import gain_ros.replay.bags
+import cv2, gain_ros.replay.bags
+cv2.setNumThreads(1)
 job = Job(sys.argv[1], "red", "red", TruthOptions())
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) << 10
 resource.setrlimit(resource.RLIMIT_DATA, (used + (96 << 20),) * 2)
@@ -200,7 +201,7 @@ def test_memory_does_not_grow_with_the_bag(tmp_path, plugin):
     small = CompressionMode.STORAGE if plugin is StoragePlugin.MCAP else CompressionMode.MESSAGE
     bag = write(tmp_path / "bag", {"/front": images}, plugin, small)
     command = [sys.executable, "-c", BOUNDED, str(bag)]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    root = Path(__file__).resolve().parents[2]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=root)
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    how = {"capture_output": True, "text": True, "timeout": 120, "cwd": Path(__file__).resolve().parents[2]}
+    result = subprocess.run(command, check=False, env=one_thread, **how)
     assert result.stdout.strip() == "200", result.stderr[-2000:]
