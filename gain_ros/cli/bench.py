@@ -145,8 +145,8 @@ class _Repeated:
 
 
 def _graph(stack: contextlib.ExitStack) -> Any:
-    from gain_ros.replay.live.graph import environment, fastdds_profile, graph_variables, own_domain
     from gain_ros.demo.inprocess import InProcessGraph
+    from gain_ros.replay.live.graph import environment, fastdds_profile, graph_variables, own_domain
 
     domain = stack.enter_context(own_domain())
     stack.enter_context(environment(graph_variables(domain, fastdds_profile())))

@@ -143,3 +143,21 @@ class Progress:
     def close(self) -> None:
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Stages:
+    """One line on a terminal while a command goes through its stages; elsewhere a line for each stage."""
+
+    def __init__(self) -> None:
+        self._stage, self._progress = "", Progress("", None)
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        if stage != self._stage:
+            self._progress.close()
+            self._stage, self._progress = stage, Progress(stage, total)
+            if not sys.stderr.isatty():
+                print(f"{stage} ...", file=sys.stderr, flush=True)
+        self._progress.show(done)
+
+    def close(self) -> None:
+        self._progress.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
-    Progress,
+    Stages,
     UsageError,
     add_engine,
     add_model,
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
         ) from error
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
-    progress = _Stages()
+    progress = Stages()
     try:
         with demo_run(source, bundle.path, args.engine, progress.show) as seen:
             progress.show("drawing the report", 0, None)
@@ -91,21 +91,3 @@ def _summary(result: dict, page: Path) -> str:
             f"\n{result['frames']['superseded']} frames gave way to newer ones: this machine was slower than the source"
         )
     return f"{text}\nOpen {page} in a browser"
-
-
-class _Stages:
-    """One line on a terminal while the demo goes through its stages; elsewhere a line for each stage."""
-
-    def __init__(self) -> None:
-        self._stage, self._progress = "", Progress("", None)
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        if stage != self._stage:
-            self._progress.close()
-            self._stage, self._progress = stage, Progress(stage, total)
-            if not sys.stderr.isatty():
-                print(f"{stage} ...", file=sys.stderr, flush=True)
-        self._progress.show(done)
-
-    def close(self) -> None:
-        self._progress.close()

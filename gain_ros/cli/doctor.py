@@ -186,8 +186,8 @@ def _loopback() -> tuple[dict[str, Any] | None, list[str], str]:
         return None, ["not measured: no ROS"], "install ROS first"
     from dataclasses import asdict
 
-    from gain_ros.replay.live.graph import GraphError, fastdds_profile
     from gain_ros.demo.loopback import FRAME_SIZE, measure
+    from gain_ros.replay.live.graph import GraphError, fastdds_profile
 
     profile = fastdds_profile()
     try:

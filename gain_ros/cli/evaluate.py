@@ -7,6 +7,8 @@ it lost and how old its masks were is counted too. D gets result.json, frames.js
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,11 +18,13 @@ from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
     Progress,
+    Stages,
     UsageError,
     add_engine,
     add_json,
     add_model,
     complain,
+    has_module,
     print_json,
     say,
 )
@@ -40,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_offline(parser.add_argument_group("offline"))
     live = parser.add_argument_group("real time")
     live.add_argument("--rate", type=float, default=1.0, metavar="R", help="speed of the replay; default 1")
+    live.add_argument("--use-sim-time", action="store_true", help="recorded stamps and /clock for the node")
     live.add_argument(
         "--attach", action="store_true", help="score a node that runs already, fed by ros2 bag play; BAG has truth"
     )
@@ -138,20 +143,17 @@ def _offline(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _live(args: argparse.Namespace) -> dict[str, Any]:
+    from gain_ros.replay.realtime import evaluate_realtime
     from gain_ros.replay.result import write_result
 
-    progress = Progress("watching" if args.attach else "replaying", None)
+    if not has_module("rclpy"):
+        raise UsageError("--mode realtime needs ROS 2 (rclpy); source a workspace or pip install -r requirements.txt")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
+    progress = Stages()
     try:
-        if args.attach:
-            from gain_ros.replay.attach import evaluate_attached
-
-            evaluation, rows, gallery = evaluate_attached(args.bags[0], _truth(args), progress.show)
-        else:
-            from gain_ros.replay.realtime import evaluate_realtime
-
-            evaluation, rows, gallery = evaluate_realtime(
-                args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show
-            )
+        evaluation, rows, gallery = evaluate_realtime(
+            args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show, args.use_sim_time
+        )
     finally:
         progress.close()
     result = write_result(args.out, evaluation, rows)

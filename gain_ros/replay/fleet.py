@@ -18,7 +18,7 @@ import numpy as np
 
 from gain_ros.replay.gallery import Gallery
 from gain_ros.replay.offline import Job, Models, Outcome, evaluate_bag, open_models
-from gain_ros.replay.result import BagScore, Evaluation, FrameRow, atomic_text, read_rows, row_line
+from gain_ros.replay.result import BagScore, Evaluation, FrameRow, atomic_text, model_card, read_rows, row_line
 from gain_ros.replay.sources import SourceError
 from gain_ros.score import mean_iou, pixel_accuracy
 
@@ -85,7 +85,7 @@ def evaluate_bags(
         bags=tuple(outcome.score for outcome in outcomes),
         truth=whole[0].truth,
         options={"batch": jobs[0].batch},
-        details=_against(jobs[0], whole),
+        details={**_against(jobs[0], whole), "model_card": model_card(bundle)},
     )
     files = tuple(task.rows for task in tasks if task.rows.exists())
     return Evaluated(evaluation, tuple(outcome.gallery for outcome in whole), files)

@@ -99,7 +99,7 @@ def evaluate_bag(job: Job, models: Models, write: Callable[[FrameRow], Any], tic
     source = open_source(job.bag, job.truth.topic)
     if source.live:
         raise SourceError(f"{job.bag!r} is live and never shows the same frame twice; record a bag first")
-    with contextlib.closing(_Reader(source, open_truth(job.truth, source, models.segmenter.bundle.labels))) as reader:
+    with contextlib.closing(Reader(source, open_truth(job.truth, source, models.segmenter.bundle.labels))) as reader:
         tally = _Tally(job.bag, models, reader.truth)
         for done in _segmented(reader, models, job.batch):
             write(tally.row(done))
@@ -108,7 +108,7 @@ def evaluate_bag(job: Job, models: Models, write: Callable[[FrameRow], Any], tic
 
 
 @dataclass(frozen=True)
-class _Frame:
+class ReadFrame:
     """A frame that was read: ``error`` and no pixels where that failed; its truth, or why there is none."""
 
     stamp_ns: int
@@ -123,7 +123,7 @@ class _Frame:
 class _Done:
     """A frame with its mask in the scored classes, and what was counted on it."""
 
-    frame: _Frame
+    frame: ReadFrame
     labels: np.ndarray | None = None
     confidence: np.ndarray | None = None
     confusion: np.ndarray | None = None
@@ -132,23 +132,23 @@ class _Done:
     refused: str | None = None
 
 
-class _Reader:
+class Reader:
     """The frames of a source with their truth, read by one thread. ``errors`` holds why reading ended early."""
 
     def __init__(self, source: Source, truth: Truth | None):
         self.source, self.truth = source, truth
         self.errors: list[str] = []
 
-    def __iter__(self) -> Iterator[_Frame]:
+    def __iter__(self) -> Iterator[ReadFrame]:
         start = time.perf_counter()
         try:
             for index, frame in enumerate(self.source.frames()):
                 truth, state, why = self._truth(index, frame)
                 decode_ms = 1e3 * (time.perf_counter() - start)
                 if isinstance(frame, BadFrame):
-                    yield _Frame(frame.stamp_ns, decode_ms, error=frame.error)
+                    yield ReadFrame(frame.stamp_ns, decode_ms, error=frame.error)
                 else:
-                    yield _Frame(frame.stamp_ns, decode_ms, frame.rgb, truth, state, why)
+                    yield ReadFrame(frame.stamp_ns, decode_ms, frame.rgb, truth, state, why)
                 start = time.perf_counter()
         except SourceError as error:
             self.errors.append(str(error))
@@ -169,10 +169,10 @@ class _Reader:
             self.truth.close()
 
 
-def _segmented(reader: _Reader, models: Models, size: int) -> Iterator[_Done]:
+def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
     """Frames with their masks, in order."""
 
-    def work(batch: list[_Frame]) -> list[_Done]:
+    def work(batch: list[ReadFrame]) -> list[_Done]:
         return _segment(batch, models, reader.truth)
 
     pending: deque[Future[list[_Done]]] = deque()
@@ -185,9 +185,9 @@ def _segmented(reader: _Reader, models: Models, size: int) -> Iterator[_Done]:
             yield from pending.popleft().result()
 
 
-def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
+def _batches(frames: Iterable[ReadFrame], size: int) -> Iterator[list[ReadFrame]]:
     """Lists with ``size`` readable frames each, and the unreadable ones between them."""
-    batch: list[_Frame] = []
+    batch: list[ReadFrame] = []
     for frame in frames:
         batch.append(frame)
         if sum(each.rgb is not None for each in batch) == size:
@@ -197,7 +197,7 @@ def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
         yield batch
 
 
-def _segment(batch: list[_Frame], models: Models, truth: Truth | None) -> list[_Done]:
+def _segment(batch: list[ReadFrame], models: Models, truth: Truth | None) -> list[_Done]:
     pictures = [frame.rgb for frame in batch if frame.rgb is not None]
     # Confidence costs several times as much as the labels: it is taken where nothing better is known.
     masks = iter(models.segmenter.segment(pictures, confidence=truth is None))
@@ -216,7 +216,7 @@ def _segment(batch: list[_Frame], models: Models, truth: Truth | None) -> list[_
 
 
 def _scored(
-    frame: _Frame,
+    frame: ReadFrame,
     labels: np.ndarray,
     confidence: np.ndarray | None,
     against: np.ndarray | None,
@@ -277,7 +277,7 @@ class _Tally:
             error=done.refused or frame.error,
         )
 
-    def outcome(self, source: Source, reader: _Reader) -> Outcome:
+    def outcome(self, source: Source, reader: Reader) -> Outcome:
         bag = BagScore(
             self._bag,
             getattr(source, "topic", None),

@@ -24,6 +24,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from gain_ros import __version__
+from gain_ros.bundle import Bundle
 from gain_ros.labels import LabelSet
 from gain_ros.replay.unlabelled import Counts
 from gain_ros.score import iou, mean_iou, pixel_accuracy
@@ -45,11 +46,12 @@ class ResultError(ValueError):
 class FrameRow:
     """One frame's fate.
 
-    ``outcome`` is one of OUTCOMES. ``stage_ms`` holds the time of each stage, ``age_ms`` how old the mask was when it
-    came out (real time alone). ``truth`` is "scored", "unmatched" (no truth at this stamp), "refused" (``error`` says
-    why), or None where no truth was asked for. ``miou`` is this frame's own; ``miou_in_use`` that of the newest mask
-    published at the frame's stamp (real time alone). ``changed``, ``flicker``, ``low_confidence`` and ``class_share``
-    are those of :class:`gain_ros.replay.unlabelled.FrameMeasures`. ``error`` says why a frame failed or was not scored.
+    ``outcome`` is one of OUTCOMES, or "lost": sent in real time and never received. ``stage_ms`` holds the time of each
+    stage, ``age_ms`` how old the mask was when it came out (real time alone). ``truth`` is "scored", "unmatched" (no
+    truth at this stamp), "refused" (``error`` says why), or None where no truth was asked for. ``miou`` is this frame's
+    own; ``miou_in_use`` that of the newest mask published at the frame's stamp (real time alone). ``changed``,
+    ``flicker``, ``low_confidence`` and ``class_share`` are those of
+    :class:`gain_ros.replay.unlabelled.FrameMeasures`. ``error`` says why a frame failed or was not scored.
     """
 
     bag: str
@@ -197,6 +199,14 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def model_card(bundle: Bundle) -> dict[str, str]:
+    """What a reader must know of a model, as text: how it was trained, on what, what it reaches, and its terms."""
+    told = {"architecture": bundle.architecture, "input size": "{} x {}".format(*bundle.input_size)}
+    for group in (bundle.training, bundle.metrics):
+        told |= {key: value for key, value in group.items() if isinstance(value, (str, int, float))}
+    return {key: str(value) for key, value in (told | {"licence": bundle.licence}).items()}
 
 
 class _Tally:

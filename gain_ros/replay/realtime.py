@@ -1,0 +1,278 @@
+"""A recording played at its own pace to the real node, and what a robot would have got from it.
+
+Each label is scored twice: against the mask of its own frame, and against the newest mask that was there at the label's
+time, which is what a planner would have used. Afterwards every frame goes through the same engine offline, so the
+difference can be told apart: frames that were dropped, masks that differ (there should be none), and age.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from gain_ros.bundle import Bundle, find_model, read_bundle
+from gain_ros.labels import LabelSet
+from gain_ros.replay import result
+from gain_ros.replay.gallery import Gallery
+from gain_ros.replay.live.session import Report, Sent, Session, Settings, run_session
+from gain_ros.replay.offline import Reader, ReadFrame
+from gain_ros.replay.result import BagScore, Evaluation, FrameRow, model_card
+from gain_ros.replay.sources import Source, SourceError, open_source
+from gain_ros.replay.truth import Truth, TruthError, TruthOptions, open_truth, score
+from gain_ros.replay.unlabelled import Unlabelled
+from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.score import iou, mean_iou
+
+LOST = "lost"  # an outcome besides those of the node: the frame never reached it
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One frame of the session: when it was sent, how it ended, what it cost, and its mask if one arrived.
+
+    ``in_use`` is the newest mask that had arrived when the frame was sent.
+    """
+
+    sent: Sent
+    outcome: str
+    stage_ms: dict[str, float]
+    mask: Any = None
+    in_use: Any = None
+
+    @property
+    def age_ms(self) -> float | None:
+        """From sending the frame to the arrival of its mask."""
+        return None if self.mask is None else (self.mask.received_ns - self.sent.sent_ns) / 1e6
+
+
+def evaluate_realtime(
+    spec: str,
+    model: str,
+    engine: str,
+    truth: TruthOptions,
+    rate: float,
+    report: Report,
+    use_sim_time: bool = False,
+) -> tuple[Evaluation, list[FrameRow], Gallery]:
+    """Play a bag (or another recorded source) to the node and score what it published.
+
+    Args:
+        spec: the source, as for :func:`gain_ros.replay.sources.open_source`.
+        model: model folder, or name of a shipped model.
+        engine: name of an engine, or auto.
+        truth: where the truth is.
+        rate: speed of the replay; 1 is as recorded.
+        report: called with what happens, how much of it is done, and of how much.
+        use_sim_time: the node runs on recorded time (/clock) and frames keep their stamps; by default a frame's stamp
+            is the moment it is sent, as a camera's.
+
+    Raises:
+        SourceError: the source cannot be replayed, or the rate is no speed.
+        GraphError: a process of the graph did not start or ended early.
+        BundleError, EngineUnavailable: the model or the engine cannot be had.
+    """
+    if not 0.01 <= rate <= 100:
+        raise SourceError(f"a rate of {rate}; expected a speed from 0.01 to 100 times the recorded one")
+    bundle = read_bundle(find_model(model))
+    source = open_source(spec, truth.topic)
+    if source.live:
+        raise SourceError(f"{spec!r} is live and cannot be replayed; record a bag first")
+    with contextlib.ExitStack() as stack:
+        known = open_truth(truth, source, bundle.labels)
+        reader = stack.enter_context(contextlib.closing(Reader(source, known)))
+        scratch = stack.enter_context(TemporaryDirectory(prefix="gain_realtime_"))
+        session = run_session(source, Settings(bundle.path, engine, rate, clock=use_sim_time), Path(scratch), report)
+        segmenter = stack.enter_context(Segmenter.open(bundle.path, engine=session.diagnostics["engine"]))
+        tally = _Tally(spec, bundle.labels, known, replayed(session))
+        for index, frame in enumerate(reader):
+            tally.add(index, frame, segmenter)
+            report("scoring", index + 1, source.length)
+        options = {"rate": rate, "use_sim_time": use_sim_time}
+        return tally.evaluation(bundle, source, reader, session, options), tally.rows, tally.gallery
+
+
+def replayed(session: Session) -> dict[int, Replayed]:
+    """What became of each frame sent, by its number in the source.
+
+    Stamps say which mask and which line of the trace belong to a frame. Where frames share a stamp (a recorded loop, on
+    recorded time) a mask belongs to the last of them sent before it came, and the lines are taken in their order.
+    """
+    order = sorted(session.sent, key=lambda index: session.sent[index].sent_ns)
+    masks: dict[int, Any] = {}
+    by_stamp: dict[int, list[int]] = defaultdict(list)
+    for index in order:
+        by_stamp[session.sent[index].stamp_ns].append(index)
+    for mask in session.masks:
+        before = [i for i in by_stamp[mask.stamp_ns] if session.sent[i].sent_ns <= mask.received_ns]
+        if before:
+            masks[before[-1]] = mask
+    ends, times = _by_stamp(session, "outcome"), _by_stamp(session, "stage_ms")
+    found, in_use, arrivals = {}, None, deque(sorted(session.masks, key=lambda mask: mask.received_ns))
+    for index in order:
+        sent = session.sent[index]
+        while arrivals and arrivals[0].received_ns <= sent.sent_ns:
+            in_use = arrivals.popleft()
+        outcome = ends[sent.stamp_ns].popleft() if ends[sent.stamp_ns] else LOST
+        stages = times[sent.stamp_ns].popleft() if outcome == "published" and times[sent.stamp_ns] else {}
+        found[index] = Replayed(sent, outcome, stages, masks.get(index), in_use)
+    return found
+
+
+def _by_stamp(session: Session, key: str) -> dict[int, deque[Any]]:
+    found: dict[int, deque[Any]] = defaultdict(deque)
+    for line in session.trace:
+        if key in line:
+            found[line["stamp_ns"]].append(line[key])
+    return found
+
+
+class _Tally:
+    """Adds up the frames, in the order of the source."""
+
+    def __init__(self, spec: str, labels: LabelSet, truth: Truth | None, frames: dict[int, Replayed]):
+        self._spec, self._truth, self._frames = spec, truth, frames
+        self._classes = labels if truth is None else truth.classes
+        self._confusion = {
+            each: np.zeros((len(self._classes),) * 2, np.int64) for each in ("own", "in_use", "offline", "published")
+        }
+        self._measures = Unlabelled(len(self._classes))
+        self._no_mask_yet = self._compared = self._identical = 0
+        self.rows: list[FrameRow] = []
+        self.gallery = Gallery(self._classes, measure="agreement with the frame before" if truth is None else "mIoU")
+
+    def add(self, index: int, frame: ReadFrame, segmenter: Segmenter) -> None:
+        """Score one frame; one that was never sent has failed already when it was read."""
+        seen = self._frames.get(index)
+        if seen is None:
+            self.rows.append(FrameRow(self._spec, frame.stamp_ns, "failed", error=frame.error or "never sent"))
+            return
+        try:
+            self.rows.append(self._row(frame, seen, segmenter))
+        except TruthError as error:
+            self.rows.append(self._plain_row(frame, seen, truth=result.REFUSED, error=str(error)))
+
+    def _row(self, frame: ReadFrame, seen: Replayed, segmenter: Segmenter) -> FrameRow:
+        self._offline(frame, seen, segmenter)
+        miou_in_use = self._score_in_use(frame, seen)
+        state = None if frame.truth_state == result.SCORED else frame.truth_state
+        if seen.mask is None:
+            return self._plain_row(frame, seen, truth=state, miou_in_use=miou_in_use, error=frame.error)
+        labels = self._project(seen.mask.labels())
+        confusion = self._count("own", frame.truth, labels)
+        miou = None if confusion is None else mean_iou(confusion)
+        measures = self._measures.add(labels)
+        if frame.rgb is not None:
+            steady = None if measures.changed is None else 1 - measures.changed
+            self.gallery.add(frame.rgb, frame.truth, labels, steady if self._truth is None else miou, frame.stamp_ns)
+        return self._plain_row(
+            frame,
+            seen,
+            truth=frame.truth_state,
+            miou=miou,
+            miou_in_use=miou_in_use,
+            changed=measures.changed,
+            flicker=measures.flicker,
+            class_share=measures.class_share,
+            error=frame.error,
+        )
+
+    def _plain_row(self, frame: ReadFrame, seen: Replayed, **content: Any) -> FrameRow:
+        age_ms = None if seen.age_ms is None else round(seen.age_ms, 3)
+        return FrameRow(self._spec, frame.stamp_ns, seen.outcome, seen.stage_ms, age_ms, **content)
+
+    def _offline(self, frame: ReadFrame, seen: Replayed, segmenter: Segmenter) -> None:
+        """The same frame through the same engine, without a node around it."""
+        if frame.rgb is None:
+            return
+        labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
+        confusion = self._count("offline", frame.truth, self._project(labels))
+        if seen.mask is None:
+            return
+        if confusion is not None:
+            self._confusion["published"] += confusion
+        self._compared += 1
+        self._identical += np.array_equal(labels, seen.mask.labels())
+
+    def _score_in_use(self, frame: ReadFrame, seen: Replayed) -> float | None:
+        if frame.truth is None:
+            return None
+        if seen.in_use is None:
+            self._no_mask_yet += 1
+            return None
+        return mean_iou(self._count("in_use", frame.truth, self._project(seen.in_use.labels())))
+
+    def _count(self, name: str, truth: np.ndarray | None, labels: np.ndarray) -> np.ndarray | None:
+        if truth is None:
+            return None
+        confusion = score(truth, labels, len(self._classes))
+        self._confusion[name] += confusion
+        return confusion
+
+    def _project(self, labels: np.ndarray) -> np.ndarray:
+        return labels if self._truth is None else self._truth.project(labels)
+
+    def evaluation(
+        self, bundle: Bundle, source: Source, reader: Reader, session: Session, options: dict[str, Any]
+    ) -> Evaluation:
+        bag = BagScore(
+            self._spec,
+            getattr(source, "topic", None),
+            None if self._truth is None else self._confusion["own"],
+            self._measures.counts,
+            () if self._truth is None else self._truth.unmatched(),
+            tuple(source.warnings),
+            tuple(reader.errors),
+        )
+        return Evaluation(
+            mode="realtime",
+            model=bundle.name,
+            sha256=bundle.digest,
+            engine=session.diagnostics["engine"],
+            provider=session.diagnostics["provider"],
+            classes=self._classes,
+            bags=(bag,),
+            truth=None if self._truth is None else self._truth.how,
+            options=options,
+            details={"realtime": self._details(session), "model_card": model_card(bundle)},
+        )
+
+    def _details(self, session: Session) -> dict[str, Any]:
+        return {
+            "sent": len(session.sent),
+            "lost_on_the_way": sum(each.outcome == LOST for each in self._frames.values()),
+            "masks_received": len(session.masks),
+            "last_error": session.diagnostics.get("last_error") or None,
+            "node": usage(session.node, len(session.sent)),
+            "collector_cpu_share": round(session.collector_cpu_s / session.node.wall_s, 4),
+            **({} if self._truth is None else self._in_use_and_offline()),
+        }
+
+    def _in_use_and_offline(self) -> dict[str, Any]:
+        in_use = self._confusion["in_use"]
+        return {
+            "no_mask_yet": self._no_mask_yet,
+            "miou_in_use": mean_iou(in_use),
+            "per_class_iou_in_use": dict(zip(self._classes.names, iou(in_use).tolist(), strict=True)),
+            "confusion_in_use": in_use.tolist(),
+            "offline": {
+                "miou": mean_iou(self._confusion["offline"]),
+                "miou_of_published": mean_iou(self._confusion["published"]),
+                "compared": self._compared,
+                "identical": int(self._identical),
+            },
+        }
+
+
+def usage(used: Any, frames: int) -> dict[str, float]:
+    """What the node took: cores (1 is one core all the time), milliseconds of processor a frame, its most memory."""
+    return {
+        "cpu_cores": round(used.cpu_s / used.wall_s, 3),
+        "cpu_ms_a_frame": round(1e3 * used.cpu_s / max(1, frames), 2),
+        "memory_mb": round(used.memory_mb, 1),
+    }
