@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             argument("model", "", "Name of a shipped model, or path of a model folder."),
-            argument("engine", "", "auto, onnxruntime, openvino or torch."),
+            argument("engine", "", "auto, tensorrt, onnxruntime, openvino or torch."),
             argument("image", "image", "Image topic to segment, such as /camera/image_raw."),
             argument("transport", "", "raw, or compressed to read <image>/compressed."),
             argument("namespace", "", "Namespace of the node; masks come out at <namespace>/segmentation/mask."),

@@ -11,7 +11,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterUninitializedException
 
-from gain_ros.runtime.engines import DEVICES, ENGINES
+from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -72,6 +72,10 @@ def _check_device(value: str) -> str | None:
     return None if value in DEVICES else f"device is {value!r}; expected one of {', '.join(DEVICES)}"
 
 
+def _check_precision(value: str) -> str | None:
+    return None if value in PRECISIONS else f"precision is {value!r}; expected one of {', '.join(PRECISIONS)}"
+
+
 def _check_transport(value: str) -> str | None:
     return None if value in ("raw", "compressed") else f"transport is {value!r}; expected raw or compressed"
 
@@ -98,7 +102,7 @@ PARAMETERS = (
         "engine",
         "auto",
         "Library that runs the network. auto measures those present, once per model and machine, and remembers the "
-        "fastest.",
+        "fastest. With auto or tensorrt, a missing TensorRT engine is built while another one serves.",
         Taken.CONFIGURE,
         check=_check_engine,
     ),
@@ -108,6 +112,20 @@ PARAMETERS = (
         "auto, cpu or cuda. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
         Taken.CONFIGURE,
         check=_check_device,
+    ),
+    Spec(
+        "precision",
+        "auto",
+        "What TensorRT computes in: fp32, fp16 (auto) or int8, which gain build has to make first. Other engines take "
+        "no notice.",
+        Taken.CONFIGURE,
+        check=_check_precision,
+    ),
+    Spec(
+        "cuda_graph",
+        False,
+        "Whether TensorRT replays recorded launches, which saves CPU time with small networks.",
+        Taken.CONFIGURE,
     ),
     Spec(
         "threads",

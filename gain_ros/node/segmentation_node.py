@@ -18,12 +18,14 @@ from std_srvs.srv import SetBool
 
 from gain_ros.node.diagnostics import CameraMonitor, Health, status
 from gain_ros.node.images import decode_compressed, decode_image
+from gain_ros.node.logs import forward_logs
 from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.build_progress import BuildProgress
+from gain_ros.runtime.segmenter import Segmenter, TensorRtOptions
 
 _LOG_PERIOD_S = 5.0
 # Well below the two seconds in which the process must be gone after a signal.
@@ -55,7 +57,7 @@ class SegmentationNode(LifecycleNode):
     config/segmentation.yaml.
 
     Args:
-        open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=)``.
+        open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=, tensorrt=)``.
         observer: has ``ended(frame, outcome)`` and ``timed(times)``, told of every frame; None: nobody looks.
         **node_arguments: passed on to rclpy's node.
     """
@@ -71,6 +73,8 @@ class SegmentationNode(LifecycleNode):
         self._error = ""
         self._loading = False
         self._segmenter: Any = None
+        self._build = BuildProgress()
+        self._stop_logs = forward_logs(self.get_logger())
         self._worker: Worker | None = None
         self._frames = NewestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
@@ -167,7 +171,9 @@ class SegmentationNode(LifecycleNode):
 
     def close(self) -> bool:
         """Free everything before the node is destroyed; False when an engine is still busy and cannot be stopped."""
-        return self._release() and not self._loading
+        released = self._release()
+        self._stop_logs()
+        return released and not self._loading and not self._build.text
 
     def _enter(self, state: str) -> None:
         self._state, self._error = state, ""
@@ -183,22 +189,22 @@ class SegmentationNode(LifecycleNode):
         return run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
 
     def _open_and_warm_up(self) -> Any:
+        self._build = BuildProgress()
         try:
             segmenter = self._open_segmenter(
                 self._value("model"),
                 engine=self._value("engine"),
                 device=self._value("device"),
                 threads=self._value("threads") or None,
+                tensorrt=TensorRtOptions(self._value("precision"), self._value("cuda_graph"), self._build),
             )
-            # Opening has run one frame; several cameras make larger batches, which engines prepare for on first use.
-            rgb, _ = segmenter.bundle.golden()
-            for cameras in range(2, len(camera_names(self._value("cameras"))) + 1):
-                segmenter.segment([rgb] * cameras)
+            segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
             return segmenter
         finally:
             self._loading = False
 
     def _release(self) -> bool:
+        self._build.cancel()
         stopped = self._worker is None or self._worker.stop(_STOP_TIMEOUT_S)
         self._worker = None
         for outputs in self._outputs.values():
@@ -288,6 +294,8 @@ class SegmentationNode(LifecycleNode):
 
     def publish_diagnostics(self) -> None:
         """Publish one status per camera, or one for the node while no model is loaded."""
+        if self._build.text:
+            self.get_logger().info(self._build.text, throttle_duration_sec=_LOG_PERIOD_S)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         if self._segmenter is None or not self._monitors:
@@ -313,6 +321,7 @@ class SegmentationNode(LifecycleNode):
             "engine": segmenter.engine,
             "provider": segmenter.provider,
             "device": segmenter.device,
+            "engine_build": self._build.text,
             "topic": self._monitors[camera].topic,
         }
         name = f"segmentation/{camera}" if camera else "segmentation"

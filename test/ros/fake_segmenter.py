@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from gain_ros.labels import CAMVID
+from gain_ros.runtime.segmenter import TensorRtOptions
 
 POISON = (13, 13, 13)
 """A frame whose first pixel has this colour makes the engine fail."""
@@ -25,9 +26,16 @@ class FakeSegmenter:
 
     engine, provider, device, reason = "fake", "none", "cpu", "it is the only one"
 
-    def __init__(self, model: str, engine: str = "auto", device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        engine: str = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        tensorrt: TensorRtOptions | None = None,
+    ) -> None:
         options = dict(option.split("=") for option in model.partition(":")[2].split(",") if option)
-        self.options = {"engine": engine, "device": device, "threads": threads}
+        self.options = {"engine": engine, "device": device, "threads": threads, "tensorrt": tensorrt}
         self.delay_s = float(options.get("delay_ms", 0)) / 1000
         self.calls: list[tuple[int, bool]] = []
         self.closed = False
@@ -48,6 +56,10 @@ class FakeSegmenter:
             )
             for rgb in frames
         ]
+
+    def warm_up(self, batch: int) -> None:
+        for frames in range(2, batch + 1):
+            self.segment([self.bundle.golden()[0]] * frames)
 
     def close(self) -> None:
         self.closed = True
