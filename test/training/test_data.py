@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
+import torch
 from drawings import drawn
 
 from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, CITYSCAPES_IDS
@@ -215,3 +218,38 @@ def test_what_a_checkpoint_keeps_is_plain(camvid_root):
 def test_a_class_that_is_none_cannot_be_pasted(camvid_root):
     with pytest.raises(ValueError, match=r"paste_classes holds \['lorry'\]; expected some of .*'car'"):
         CamVid(camvid_root, augmentation=Augmentation(paste_classes=("car", "lorry")))
+
+
+@pytest.fixture
+def small_camvid(camvid_root):
+    def make(**options):
+        data = CamVid(camvid_root, batch_size=2, augmentation=Augmentation(crop=(32, 48)), **options)
+        data.setup("fit")
+        return data
+
+    return make
+
+
+def same(batches, others):
+    pairs = list(zip(batches, others, strict=True))
+    return bool(pairs) and all(torch.equal(a, b) for batch, other in pairs for a, b in zip(batch, other, strict=True))
+
+
+def test_workers_change_nothing(small_camvid):
+    here, elsewhere = (list(small_camvid(workers=workers, seed=4).train_dataloader()) for workers in (0, 2))
+    assert same(here, elsewhere)
+    assert not same(here, small_camvid(workers=0, seed=5).train_dataloader())
+
+
+@pytest.mark.parametrize(("done", "epoch", "left"), [(0, 0, 3), (4, 1, 2), (6, 2, 3)])
+def test_a_run_goes_on_where_it_stopped(small_camvid, done, epoch, left):
+    data, resumed = small_camvid(workers=0), small_camvid(workers=0)
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    progress = SimpleNamespace(batch_progress=SimpleNamespace(total=SimpleNamespace(processed=done)))
+    resumed.trainer = SimpleNamespace(
+        global_rank=0, world_size=1, limit_train_batches=1.0, fit_loop=SimpleNamespace(epoch_loop=progress)
+    )
+    rest = list(resumed.train_dataloader())
+    assert len(rest) == left
+    assert same(rest, list(loader)[-left:])
