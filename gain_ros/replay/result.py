@@ -118,9 +118,9 @@ def write_result(out: Path, evaluation: Evaluation, rows: Iterable[FrameRow]) ->
         for row in rows:
             tally.add(row)
             stream.write(row_line(row))
-    result = _result(evaluation, tally)
+    result = plain(_result(evaluation, tally))
     with atomic_text(out / RESULT) as stream:
-        stream.write(json.dumps(plain(result), indent=1) + "\n")
+        stream.write(json.dumps(result, indent=1) + "\n")
     return result
 
 

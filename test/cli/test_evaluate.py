@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from bag_files import IMAGE, header, rgb, write
+from random_bundle import picture
+
+from gain_ros.bundle import read_bundle
+from gain_ros.cli import main
+from gain_ros.replay.offline import Job
+from gain_ros.score import confusion_matrix
+
+SIZE = (48, 64)
+TRUTH = ("--truth-topic", "/truth")
+
+
+def stamped(index: int, pixels: np.ndarray):
+    message = rgb(0, pixels)
+    message.header = header(index)
+    return message
+
+
+def write_drive(path: Path, frames: int = 4, seed: int = 0, broken: int | None = None) -> Path:
+    """A bag of random pictures with random truth; frame number ``broken`` does not decode."""
+    rng = np.random.default_rng(seed)
+    images = [stamped(index, picture(*SIZE, seed=10 * seed + index)) for index in range(frames)]
+    labels = [stamped(index, rng.integers(0, 11, SIZE, np.uint8)) for index in range(frames)]
+    if broken is not None:
+        images[broken] = IMAGE(header(broken), *SIZE, "rgb8", 0, 3 * SIZE[1], np.zeros(9, np.uint8))
+    return write(path, {"/front": images, "/truth": labels})
+
+
+@pytest.fixture
+def drive(tmp_path) -> Path:
+    return write_drive(tmp_path / "drive")
+
+
+def evaluate(model_folder, out, *arguments, engine: str = "onnxruntime") -> int:
+    words = ["evaluate", *map(str, arguments), "--model", str(model_folder), "--engine", engine]
+    return main([*words, "--out", str(out)])
+
+
+def result_of(out: Path) -> dict:
+    return json.loads((out / "result.json").read_text())
+
+
+def rows_of(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "frames.jsonl").read_text().splitlines()]
+
+
+def test_a_bag_is_scored_as_segment_and_the_score_would(model_folder, drive, tmp_path):
+    assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH) == 0
+    command = ["segment", f"{drive}:/front", "--model", str(model_folder), "--out", str(tmp_path / "masks")]
+    assert main([*command, "--engine", "onnxruntime"]) == 0
+    total = np.zeros((11, 11), np.int64)
+    rng = np.random.default_rng(0)
+    for file in sorted((tmp_path / "masks").glob("*.png")):
+        total += confusion_matrix(rng.integers(0, 11, SIZE, np.uint8), cv2.imread(str(file), cv2.IMREAD_UNCHANGED), 11)
+    result = result_of(tmp_path / "out")
+    assert result["confusion"] == total.tolist()
+    assert result["frames"] == {"received": 4, "published": 4, "superseded": 0, "stale": 0, "failed": 0}
+    assert result["model"] == {"name": "random_nano", "sha256": read_bundle(model_folder).digest}
+    assert len(rows_of(tmp_path / "out")) == 4
+    assert (tmp_path / "out" / "report.html").stat().st_size > 1000
+    assert not list((tmp_path / "out").glob(".*")), "nothing is left over"
+
+
+def without_times(out: Path) -> dict[str, object]:
+    result = result_of(out)
+    for key in ("latency_ms", "throughput"):
+        del result[key]
+    rows = [{key: value for key, value in row.items() if key != "stage_ms"} for row in rows_of(out)]
+    gallery = {file.name: file.read_bytes() for file in sorted((out / "gallery").iterdir())}
+    return {"result": json.dumps(result), "rows": json.dumps(rows), "gallery": gallery}
+
+
+def test_two_runs_write_the_same_bytes_but_for_times(model_folder, drive, tmp_path):
+    for name in ("a", "b"):
+        assert evaluate(model_folder, tmp_path / name, drive, *TRUTH, "--batch", 3) == 0
+    assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+
+
+def test_json_is_the_last_line(model_folder, drive, tmp_path, capsys):
+    assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH, "--json") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert told.pop("out") == str(tmp_path / "out")
+    assert told == result_of(tmp_path / "out")
+
+
+def test_failed_frames_make_exit_code_1(model_folder, tmp_path, capsys):
+    bag = write_drive(tmp_path / "drive", broken=1)
+    assert evaluate(model_folder, tmp_path / "out", bag, *TRUTH) == 1
+    assert [row["outcome"] for row in rows_of(tmp_path / "out")] == ["published", "failed", "published", "published"]
+    assert "1 failed" in capsys.readouterr().out
+
+
+def test_refused_truth_makes_exit_code_1(model_folder, tmp_path):
+    images = [stamped(0, picture(*SIZE))]
+    bag = write(tmp_path / "drive", {"/front": images, "/truth": [stamped(0, np.full(SIZE, 77, np.uint8))]})
+    assert evaluate(model_folder, tmp_path / "out", bag, *TRUTH) == 1
+    assert result_of(tmp_path / "out")["truth"]["refused"] == 1
+
+
+def test_a_bag_that_breaks_off_is_partial(model_folder, drive, tmp_path, capsys):
+    metadata = drive / "metadata.yaml"
+    content = yaml.safe_load(metadata.read_text())
+    for topic in content["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        topic["message_count"] += topic["topic_metadata"]["name"] == "/front"
+    metadata.write_text(yaml.safe_dump(content))
+    assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH) == 1
+    result = result_of(tmp_path / "out")
+    assert result["partial"]
+    assert result["frames"]["published"] == 4
+    assert result["miou"] is not None
+    assert "holds 4 of the 5 messages" in capsys.readouterr().err
+
+
+def test_without_truth_there_is_flicker_and_confidence(model_folder, drive, tmp_path):
+    assert evaluate(model_folder, tmp_path / "out", f"{drive}:/front") == 0
+    result = result_of(tmp_path / "out")
+    assert (result["miou"], result["truth"]) == (None, None)
+    assert 0 < result["unlabelled"]["flicker"] <= result["unlabelled"]["changed"] < 1
+    assert 0 <= result["unlabelled"]["low_confidence_share"] <= 1
+    assert sum(result["unlabelled"]["class_share"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_against_another_engine_and_another_model(model_folder, drive, tmp_path):
+    for other in ("torch", str(model_folder)):
+        assert evaluate(model_folder, tmp_path / "out", f"{drive}:/front", "--against", other) == 0
+        against = result_of(tmp_path / "out")["against"]
+        assert against["name"] == other
+        assert against["agreement"] > 0.999
+
+
+def test_several_bags_are_merged_and_a_bad_one_is_reported(model_folder, drive, tmp_path, capsys):
+    other = write_drive(tmp_path / "other", frames=2, seed=1)
+    (tmp_path / "bad.mcap").write_bytes(b"junk")
+    bags = (drive, tmp_path / "bad.mcap", other)
+    assert evaluate(model_folder, tmp_path / "one", *bags, *TRUTH) == 1
+    assert "bad.mcap" in capsys.readouterr().err
+    one = result_of(tmp_path / "one")
+    assert [bag["frames"]["received"] for bag in one["bags"]] == [4, 0, 2]
+    assert (one["partial"], one["frames"]["published"]) == (True, 6)
+    assert [row["bag"] for row in rows_of(tmp_path / "one")] == [str(drive)] * 4 + [str(other)] * 2
+    singles = []
+    for bag in (drive, other):
+        assert evaluate(model_folder, tmp_path / "single", bag, *TRUTH) == 0
+        singles.append(np.array(result_of(tmp_path / "single")["confusion"]))
+    assert one["confusion"] == sum(singles).tolist()
+    assert evaluate(model_folder, tmp_path / "two", *bags, *TRUTH, "--workers", "2") == 1
+    assert without_times(tmp_path / "two") == without_times(tmp_path / "one")
+
+
+def die(*_: object) -> None:
+    os._exit(7)
+
+
+class DeadlyJob(Job):
+    """A job whose worker dies as soon as it is handed over."""
+
+    def __reduce__(self):
+        return die, ()
+
+
+def test_a_worker_that_dies_takes_one_bag_with_it(drive, tmp_path):
+    from gain_ros.replay import fleet
+    from gain_ros.replay.truth import TruthOptions
+
+    job = DeadlyJob(str(drive), "gain_nano_camvid", "onnxruntime", TruthOptions())
+    ((index, outcome),) = fleet._in_processes([fleet.Task(job, tmp_path / "rows")], 2, lambda: None)
+    assert (index, outcome.gallery) == (0, None)
+    assert "BrokenProcessPool" in outcome.score.errors[0]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'gain_ros[ray]'")
+def test_a_ray_cluster_gives_the_same(model_folder, drive, tmp_path):
+    (tmp_path / "bad.mcap").write_bytes(b"junk")
+    bags = (drive, tmp_path / "bad.mcap", write_drive(tmp_path / "other", frames=2, seed=1))
+    assert evaluate(model_folder, tmp_path / "here", *bags, *TRUTH) == 1
+    assert evaluate(model_folder, tmp_path / "ray", *bags, *TRUTH, "--ray", "local") == 1
+    assert without_times(tmp_path / "ray") == without_times(tmp_path / "here")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
+def test_ray_that_is_not_installed_is_told(model_folder, drive, tmp_path, capsys):
+    assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH, "--ray", "local") == 2
+    assert "pip install 'gain_ros[ray]'" in capsys.readouterr().err
+
+
+FULL_DISK = """
+import resource, sys
+from gain_ros.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [100, 1500])
+def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, room):
+    """No file may grow beyond ``room`` bytes: the rows do not fit, or the rows do and the result does not."""
+    words = ["evaluate", str(drive), *TRUTH, "--model", str(model_folder), "--engine", "onnxruntime"]
+    command = [sys.executable, "-c", FULL_DISK, str(room), *words, "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["nowhere.mcap"], "does not exist"),
+        (["{drive}"], "2 image topics (/front, /truth); name one"),
+        (["{drive}", "--truth-topic", "/none"], "2 image topics"),
+        (["{drive}:/front", "--truth-topic", "/none"], "no label topic /none"),
+        (["{drive}", *TRUTH, "--truth-labels", "ade20k"], "'ade20k' are unknown"),
+        (["{drive}", *TRUTH, "--workers", "0"], "at least 1"),
+        (["{drive}", *TRUTH, "--workers", "2", "--ray", "local"], "give one of them"),
+        (["{drive}", *TRUTH, "--mode", "realtime", "--batch", "2"], "are for offline evaluation"),
+        (["{drive}", "{drive}", *TRUTH, "--mode", "realtime"], "2 bags given; expected one"),
+        ([], "0 bags given; expected one or more"),
+        (["{drive}:/front", "--against", "gain_unheard_of"], "gain_unheard_of"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(model_folder, drive, tmp_path, capsys, arguments, text):
+    assert evaluate(model_folder, tmp_path / "out", *(each.format(drive=drive) for each in arguments)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+
+
+def test_an_out_is_needed(model_folder, drive, capsys):
+    assert main(["evaluate", str(drive), "--model", str(model_folder)]) == 2
+    assert "--out is missing" in capsys.readouterr().err
+
+
+def test_bag_from_tells_what_it_wrote(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), picture(*SIZE))
+    (folder / "b.png").write_bytes(b"junk")
+    assert main(["bag-from", str(folder), "--out", str(tmp_path / "bag"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "frames": 1,
+        "topics": {"/camera/image_raw/compressed": 1},
+        "out": str(tmp_path / "bag"),
+        "unreadable": 1,
+    }
+    assert main(["bag-from", str(folder), "--out", str(tmp_path / "bag")]) == 2
+    assert main(["bag-from", str(folder), "--rate", "0", "--out", str(tmp_path / "new")]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_the_val_clip_gives_what_the_training_package_measured(data_folder, tmp_path):
+    """Bag and offline evaluation of CamVid's val clip against val_miou of the shipped model's model.yaml."""
+    assert main(["bag-from", str(data_folder / "camvid480"), "--out", str(tmp_path / "val")]) == 0
+    words = ["--truth-topic", "/truth/labels", "--engine", "openvino", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "val"), "--model", "gain_nano_camvid", *words]) == 0
+    result = result_of(tmp_path / "out")
+    metrics = yaml.safe_load(Path("models/gain_nano_camvid/model.yaml").read_text())["metrics"]
+    assert result["truth"]["scored"] == 101
+    assert result["miou"] == pytest.approx(metrics["val_miou"], abs=1e-6)
