@@ -3,19 +3,90 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from gain_ros.bundle import MODEL_YAML, read_bundle
 from training.data import LabelledFrames
+from training.evaluation import MEAN, STD
 from training.module import Segmentation
 
 
-def main() -> None:
+class TrainingCLI(LightningCLI):
+    """Lightning's command line with what every run here has: EMA, the best and the last checkpoint, two logs, one seed.
+
+    ``--ckpt_path`` takes a model folder as well, to validate and test what is shipped.
+    """
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(EMAWeightAveraging, "ema")
+        parser.add_lightning_class_args(ModelCheckpoint, "best")
+        parser.add_lightning_class_args(ModelCheckpoint, "last")
+        parser.set_defaults(
+            {
+                "best.filename": "best",
+                "best.monitor": "val_miou",
+                "best.mode": "max",
+                "best.enable_version_counter": False,
+                "last.filename": "last",
+                "last.every_n_epochs": 1,
+                "last.save_on_train_epoch_end": True,
+                "last.enable_version_counter": False,
+            }
+        )
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        if config.ckpt_path and (Path(config.ckpt_path) / MODEL_YAML).is_file():
+            self.take_model_folder(config)
+        config.weights_only = True
+
+    def take_model_folder(self, config: Any) -> None:
+        bundle = read_bundle(config.ckpt_path)
+        if self.subcommand == "fit":
+            self.parser.error(f"fit resumes from a checkpoint; start with --model.initial_weights {config.ckpt_path}")
+        if (bundle.mean, bundle.std) != (MEAN, STD):
+            self.parser.error(f"{bundle.path} normalises with {bundle.mean}, {bundle.std}; expected {MEAN}, {STD}")
+        config.model.architecture, config.model.options = bundle.architecture, bundle.options
+        config.model.labels, config.model.input_size = bundle.labels.name, bundle.input_size
+        config.model.initial_weights = str(bundle.path)
+        config.ckpt_path = None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config[self.subcommand].trainer
+        if config.logger is None:
+            root = Path(config.default_root_dir or "runs")
+            board = TensorBoardLogger(root, name=self.subcommand, default_hp_metric=False)
+            kwargs["logger"] = [board, CSVLogger(root, name=self.subcommand, version=board.version)]
+        return super().instantiate_trainer(**kwargs)
+
+    def after_instantiate_classes(self) -> None:
+        self.model.run_config = self.config_dump  # goes into checkpoints, and from there into model.yaml
+
+
+def main() -> TrainingCLI:
     if sys.argv[1:2] == ["package"]:
         from training.package import main as package
 
         sys.exit(package(sys.argv[2:]))
-    LightningCLI(Segmentation, LabelledFrames, subclass_mode_data=True, seed_everything_default=0)
+    # Not so: the data modules read the trainer's progress and start where the run stopped.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside the 'fit'")
+    return TrainingCLI(
+        Segmentation,
+        LabelledFrames,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+    )
 
 
 if __name__ == "__main__":

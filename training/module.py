@@ -1,92 +1,185 @@
-"""The Lightning module: a GAIN network, its loss, its optimiser and schedule, and validation with the project's one
-confusion matrix.
-"""
+"""The Lightning module: a network with its loss, its optimiser and schedule, and its evaluation on whole frames."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from gain_ros.labels import LABEL_SETS
+from gain_ros.labels import LABEL_SETS, UNLABELLED
 from gain_ros.model import build
-from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
+from training.data.cityscapes import write_submission
+from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator
 from training.losses import LossOptions, SegmentationLoss, class_weights
+from training.metrics import SegmentationScore
+from training.weights import load_initial
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNet's
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """``name`` is "adamw" or "sgd" (with ``momentum``).
+
+    The learning rate rises linearly to ``lr`` over ``warmup_steps``, then falls as (1 - progress) ** ``power``.
+    Convolution kernels alone are decayed: biases, batch norm and the gates of GAI are not.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.03
+    momentum: float = 0.9
+    power: float = 0.9
+    warmup_steps: int = 200
 
 
 class Segmentation(lightning.LightningModule):
-    """Train ``architecture`` on a label set.
+    """Train and evaluate a network.
 
-    ``weight_power``: class weights are frequency ** -weight_power, from the training labels. AdamW; the learning rate
-    warms up linearly, then falls as (1 - progress) ** 0.9. Biases, batch norm and gamma are not decayed.
+    ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``labels`` names the label set;
+    ``input_size`` is the (height, width) that whole frames are resized to, in evaluation here and in the node;
+    ``initial_weights`` is a file or model folder for :func:`training.weights.load_initial`.
+
+    The number of a training step seeds its random draws (dropout), so a run that is resumed needs no generator's state.
     """
 
     def __init__(
         self,
         architecture: str = "gain_nano",
         labels: str = "camvid",
-        options: dict | None = None,
-        lr: float = 2e-3,
-        weight_decay: float = 0.03,
-        warmup_steps: int = 200,
-        aux_weight: float = 0.4,
-        weight_power: float = 0.4,
+        options: dict[str, Any] | None = None,
+        input_size: tuple[int, int] = (360, 480),
+        optimizer: OptimizerOptions = OptimizerOptions(),
+        loss: LossOptions = LossOptions(),  # noqa: B008  (frozen)
+        initial_weights: str | None = None,
+        evaluation: EvaluationOptions = EvaluationOptions(),  # noqa: B008
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        # plain values only: a checkpoint must load without running code
+        self.save_hyperparameters(
+            {
+                "architecture": architecture,
+                "labels": labels,
+                "options": options,
+                "input_size": list(input_size),
+                "optimizer": asdict(optimizer),
+                "loss": asdict(loss),
+                "initial_weights": initial_weights,
+                "evaluation": asdict(evaluation),
+                "_instantiator": "lightning.pytorch.cli.instantiate_module",  # load_from_checkpoint makes the options
+            }
+        )
         self.labels = LABEL_SETS[labels]
+        self.optimizer_options, self.evaluation = optimizer, evaluation
         self.network = build(architecture, len(self.labels), **(options or {})).to(memory_format=torch.channels_last)
-        loss = LossOptions(class_weight_power=weight_power, aux_weight=aux_weight)
         self.loss = SegmentationLoss(loss, torch.ones(len(self.labels)))
+        self.score = SegmentationScore(self.labels.names)
+        self.evaluator: Evaluator | None = None
+        self.run_config: dict[str, Any] = {}  # of the command line, kept in checkpoints
         self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
-        self.confusion = np.zeros((len(self.labels),) * 2, np.int64)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """uint8 N×3×H×W RGB → the network's outputs."""
         x = (images.float() - self.mean) / self.std
         return self.network(x.contiguous(memory_format=torch.channels_last))
 
+    def setup(self, stage: str) -> None:
+        given = self.trainer.datamodule.label_set
+        if given != self.labels:
+            raise ValueError(f"the data is labelled in {given.name!r}, but model.labels is {self.labels.name!r}")
+        if self.hparams.initial_weights and not self.trainer.ckpt_path:  # a checkpoint holds all weights
+            rank_zero_info(str(load_initial(self.network, self.hparams.initial_weights)))
+
+    # Training
+
     def on_fit_start(self) -> None:
         counts = self.trainer.datamodule.train_label_counts()
-        self.loss.weights.copy_(class_weights(counts, self.hparams.weight_power))
+        self.loss.weights.copy_(class_weights(counts, self.hparams.loss["class_weight_power"]))
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        torch.manual_seed(self.step_seed())
         images, labels = batch
         loss = self.loss(self(images), labels)
         self.log("loss", loss, prog_bar=True)
+        self.log("lr", self.lr_schedulers().get_last_lr()[0])
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, list[str]], _: int) -> None:
-        images, labels, _ = batch
-        predicted = self(images).argmax(1)
-        self.confusion += confusion_matrix(labels.cpu().numpy(), predicted.cpu().numpy(), len(self.labels))
+    def step_seed(self) -> int:
+        trainer = self.trainer
+        key = (trainer.datamodule.hparams.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+        return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
 
-    def on_validation_epoch_end(self) -> None:
-        self.log("val_miou", mean_iou(self.confusion), prog_bar=True)
-        self.log("val_pixel_accuracy", pixel_accuracy(self.confusion))
-        self.log_dict(
-            {f"val_iou/{name}": value for name, value in zip(self.labels.names, iou(self.confusion), strict=True)}
-        )
-        self.confusion = np.zeros_like(self.confusion)
-
-    def configure_optimizers(self) -> dict:
-        h = self.hparams
-        steps = self.trainer.estimated_stepping_batches
-        optimizer = torch.optim.AdamW(self.parameter_groups(), lr=h.lr, weight_decay=h.weight_decay)
+    def configure_optimizers(self) -> dict[str, Any]:
+        o = self.optimizer_options
+        if o.name == "sgd":
+            optimizer = torch.optim.SGD(self.parameter_groups(), o.lr, o.momentum, weight_decay=o.weight_decay)
+        else:
+            optimizer = torch.optim.AdamW(self.parameter_groups(), o.lr, weight_decay=o.weight_decay)
 
         def factor(step: int) -> float:
-            return min((step + 1) / max(h.warmup_steps, 1), max(1 - step / steps, 0) ** 0.9)
+            # Not asked at step 0, before the run: the trainer would open the training data, too early to resume there.
+            progress = step / self.trainer.estimated_stepping_batches if step else 0
+            return min((step + 1) / max(o.warmup_steps, 1), max(1 - progress, 0) ** o.power)
 
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"},
         }
 
-    def parameter_groups(self) -> list[dict]:
+    def parameter_groups(self) -> list[dict[str, Any]]:
         kernels = [p for p in self.parameters() if p.ndim > 1]
         others = [p for p in self.parameters() if p.ndim <= 1]
         return [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["run_config"] = self.run_config
+
+    # Evaluation
+
+    def open_evaluation(self) -> None:
+        self.evaluator = Evaluator(self.network, self.hparams.input_size, self.evaluation)
+        self.score.reset()
+
+    on_validation_epoch_start = on_test_epoch_start = open_evaluation
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, list[str]]) -> None:
+        image, truth, _ = as_arrays(batch)
+        self.score.update(truth, *self.evaluator(image, truth.shape))
+
+    def on_validation_epoch_end(self) -> None:
+        self.report("val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor, list[str]]) -> None:
+        """Scores a frame; one whose truth the data set keeps to itself is written down for its benchmark instead."""
+        image, truth, name = as_arrays(batch)
+        labels, confidence = self.evaluator(image, truth.shape)
+        if self.labels.name == "cityscapes" and (truth == UNLABELLED).all():
+            write_submission(self.submission_folder(), name, labels)
+        else:
+            self.score.update(truth, labels, confidence)
+
+    def on_test_epoch_end(self) -> None:
+        if self.score.update_called:
+            self.report("test")
+        else:
+            rank_zero_info(f"masks with official ids: {self.submission_folder()}")
+
+    def submission_folder(self) -> Path:
+        return Path(self.trainer.log_dir or self.trainer.default_root_dir) / "submission"
+
+    def report(self, split: str) -> None:
+        self.evaluator = None
+        measured = {f"{split}_{name}": value for name, value in self.score.compute().items()}
+        self.log(f"{split}_miou", measured.pop(f"{split}_miou"), prog_bar=True, sync_dist=True)
+        self.log_dict(measured, sync_dist=True)
+
+
+def as_arrays(batch: tuple[Tensor, Tensor, list[str]]) -> tuple[np.ndarray, np.ndarray, str]:
+    """A batch of one whole frame → image uint8 (H, W, 3), truth uint8 (H, W), name."""
+    images, labels, (name,) = batch
+    return images[0].permute(1, 2, 0).cpu().numpy(), labels[0].to(torch.uint8).cpu().numpy(), name

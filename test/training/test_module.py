@@ -1,0 +1,94 @@
+"""The Lightning module: schedule, parameter groups, class weights, precision, whole-frame evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_runs import SIZE, small_data, small_module, small_trainer, train
+
+from gain_ros.labels import CITYSCAPES_IDS
+from training.data import Cityscapes
+from training.losses import LossOptions, class_weights
+from training.module import OptimizerOptions, Segmentation
+from training.package import evaluate
+
+
+class StepRecorder:
+    """Learning rates as the optimiser used them."""
+
+    def __init__(self, module):
+        self.rates, self.kind = [], None
+        step = module.optimizer_step
+
+        def record(epoch, batch, optimizer, closure):
+            self.rates.append([group["lr"] for group in optimizer.param_groups])
+            self.kind = type(optimizer.optimizer)
+            step(epoch, batch, optimizer, closure)
+
+        module.optimizer_step = record
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+def test_the_rate_warms_up_and_falls_by_the_power(tmp_path, name, kind):
+    module = small_module(optimizer=OptimizerOptions(name, lr=0.01, warmup_steps=3, power=0.9))
+    recorder = StepRecorder(module)
+    train(tmp_path, module, small_data())
+    expected = [0.01 * min((i + 1) / 3, (1 - i / 6) ** 0.9) for i in range(6)]
+    assert recorder.kind is kind
+    assert np.allclose(recorder.rates, np.array([expected] * 2).T)
+
+
+def test_biases_norms_and_gates_are_not_decayed():
+    module = small_module()
+    decayed, free = module.parameter_groups()
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert free["weight_decay"] == 0
+    assert any(p is module.network.gai16.gamma for p in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(module.parameters()))
+
+
+def test_class_weights_come_from_the_training_labels(tmp_path):
+    module, data = small_module(loss=LossOptions(class_weight_power=0.5)), small_data()
+    train(tmp_path, module, data, max_steps=1)
+    assert torch.equal(module.loss.weights, class_weights(data.train_label_counts(), 0.5))
+    assert len(set(module.loss.weights.tolist())) > 1
+
+
+def test_data_with_other_classes_is_refused(tmp_path):
+    module = Segmentation("tiny", "cityscapes", None, SIZE)
+    with pytest.raises(ValueError, match=r"labelled in 'camvid', but model\.labels is 'cityscapes'"):
+        small_trainer(tmp_path).fit(module, small_data())
+
+
+def test_validation_measures_the_averaged_weights_in_float32_also_under_bf16(tmp_path):
+    module, data = small_module(), small_data()
+    trainer = small_trainer(tmp_path, precision="bf16-mixed")
+    trainer.fit(module, data)
+    measured = {name.removeprefix("val_"): value.item() for name, value in trainer.callback_metrics.items()}
+    averaged = torch.load(tmp_path / "6.ckpt", weights_only=True)["state_dict"]
+    module.load_state_dict(averaged)
+    expected = evaluate(module.network, data.val_frames, module.labels, SIZE)
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert measured["loss"] > 0
+
+
+def test_a_checkpoint_holds_plain_values_and_rebuilds_the_module(tmp_path):
+    given = small_module(optimizer=OptimizerOptions("sgd", lr=0.02), loss=LossOptions(kind="ohem"))
+    train(tmp_path, given, small_data(), max_steps=1)
+    again = Segmentation.load_from_checkpoint(tmp_path / "1.ckpt", weights_only=True)
+    assert again.optimizer_options == OptimizerOptions("sgd", lr=0.02)
+    assert again.loss.options == LossOptions(kind="ohem")
+    assert dict(again.hparams) == dict(given.hparams)
+
+
+def test_frames_without_truth_become_a_submission_in_official_ids(cityscapes_root, tmp_path):
+    import cv2
+
+    module = Segmentation("tiny", "cityscapes", None, SIZE)
+    trainer = small_trainer(tmp_path / "run")
+    trainer.test(module, Cityscapes(cityscapes_root, workers=0))
+    masks = sorted((tmp_path / "run/submission").glob("*.png"))
+    assert len(masks) == 3
+    assert set(np.unique(cv2.imread(str(masks[0]), cv2.IMREAD_UNCHANGED))) <= set(CITYSCAPES_IDS)
+    assert "test_miou" not in trainer.callback_metrics

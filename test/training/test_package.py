@@ -1,0 +1,102 @@
+"""From checkpoint to model folder: what is stored, and that its numbers hold wherever they are measured."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from small_runs import SIZE, small_module, train
+
+from gain_ros.bundle import BundleError
+from gain_ros.cli import main as gain
+from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.score import confusion_matrix, mean_iou
+from training import package as packaging
+from training.__main__ import main as training
+from training.data import CamVid
+from training.data.augment import Augmentation
+from training.package import main as package_main
+from training.package import package
+
+
+@pytest.fixture
+def trained(camvid_root):
+    return camvid_root, train_on(camvid_root, "train")
+
+
+def train_on(root, split):
+    data = CamVid(root, train_split=split, batch_size=2, workers=0, augmentation=Augmentation(crop=(48, 64)))
+    train(root / split, small_module(), data)
+    return root / split / "end.ckpt"
+
+
+def test_folder_holds_what_the_run_reached(trained):
+    root, checkpoint = trained
+    bundle = package(checkpoint, root / "models" / "tiny", root, note="two epochs")
+    record, state = bundle.training, torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert (record["epochs"], record["steps"], record["seed"], record["note"]) == (2, 6, 0, "two epochs")
+    assert record["split"].startswith("train; checkpoint chosen on val")
+    assert record["weights"] == "fp16"
+    assert record["config"]["model"]["optimizer"]["lr"] == 1e-3
+    assert str(root) not in (bundle.path / "model.yaml").read_text()
+    assert bundle.metrics["val_seen_in_training"] is False
+    assert {len(bundle.metrics["val_iou"]), len(bundle.labels)} == {11}
+    weights = bundle.weights()
+    assert not [name for name in weights if name.startswith("aux")]
+    assert all(np.array_equal(v, state[f"network.{name}"].half().numpy()) for name, v in weights.items())
+    with Segmenter.open(bundle.path, engine="onnxruntime") as segmenter:  # runs the golden pair
+        assert segmenter.bundle.input_size == SIZE
+
+
+def test_validate_and_the_masks_of_gain_segment_give_the_number_of_model_yaml(trained, monkeypatch, tmp_path):
+    root, checkpoint = trained
+    bundle = package(checkpoint, root / "models" / "tiny", root)
+    arguments = ["validate", "--ckpt_path", str(bundle.path), "--data", "CamVid", "--data.root", str(root)]
+    quiet = ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+    monkeypatch.setattr("sys.argv", ["training", *arguments, *quiet, "--trainer.enable_progress_bar", "false"])
+    cli = training()
+    validated = cli.trainer.callback_metrics["val_miou"].item()
+    out = tmp_path / "masks"
+    segment = ["segment", str(root / "val"), "--model", str(bundle.path), "--engine", "torch", "--out", str(out)]
+    assert gain(segment) == 0
+    total = sum(confusion_matrix(truth, mask, 11) for truth, mask in scored_by_hand(root, out))
+    assert validated == pytest.approx(bundle.metrics["val_miou"], abs=1e-6)
+    assert mean_iou(total) == pytest.approx(validated, abs=1e-6)
+
+
+def scored_by_hand(root, out):
+    for path in sorted(out.glob("*.png")):
+        truth = cv2.imread(str(root / "valannot" / path.name), cv2.IMREAD_UNCHANGED)
+        yield np.where(truth == 11, 255, truth).astype(np.uint8), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monkeypatch):
+    root, checkpoint = trained
+    monkeypatch.setattr(packaging, "HALF_PRECISION_LOSS", -1.0)
+    bundle = package(checkpoint, root / "models" / "exact", root)
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert bundle.training["weights"] == "fp32"
+    assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in bundle.weights().items())
+
+
+def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_without(trained):
+    root, checkpoint = trained
+    twin = package(checkpoint, root / "models" / "twin", root)
+    both = train_on(root, "trainval")
+    bundle = package(both, root / "models" / "shipped", root, train_only=twin.path)
+    assert bundle.metrics["val_seen_in_training"] is True
+    assert bundle.metrics["train_only"]["val_miou"] == twin.metrics["val_miou"]
+    assert bundle.metrics["train_only"]["val_seen_in_training"] is False
+    assert bundle.training["split"].startswith("trainval; val seen in training")
+    with pytest.raises(BundleError, match="a model trained on train"):
+        package(both, root / "models" / "wrong", root, train_only=bundle.path)
+
+
+def test_damage_ends_with_one_line_and_code_2(trained, capsys):
+    root, checkpoint = trained
+    (root / "val.txt").unlink()
+    with pytest.raises(SystemExit) as error:
+        package_main([str(checkpoint), "--out", str(root / "models/tiny"), "--data", str(root)])
+    assert error.value.code == 2
+    assert "val.txt" in capsys.readouterr().err
