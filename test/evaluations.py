@@ -72,7 +72,7 @@ def write_evaluation(out: Path, frames: int = 200, mode: str = "realtime", **cha
         "miou_in_use": 0.61,
         "no_mask_yet": 1,
         "offline": {"miou": 0.75, "miou_of_published": 0.742, "identical": 180, "compared": 180},
-        "node": {"cpu_percent": 38.2, "memory_mb": 301.5},
+        "node": {"cpu_cores": 0.382, "cpu_ms_a_frame": 25.5, "memory_mb": 301.5},
     }
     content = {
         "mode": mode,

@@ -46,8 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--rate", type=float, default=1.0, metavar="R", help="speed of the replay; default 1")
     live.add_argument("--use-sim-time", action="store_true", help="recorded stamps and /clock for the node")
     live.add_argument(
-        "--attach", action="store_true", help="score a node that runs already, fed by ros2 bag play; BAG has truth"
+        "--attach", action="store_true", help="score a node that runs already, while ros2 bag play plays BAG to it"
     )
+    live.add_argument("--mask-topic", default="/segmentation/mask", metavar="T", help="--attach: default %(default)s")
     compare = parser.add_argument_group("comparison of two results")
     compare.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"), help="B is the new one; 1: it is worse")
     compare.add_argument("--max-drop", type=float, default=0.01, metavar="X", help="loss of mIoU allowed; default 0.01")
@@ -143,17 +144,23 @@ def _offline(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _live(args: argparse.Namespace) -> dict[str, Any]:
+    from gain_ros.replay.attach import evaluate_attached
     from gain_ros.replay.realtime import evaluate_realtime
     from gain_ros.replay.result import write_result
 
     if not has_module("rclpy"):
-        raise UsageError("--mode realtime needs ROS 2 (rclpy); source a workspace or pip install -r requirements.txt")
+        raise UsageError(
+            "--mode realtime and --attach need ROS 2 (rclpy); source a workspace or pip install -r requirements.txt"
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     try:
-        evaluation, rows, gallery = evaluate_realtime(
-            args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show, args.use_sim_time
-        )
+        if args.attach:
+            evaluation, rows, gallery = evaluate_attached(args.bags[0], _truth(args), progress.show, args.mask_topic)
+        else:
+            evaluation, rows, gallery = evaluate_realtime(
+                args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show, args.use_sim_time
+            )
     finally:
         progress.close()
     result = write_result(args.out, evaluation, rows)

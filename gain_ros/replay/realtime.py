@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gain_ros.bundle import Bundle, find_model, read_bundle
+from gain_ros.bundle import find_model, read_bundle
 from gain_ros.labels import LabelSet
 from gain_ros.replay import result
 from gain_ros.replay.gallery import Gallery
@@ -89,12 +90,24 @@ def evaluate_realtime(
         scratch = stack.enter_context(TemporaryDirectory(prefix="gain_realtime_"))
         session = run_session(source, Settings(bundle.path, engine, rate, clock=use_sim_time), Path(scratch), report)
         segmenter = stack.enter_context(Segmenter.open(bundle.path, engine=session.diagnostics["engine"]))
-        tally = _Tally(spec, bundle.labels, known, replayed(session))
+        frames = replayed(session)
+        tally = Tally(spec, bundle.labels, known, segmenter)
         for index, frame in enumerate(reader):
-            tally.add(index, frame, segmenter)
+            tally.add(frame, frames.get(index))
             report("scoring", index + 1, source.length)
-        options = {"rate": rate, "use_sim_time": use_sim_time}
-        return tally.evaluation(bundle, source, reader, session, options), tally.rows, tally.gallery
+        evaluation = tally.evaluation(
+            source,
+            reader,
+            _session_details(session, frames),
+            mode="realtime",
+            model=bundle.name,
+            sha256=bundle.digest,
+            engine=session.diagnostics["engine"],
+            provider=session.diagnostics["provider"],
+            options={"rate": rate, "use_sim_time": use_sim_time},
+            card=model_card(bundle),
+        )
+        return evaluation, tally.rows, tally.gallery
 
 
 def replayed(session: Session) -> dict[int, Replayed]:
@@ -113,14 +126,23 @@ def replayed(session: Session) -> dict[int, Replayed]:
         if before:
             masks[before[-1]] = mask
     ends, times = _by_stamp(session, "outcome"), _by_stamp(session, "stage_ms")
-    found, in_use, arrivals = {}, None, deque(sorted(session.masks, key=lambda mask: mask.received_ns))
-    for index in order:
+    in_use = in_use_at([session.sent[index].sent_ns for index in order], session.masks)
+    found = {}
+    for index, newest in zip(order, in_use, strict=True):
         sent = session.sent[index]
-        while arrivals and arrivals[0].received_ns <= sent.sent_ns:
-            in_use = arrivals.popleft()
         outcome = ends[sent.stamp_ns].popleft() if ends[sent.stamp_ns] else LOST
         stages = times[sent.stamp_ns].popleft() if outcome == "published" and times[sent.stamp_ns] else {}
-        found[index] = Replayed(sent, outcome, stages, masks.get(index), in_use)
+        found[index] = Replayed(sent, outcome, stages, masks.get(index), newest)
+    return found
+
+
+def in_use_at(times_ns: Sequence[int], masks: Sequence[Any]) -> list[Any]:
+    """The newest mask that had arrived at each of these rising times, None before the first."""
+    found, newest, arrivals = [], None, deque(sorted(masks, key=lambda mask: mask.received_ns))
+    for time_ns in times_ns:
+        while arrivals and arrivals[0].received_ns <= time_ns:
+            newest = arrivals.popleft()
+        found.append(newest)
     return found
 
 
@@ -132,11 +154,18 @@ def _by_stamp(session: Session, key: str) -> dict[int, deque[Any]]:
     return found
 
 
-class _Tally:
-    """Adds up the frames, in the order of the source."""
+class Tally:
+    """Adds up frames in the order of their source.
 
-    def __init__(self, spec: str, labels: LabelSet, truth: Truth | None, frames: dict[int, Replayed]):
-        self._spec, self._truth, self._frames = spec, truth, frames
+    Args:
+        spec: name of the source.
+        labels: the model's classes.
+        truth: the source's, None where none was asked for.
+        segmenter: the same engine without a node around it, to tell what real time costs; None where it is not at hand.
+    """
+
+    def __init__(self, spec: str, labels: LabelSet, truth: Truth | None, segmenter: Segmenter | None = None):
+        self._spec, self._truth, self._segmenter = spec, truth, segmenter
         self._classes = labels if truth is None else truth.classes
         self._confusion = {
             each: np.zeros((len(self._classes),) * 2, np.int64) for each in ("own", "in_use", "offline", "published")
@@ -146,19 +175,18 @@ class _Tally:
         self.rows: list[FrameRow] = []
         self.gallery = Gallery(self._classes, measure="agreement with the frame before" if truth is None else "mIoU")
 
-    def add(self, index: int, frame: ReadFrame, segmenter: Segmenter) -> None:
-        """Score one frame; one that was never sent has failed already when it was read."""
-        seen = self._frames.get(index)
+    def add(self, frame: ReadFrame, seen: Replayed | None) -> None:
+        """Score one frame; None: it was never sent, because it failed already when it was read."""
         if seen is None:
             self.rows.append(FrameRow(self._spec, frame.stamp_ns, "failed", error=frame.error or "never sent"))
             return
         try:
-            self.rows.append(self._row(frame, seen, segmenter))
+            self.rows.append(self._row(frame, seen))
         except TruthError as error:
             self.rows.append(self._plain_row(frame, seen, truth=result.REFUSED, error=str(error)))
 
-    def _row(self, frame: ReadFrame, seen: Replayed, segmenter: Segmenter) -> FrameRow:
-        self._offline(frame, seen, segmenter)
+    def _row(self, frame: ReadFrame, seen: Replayed) -> FrameRow:
+        self._offline(frame, seen)
         miou_in_use = self._score_in_use(frame, seen)
         state = None if frame.truth_state == result.SCORED else frame.truth_state
         if seen.mask is None:
@@ -186,11 +214,11 @@ class _Tally:
         age_ms = None if seen.age_ms is None else round(seen.age_ms, 3)
         return FrameRow(self._spec, frame.stamp_ns, seen.outcome, seen.stage_ms, age_ms, **content)
 
-    def _offline(self, frame: ReadFrame, seen: Replayed, segmenter: Segmenter) -> None:
+    def _offline(self, frame: ReadFrame, seen: Replayed) -> None:
         """The same frame through the same engine, without a node around it."""
-        if frame.rgb is None:
+        if self._segmenter is None or frame.rgb is None:
             return
-        labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
+        labels = self._segmenter.segment([frame.rgb], confidence=False)[0].labels
         confusion = self._count("offline", frame.truth, self._project(labels))
         if seen.mask is None:
             return
@@ -218,8 +246,9 @@ class _Tally:
         return labels if self._truth is None else self._truth.project(labels)
 
     def evaluation(
-        self, bundle: Bundle, source: Source, reader: Reader, session: Session, options: dict[str, Any]
+        self, source: Source, reader: Reader, live: dict[str, Any], card: dict[str, str] | None = None, **content: Any
     ) -> Evaluation:
+        """All of it; ``live`` goes into result.json's realtime section, ``content`` into the Evaluation itself."""
         bag = BagScore(
             self._spec,
             getattr(source, "topic", None),
@@ -229,50 +258,43 @@ class _Tally:
             tuple(source.warnings),
             tuple(reader.errors),
         )
+        live = live if self._truth is None else {**live, **self._in_use_and_offline()}
         return Evaluation(
-            mode="realtime",
-            model=bundle.name,
-            sha256=bundle.digest,
-            engine=session.diagnostics["engine"],
-            provider=session.diagnostics["provider"],
             classes=self._classes,
             bags=(bag,),
             truth=None if self._truth is None else self._truth.how,
-            options=options,
-            details={"realtime": self._details(session), "model_card": model_card(bundle)},
+            details={"realtime": live, "model_card": card},
+            **content,
         )
-
-    def _details(self, session: Session) -> dict[str, Any]:
-        return {
-            "sent": len(session.sent),
-            "lost_on_the_way": sum(each.outcome == LOST for each in self._frames.values()),
-            "masks_received": len(session.masks),
-            "last_error": session.diagnostics.get("last_error") or None,
-            "node": usage(session.node, len(session.sent)),
-            "collector_cpu_share": round(session.collector_cpu_s / session.node.wall_s, 4),
-            **({} if self._truth is None else self._in_use_and_offline()),
-        }
 
     def _in_use_and_offline(self) -> dict[str, Any]:
         in_use = self._confusion["in_use"]
+        offline = {
+            "miou": mean_iou(self._confusion["offline"]),
+            "miou_of_published": mean_iou(self._confusion["published"]),
+            "compared": self._compared,
+            "identical": int(self._identical),
+        }
         return {
             "no_mask_yet": self._no_mask_yet,
             "miou_in_use": mean_iou(in_use),
             "per_class_iou_in_use": dict(zip(self._classes.names, iou(in_use).tolist(), strict=True)),
             "confusion_in_use": in_use.tolist(),
-            "offline": {
-                "miou": mean_iou(self._confusion["offline"]),
-                "miou_of_published": mean_iou(self._confusion["published"]),
-                "compared": self._compared,
-                "identical": int(self._identical),
-            },
+            "offline": None if self._segmenter is None else offline,
         }
 
 
-def usage(used: Any, frames: int) -> dict[str, float]:
-    """What the node took: cores (1 is one core all the time), milliseconds of processor a frame, its most memory."""
+def _session_details(session: Session, frames: dict[int, Replayed]) -> dict[str, Any]:
+    node = session.node
     return {
-        "cpu_cores": round(used.cpu_s / used.wall_s, 3),
-        "cpu_ms_a_frame": round(1e3 * used.cpu_s / max(1, frames), 2),
-        "memory_mb": round(used.memory_mb, 1),
+        "sent": len(session.sent),
+        "lost_on_the_way": sum(each.outcome == LOST for each in frames.values()),
+        "masks_received": len(session.masks),
+        "last_error": session.diagnostics.get("last_error") or None,
+        "node": {
+            "cpu_cores": round(node.cpu_s / node.wall_s, 3),
+            "cpu_ms_a_frame": round(1e3 * node.cpu_s / max(1, len(session.sent)), 2),
+            "memory_mb": round(node.memory_mb, 1),
+        },
+        "collector_cpu_cores": round(session.collector_cpu_s / node.wall_s, 4),
     }

@@ -28,7 +28,7 @@ STAGES = {
     "score": "scoring",
 }
 PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
-_DROPS = ("superseded", "stale", "failed")
+_DROPS = ("superseded", "stale", "failed", "lost")
 _MIME = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
@@ -51,7 +51,8 @@ def write_report(out: Path) -> Path:
         result=result,
         cards=headline(result),
         confusion=confusion_rows(result),
-        drops_explain=explained(result),
+        cost=explained(result),
+        live=live_rows(result.get("realtime") or {}),
         charts=all_charts(result, rows),
         stages=STAGES,
         pictures=PICTURES,
@@ -109,17 +110,41 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
     return [(*level, change) for level, change in zip(levels, [None, *changes], strict=True)]
 
 
+def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the node and those around it did, as text."""
+    node = live.get("node") or {}
+    told = {
+        "frames sent": live.get("sent"),
+        "frames lost on the way to the node": live.get("lost_on_the_way"),
+        "masks received": live.get("masks_received"),
+        "labels before the first mask": live.get("no_mask_yet"),
+        "processor, cores": node.get("cpu_cores"),
+        "processor, ms a frame": node.get("cpu_ms_a_frame"),
+        "most memory, MB": node.get("memory_mb"),
+        "processor of the listener, cores": live.get("collector_cpu_cores"),
+        "last error": live.get("last_error"),
+    }
+    return [(name, str(value)) for name, value in told.items() if value is not None]
+
+
+def short(names: Sequence[str]) -> str:
+    """A few names of bags, without their folders."""
+    plain = [Path(name).name or name for name in names]
+    return ", ".join(plain[:3]) + (f" and {len(plain) - 3} more" if len(plain) > 3 else "")
+
+
 def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
     """The charts for which there are values, in the order of the page."""
-    along = charts.steps([row.stamp_ns for row in rows])
+    masks = [row for row in rows if row.outcome == "published"]
+    along, along_masks = (charts.steps([row.stamp_ns for row in each]) for each in (rows, masks))
     drawn = [
-        _stage_chart(along, rows),
-        _distribution(rows),
-        _age_chart(along, rows),
+        _stage_chart(along_masks, masks),
+        _distribution(masks),
+        _age_chart(along_masks, masks),
         _drop_chart(along, rows),
         _score_chart(along, rows),
-        _share_chart(result, along, rows),
-        _steadiness_chart(along, rows),
+        _share_chart(result, along_masks, masks),
+        _steadiness_chart(along_masks, masks),
     ]
     return [chart for chart in drawn if chart is not None]
 
@@ -149,7 +174,7 @@ def _age_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | 
     if all(age is None for age in ages):
         return None
     series = {"median": along.gather(ages, np.median), "oldest": along.gather(ages, max)}
-    note = "Milliseconds from a frame's arrival to the arrival of its mask."
+    note = "Milliseconds from sending a frame to the arrival of its mask."
     return charts.over_time("Line", "age", "Mask age over time", note, along, series)
 
 
@@ -236,5 +261,5 @@ def _template(name: str) -> Any:
 
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "points": points, "milliseconds": milliseconds}
+    environment.filters |= {"percent": percent, "points": points, "short": short, "milliseconds": milliseconds}
     return environment.get_template(name)

@@ -74,7 +74,7 @@ class Collector(Node):
         self.masks: list[Mask] = []
         self.diagnostics: dict[str, str] = {}
         self.diagnosed_s = 0.0
-        self._topic, self._file = mask_topic, MaskFile(file)
+        self.mask_topic, self._file = mask_topic, MaskFile(file)
         reliable = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         self.create_subscription(Image, mask_topic, self._on_mask, reliable)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, reliable)
@@ -82,7 +82,7 @@ class Collector(Node):
     @property
     def sees_node(self) -> bool:
         """The node is active and its mask topic is known here."""
-        return self.diagnostics.get("state") == "active" and self.count_publishers(self._topic) > 0
+        return self.diagnostics.get("state") == "active" and self.count_publishers(self.mask_topic) > 0
 
     def count(self, key: str) -> int:
         """A frame count from the diagnostics."""
