@@ -52,9 +52,7 @@ TABLE = {
     "gain_ros/runtime/precision.py": Room(
         ("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx", "onnxruntime")
     ),
-    "gain_ros/runtime/plugin.py": Room(
-        (), ("gain_ros.runtime",), inside=("onnx", "tensorrt", "triton", "gain_ros.model.kernels")
-    ),
+    "gain_ros/runtime/plugin.py": Room((), ("gain_ros.runtime",), inside=("onnx", "triton", "gain_ros.model.kernels")),
     "gain_ros/runtime/engines/": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle")),
     "gain_ros/runtime/engines/onnxruntime_engine.py": Room(
         ("numpy", "onnxruntime"), ("gain_ros.runtime.engines", "gain_ros.bundle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,8 @@ def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     del fixed.graph.value_info[:]
     while _fold_once(fixed):
         pass
-    inferred = {value.name: value for value in _inferred(fixed).graph.output}
-    for output in fixed.graph.output:
-        output.CopyFrom(inferred[output.name])
+    for output, shaped in zip(fixed.graph.output, inferred(fixed).graph.output, strict=True):
+        output.CopyFrom(shaped)
     cast_inputs_first(fixed.graph)
     drop_unused(fixed.graph)
     return fixed
@@ -44,7 +44,7 @@ def cast_inputs_first(graph: GraphProto) -> None:
     """Moves the cast of a uint8 input in front of its transpose: TensorRT lets uint8 into a cast and nothing else."""
     nodes = list(graph.node)
     inputs = {value.name for value in graph.input}
-    for index, (transpose, cast) in enumerate(zip(nodes, nodes[1:], strict=False)):
+    for index, (transpose, cast) in enumerate(itertools.pairwise(nodes)):
         if (transpose.op_type, cast.op_type) == ("Transpose", "Cast") and transpose.input[0] in inputs:
             source, between, result = transpose.input[0], transpose.output[0], cast.output[0]
             cast.input[0], cast.output[0] = source, between
@@ -90,8 +90,8 @@ class _HalfWriter:
         self._graph = model.graph
         self._in_half = _half_nodes(model.graph)
         self._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-        inferred = _inferred(model).graph
-        values = (*inferred.input, *inferred.value_info, *inferred.output)
+        typed = inferred(model).graph
+        values = (*typed.input, *typed.value_info, *typed.output)
         self._types = {value.name: value.type.tensor_type.elem_type for value in values}
         self._types.update((name, tensor.data_type) for name, tensor in self._initializers.items())
         self._nodes: list[NodeProto] = []
@@ -192,7 +192,7 @@ def _fold_once(model: ModelProto) -> bool:
 
 def _shapes(model: ModelProto) -> dict[str, list[int]]:
     """The shapes that are known in full."""
-    graph = _inferred(model).graph
+    graph = inferred(model).graph
     shapes = {}
     for value in (*graph.input, *graph.value_info):
         tensor = value.type.tensor_type
@@ -201,7 +201,8 @@ def _shapes(model: ModelProto) -> dict[str, list[int]]:
     return shapes
 
 
-def _inferred(model: ModelProto) -> ModelProto:
+def inferred(model: ModelProto) -> ModelProto:
+    """A copy that knows type and shape of each tensor, as far as they follow from the input."""
     from onnx import shape_inference
 
     return shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
