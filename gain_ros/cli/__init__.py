@@ -21,6 +21,7 @@ VERBS = {
     "bench": "raw engine, Segmenter and node side by side in one run",
     "compare": "the same images through every engine: pixel agreement, mIoU",
     "export": "model folder to ONNX deployment graph",
+    "build": "TensorRT engine of a model for this machine, into the cache",
     "import-simpleseg": "published checkpoint to model folder",
     "node": "the ROS 2 node itself, where no ROS is installed",
 }

@@ -8,7 +8,6 @@ from typing import Any
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
-    Progress,
     UsageError,
     add_engines,
     add_json,
@@ -16,6 +15,7 @@ from gain_ros.cli.common import (
     print_json,
     table,
 )
+from gain_ros.cli.parity import parity_rows
 
 _MIN_AGREEMENT = 0.999
 
@@ -48,40 +48,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(source: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Frame by frame through all engines, so that no mask has to be kept; PyTorch first where it is present."""
+    """PyTorch first where it is present."""
     from contextlib import ExitStack
 
-    import numpy as np
-
     from gain_ros.runtime.segmenter import Segmenter
-    from gain_ros.score import confusion_matrix, mean_iou
 
     names = sorted(args.engines, key=lambda name: name != "torch")
     with ExitStack() as stack:
-        engines = [stack.enter_context(Segmenter.open(args.model, engine=name)) for name in names]
-        label_set = engines[0].bundle.labels
-        scored = source.label_set is not None and source.label_set.names == label_set.names
-        same, pixels, frames = np.zeros(len(engines)), 0, 0
-        confusion = np.zeros((len(engines), len(label_set), len(label_set)), np.int64)
-        progress = Progress("comparing", source.length)
-        for frame in source:
-            masks = [engine.segment([frame.rgb], confidence=False)[0].labels for engine in engines]
-            same += [float((mask == masks[0]).sum()) for mask in masks]
-            if scored and frame.labels is not None:
-                confusion += [confusion_matrix(frame.labels, mask, len(label_set)) for mask in masks]
-            pixels, frames = pixels + masks[0].size, frames + 1
-            progress.show(frames)
-        progress.close()
-        return [
-            {
-                "engine": engine.engine,
-                "provider": engine.provider,
-                "frames": frames,
-                "agreement": same[i] / pixels if pixels else 0.0,
-                "miou": mean_iou(confusion[i]) if scored else None,
-            }
-            for i, engine in enumerate(engines)
-        ]
+        return parity_rows(source, [stack.enter_context(Segmenter.open(args.model, engine=name)) for name in names])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -10,21 +10,29 @@ from collections.abc import Callable
 from typing import Any
 
 from gain_ros.cli.common import DEFAULT_MODEL, DONE, add_json, has_module, print_json, say
+from gain_ros.cli.doctor_tensorrt import look_at_tensorrt, prune
 
 _ENOUGH = 0.97  # of the frames sent
 _ROS_PACKAGES = ("sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "lifecycle_msgs")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prune", action="store_true", help="first delete TensorRT engines that are damaged or not for this machine"
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.prune:
+        for line in prune():
+            say(args, f"deleted {line}")
     found: dict[str, Any] = {}
     sections: tuple[tuple[str, Callable[[], tuple[Any, list[str], str]]], ...] = (
         ("ros", _ros),
         ("engines", _engines),
         ("gpu", _gpu),
+        ("tensorrt", look_at_tensorrt),
         ("models", _models),
         ("caches", _caches),
         ("loopback", _loopback),
@@ -106,7 +114,14 @@ def _torch() -> tuple[str, list[str]]:
     return torch.__version__, ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 
-_DEVICES = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
+def _tensorrt() -> tuple[str, list[str]]:
+    from gain_ros.runtime.engines.cudart import open_cuda
+    from gain_ros.runtime.engines.tensorrt_build import load_tensorrt
+
+    return load_tensorrt().__version__, [f"cuda ({open_cuda().gpu})"]
+
+
+_DEVICES = {"tensorrt": _tensorrt, "onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
 
 
 def _gpu() -> tuple[dict[str, Any], list[str], str]:

@@ -22,7 +22,7 @@ def quick(monkeypatch, model_folder):
 def test_doctor_says_what_there_is_with_advice_for_each(quick, capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert {"ros", "engines", "gpu", "models", "caches", "loopback"} == set(found["advice"])
+    assert {"ros", "engines", "gpu", "tensorrt", "models", "caches", "loopback"} == set(found["advice"])
     assert all(found["advice"].values())
     engines = {row["name"]: row for row in found["engines"]}
     assert engines["onnxruntime"]["version"]

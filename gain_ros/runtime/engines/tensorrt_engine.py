@@ -50,11 +50,13 @@ class TensorRtEngine:
         progress: BuildProgress | None = None,
         reference: Reference | None = None,
         images: Sequence[np.ndarray] | None = None,
+        accept: bool = False,
     ) -> None:
         """Makes frames of ``size`` (H, W) run: from the cache, or built now where ``progress`` is given.
 
-        ``reference`` and ``images`` are those of :meth:`EngineStore.build`. Raises EngineNotBuilt without ``progress``,
-        GoldenMismatch where a new engine's labels are wrong, and EngineUnavailable for everything that it may lack.
+        ``reference``, ``images`` and ``accept`` are those of :meth:`EngineStore.build`. Raises EngineNotBuilt without
+        ``progress``, GoldenMismatch where a new engine's labels are wrong, and EngineUnavailable for everything that it
+        may lack.
         """
         with self._preparing:
             if self.ready(size):
@@ -62,7 +64,7 @@ class TensorRtEngine:
             try:
                 session = self.store.load(size) if images is None else None
                 if session is None and progress is not None:
-                    session = self.store.build(size, progress, reference, images)
+                    session = self.store.build(size, progress, reference, images, accept)
             except CudaError as error:
                 raise EngineUnavailable(f"tensorrt on {self.provider}: {error}; free memory of the GPU") from error
             if session is None:

@@ -1,0 +1,230 @@
+"""Build a model's TensorRT engine for one frame size into this machine's cache, and report how well it agrees.
+
+An fp16 or fp32 engine below 99.9 % of the reference's pixels, and an int8 engine that loses more than 0.4 mIoU, is
+refused and deleted, unless --accept says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from gain_ros.cli.common import (
+    CHECK_FAILED,
+    DONE,
+    UsageError,
+    add_json,
+    complain,
+    frame_size,
+    has_module,
+    print_json,
+    say,
+)
+from gain_ros.cli.parity import parity_rows
+
+MIN_AGREEMENT = 0.999
+MAX_MIOU_DROP = 0.004
+_CALIBRATION_FRAMES = 128
+_REFERENCES = ("torch", "onnxruntime", "openvino")
+_LOG_PERIOD_S = 5.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="default: fp16")
+    parser.add_argument(
+        "--size", type=frame_size, metavar="HxW", help="the camera's frames; default: those of --images or of the model"
+    )
+    parser.add_argument(
+        "--images", metavar="D",
+        help="folder of images, or any source of gain segment, to judge the engine on; int8 is calibrated on its first "
+        f"{_CALIBRATION_FRAMES} frames and needs truth (a folder Dannot beside it)",
+    )  # fmt: skip
+    parser.add_argument("--accept", action="store_true", help="keep the engine whatever the report says")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from gain_ros.bundle import find_model, read_bundle
+    from gain_ros.runtime.engines import TensorRtOptions, tensorrt_engine
+    from gain_ros.runtime.segmenter import GoldenMismatch, Segmenter
+
+    bundle = read_bundle(find_model(args.model))
+    source = _open_images(args)
+    engine = tensorrt_engine.TensorRtEngine(bundle, "auto", None, TensorRtOptions(args.precision))
+    size = args.size or _first_size(source) or bundle.golden()[0].shape[:2]
+    reference = _open_reference(bundle)
+    try:
+        _prepare(engine, size, reference, _calibration(args, source, size), args.accept)
+        fast = Segmenter(bundle, engine, "as asked")
+        entry = engine.store.entry(size)
+        report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
+        if source is not None and reference is not None:
+            report = _report(source, size, reference, fast)
+        refusal = _refusal(args, report)
+        if refusal and not args.accept:
+            engine.store.forget(size, refusal)
+    except GoldenMismatch as error:
+        complain(f"{error}; --accept keeps it")
+        return CHECK_FAILED
+    finally:
+        engine.close()
+        if reference is not None:
+            reference.close()
+    _print(args, entry, size, report, reference)
+    if refusal:
+        complain(f"{refusal}; {'kept, as --accept says' if args.accept else 'deleted again; --accept keeps it'}")
+    return CHECK_FAILED if refusal and not args.accept else DONE
+
+
+def _open_images(args: argparse.Namespace) -> Any:
+    from gain_ros.replay.sources import open_source
+
+    if args.images is None:
+        if args.precision == "int8":
+            raise UsageError("--precision int8 needs --images D: it is calibrated and judged on real pictures")
+        return None
+    source = open_source(args.images)
+    if source.live:
+        raise UsageError(f"--images {args.images!r} is live and never shows the same frame twice; give files")
+    return source
+
+
+def _first_size(source: Any) -> tuple[int, int] | None:
+    if source is None:
+        return None
+    for frame in source:
+        return frame.rgb.shape[:2]
+    raise UsageError(f"--images {source.name!r} holds no picture that can be read; give another folder")
+
+
+def _open_reference(bundle: Any) -> Any:
+    """The model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
+    from gain_ros.runtime.segmenter import Segmenter
+
+    for name in filter(has_module, _REFERENCES):
+        return Segmenter.open(bundle.path, engine=name, device="cpu")
+    return None
+
+
+def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int]) -> list[Any] | None:
+    if args.precision != "int8":
+        return None
+    frames = (frame.rgb for frame in source if frame.rgb.shape[:2] == size)
+    images = list(itertools.islice(frames, _CALIBRATION_FRAMES))
+    if not images:
+        raise UsageError(f"--images {args.images!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
+    return images
+
+
+def _prepare(engine: Any, size: tuple[int, int], reference: Any, images: list[Any] | None, accept: bool) -> None:
+    from gain_ros.runtime.build_progress import BuildProgress
+
+    progress = BuildProgress()
+    judge = None if reference is None else lambda rgb: reference.segment([rgb], confidence=False)[0].labels
+    _watch(progress, lambda: engine.prepare(size, progress, judge, images, accept))
+
+
+def _watch(progress: Any, work: Callable[[], None]) -> None:
+    """Runs ``work`` in a thread and shows how far it is: a bar on a terminal, else a line every few seconds."""
+    outcome: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            work()
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    terminal = sys.stderr.isatty()
+    try:
+        while thread.is_alive():
+            thread.join(0.2 if terminal else _LOG_PERIOD_S)
+            if terminal:
+                print(f"\r\033[K{_bar(progress)}", end="", file=sys.stderr, flush=True)
+            elif thread.is_alive():
+                print(f"gain: {progress.text}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        _cancel(progress, thread)
+        raise
+    finally:
+        if terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if outcome:
+        raise outcome[0]
+
+
+def _bar(progress: Any) -> str:
+    filled = round(24 * (progress.share or 0.0))
+    return f"[{'#' * filled}{'.' * (24 - filled)}] {progress.text}"
+
+
+def _cancel(progress: Any, thread: threading.Thread) -> None:
+    """Waits for the build to end; a second Ctrl-C, or a TensorRT that cannot cancel, ends the process."""
+    complain("cancelling the build; Ctrl-C again leaves at once")
+    progress.cancel()
+    with contextlib.suppress(KeyboardInterrupt):
+        thread.join(None if progress.share is not None else 0.0)
+    if thread.is_alive():  # the interpreter's end under a running builder may crash
+        sys.stderr.flush()
+        os._exit(130)
+
+
+def _report(source: Any, size: tuple[int, int], reference: Any, fast: Any) -> dict[str, Any]:
+    frames = (frame for frame in source if frame.rgb.shape[:2] == size)
+    expected, found = parity_rows(source, [reference, fast], frames)
+    if not found["frames"]:
+        raise UsageError(f"--images {source.name!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
+    return {
+        "agreement": found["agreement"],
+        "frames": found["frames"],
+        "miou": found["miou"],
+        "reference_miou": expected["miou"],
+    }
+
+
+def _refusal(args: argparse.Namespace, report: dict[str, Any]) -> str | None:
+    if args.precision == "int8":
+        if report["miou"] is None:
+            return "int8 is judged by mIoU, and these pictures have no truth in the model's classes"
+        drop = report["reference_miou"] - report["miou"]
+        if drop <= MAX_MIOU_DROP:
+            return None
+        return f"int8 loses {100 * drop:.2f} mIoU, at most {100 * MAX_MIOU_DROP:.1f} is allowed"
+    if report["agreement"] >= MIN_AGREEMENT:
+        return None
+    return (
+        f"{args.precision} agrees on {100 * report['agreement']:.3f} % of the pixels, expected {100 * MIN_AGREEMENT} %"
+    )
+
+
+def _print(args: argparse.Namespace, entry: Any, size: tuple[int, int], report: dict[str, Any], reference: Any) -> None:
+    by = reference.engine if reference is not None else "the golden pair"
+    result = {
+        "path": str(entry.folder),
+        "sha256": entry.sha256["engine.plan"],
+        "parity": report["agreement"],
+        "reference": by,
+        "precision": args.precision,
+        "size": list(size),
+        "why": entry.why,
+        "seconds": entry.facts["seconds"],
+        "layers": entry.facts["layers"],
+        "plugin": entry.facts["plugin"],
+        **{key: report[key] for key in ("frames", "miou", "reference_miou")},
+    }
+    if args.json:
+        print_json(result)
+        return
+    say(args, f"{entry.folder}: {entry.why}; {result['seconds']} s, {result['layers']} layers")
+    say(args, f"attention plugin: {result['plugin']}")
+    say(args, f"{100 * report['agreement']:.3f} % of {report['frames']} frames' pixels as {by} in fp32")
+    if report["miou"] is not None:
+        say(args, f"mIoU {100 * report['miou']:.2f}, {by} {100 * report['reference_miou']:.2f}")

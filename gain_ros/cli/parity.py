@@ -1,0 +1,43 @@
+"""The same pictures through several Segmenters: how many pixels agree with the first one, and mIoU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gain_ros.cli.common import Progress
+
+
+def parity_rows(source: Any, segmenters: Sequence[Any], frames: Iterable[Any] | None = None) -> list[dict[str, Any]]:
+    """One row a Segmenter; ``frames`` are those of ``source`` to look at, by default all.
+
+    Keys: engine, provider, frames, agreement (share of pixels as in the first row), miou (None without truth in the
+    model's own classes). Frame by frame through all of them, so that no mask has to be kept.
+    """
+    import numpy as np
+
+    from gain_ros.score import confusion_matrix, mean_iou
+
+    label_set = segmenters[0].bundle.labels
+    scored = source.label_set is not None and source.label_set.names == label_set.names
+    same, pixels, count = np.zeros(len(segmenters)), 0, 0
+    confusion = np.zeros((len(segmenters), len(label_set), len(label_set)), np.int64)
+    progress = Progress("comparing", source.length)
+    for frame in source if frames is None else frames:
+        masks = [segmenter.segment([frame.rgb], confidence=False)[0].labels for segmenter in segmenters]
+        same += [float((mask == masks[0]).sum()) for mask in masks]
+        if scored and frame.labels is not None:
+            confusion += [confusion_matrix(frame.labels, mask, len(label_set)) for mask in masks]
+        pixels, count = pixels + masks[0].size, count + 1
+        progress.show(count)
+    progress.close()
+    return [
+        {
+            "engine": segmenter.engine,
+            "provider": segmenter.provider,
+            "frames": count,
+            "agreement": same[i] / pixels if pixels else 0.0,
+            "miou": mean_iou(confusion[i]) if scored else None,
+        }
+        for i, segmenter in enumerate(segmenters)
+    ]
