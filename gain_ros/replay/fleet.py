@@ -60,18 +60,10 @@ def evaluate_bags(
 
     Raises SourceError where no bag at all could be evaluated, and what :meth:`Segmenter.open` raises.
     """
-    tasks = [Task(job, scratch / f"{index:06d}.jsonl") for index, job in enumerate(jobs)]
     with open_models(jobs[0]) as models:
+        tasks = _tasks(jobs, models, scratch, _threads(workers, ray_address))
+        outcomes = _run(tasks, models, tick, workers, ray_address)
         bundle, engine, provider = models.segmenter.bundle, models.segmenter.engine, models.segmenter.provider
-        # What was chosen or found here holds for every worker.
-        tasks = [replace(task, job=_settled(task.job, models, workers)) for task in tasks]
-        if workers == 1 and ray_address is None:
-            found = dict(_one_by_one(tasks, models, tick))
-    if ray_address is not None:
-        found = dict(_on_ray(tasks, ray_address, tick))
-    elif workers > 1:
-        found = dict(_in_processes(tasks, workers, tick))
-    outcomes = [found[index] for index in range(len(tasks))]
     whole = [outcome for outcome in outcomes if outcome.gallery is not None]
     if not whole:
         raise SourceError("; ".join(error for outcome in outcomes for error in outcome.score.errors))
@@ -91,9 +83,31 @@ def evaluate_bags(
     return Evaluated(evaluation, tuple(outcome.gallery for outcome in whole), files)
 
 
-def _settled(job: Job, models: Models, workers: int) -> Job:
-    threads = None if workers == 1 else max(1, len(os.sched_getaffinity(0)) // workers)
-    return replace(job, model=str(models.segmenter.bundle.path), engine=models.segmenter.engine, threads=threads)
+def _threads(workers: int, ray_address: str | None) -> int | None:
+    """CPU threads of each engine; None: its own choice."""
+    if ray_address is not None:
+        return 1  # what a Ray task is promised
+    return None if workers == 1 else max(1, len(os.sched_getaffinity(0)) // workers)
+
+
+def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | None) -> list[Task]:
+    """What was found and chosen here, "auto" among it, holds for every worker."""
+    segmenter = models.segmenter
+    settled = {"model": str(segmenter.bundle.path), "engine": segmenter.engine, "threads": threads}
+    return [Task(replace(job, **settled), scratch / f"{index:06d}.jsonl") for index, job in enumerate(jobs)]
+
+
+def _run(
+    tasks: Sequence[Task], models: Models, tick: Tick, workers: int, ray_address: str | None
+) -> list[Outcome]:
+    """The outcome of each task, in their order."""
+    if ray_address is not None:
+        found = dict(_on_ray(tasks, ray_address, tick))
+    elif workers > 1:
+        found = dict(_in_processes(tasks, workers, tick))
+    else:
+        found = dict(_one_by_one(tasks, models, tick))
+    return [found[index] for index in range(len(tasks))]
 
 
 def _one_by_one(tasks: Sequence[Task], models: Models, tick: Tick) -> Iterator[tuple[int, Outcome]]:
@@ -132,7 +146,7 @@ def _on_ray(tasks: Sequence[Task], address: str, tick: Tick) -> Iterator[tuple[i
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SourceError(f"no Ray cluster at {address!r}: {error}; give its address, or local") from error
     try:
-        remote = ray.remote(max_retries=0)(_evaluate_remotely)
+        remote = ray.remote(num_cpus=1, max_retries=0)(_evaluate_remotely)
         places = {remote.remote(task.job): index for index, task in enumerate(tasks)}
         while places:
             (ready,), _ = ray.wait(list(places))
