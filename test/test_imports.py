@@ -49,9 +49,8 @@ TABLE = {
     "gain_ros/runtime/": Room(("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "gain_ros.model")),
     "gain_ros/runtime/graph.py": Room(("numpy",), inside=("onnx",)),
-    "gain_ros/runtime/precision.py": Room(
-        ("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx", "onnxruntime")
-    ),
+    "gain_ros/runtime/precision.py": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx",)),
+    "gain_ros/runtime/quantize.py": Room(("numpy",), ("gain_ros.runtime",), inside=("onnx", "onnxruntime")),
     "gain_ros/runtime/plugin.py": Room((), ("gain_ros.runtime",), inside=("onnx", "triton", "gain_ros.model.kernels")),
     "gain_ros/runtime/engines/": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle")),
     "gain_ros/runtime/engines/onnxruntime_engine.py": Room(
@@ -79,7 +78,7 @@ TABLE = {
         inside=("ray",),
     ),
     "gain_ros/replay/live/": Room(
-        ("numpy", *ROS), ("gain_ros.replay", "gain_ros.node.images"), inside=("ament_index_python",)
+        ("numpy", *ROS), ("gain_ros.replay", "gain_ros.labels", "gain_ros.node.images"), inside=("ament_index_python",)
     ),
     "gain_ros/replay/live/traced_node.py": Room((), ("gain_ros.node",)),
     "gain_ros/demo/": Room(("numpy", "cv2", "jinja2", *ROS), DEMO),

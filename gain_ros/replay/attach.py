@@ -114,28 +114,17 @@ def _by_stamp(frames: Sequence[Replayed]) -> dict[int, list[Replayed]]:
 
 def _listen(source: Source, mask_topic: str, file: Path, report: Report) -> Any:
     """The listener, after the last frame."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
-
+    from gain_ros.replay.live.collector import spinning
     from gain_ros.replay.live.listener import Listener
     from gain_ros.replay.live.player import is_compressed
 
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    listener = Listener(source.topic, is_compressed(source), mask_topic, context, file)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(listener)
-    report("waiting for frames", 0, None)
-    try:
+    compressed = is_compressed(source)
+    with spinning(lambda context: Listener(source.topic, compressed, mask_topic, context, file)) as (listener, spin):
+        report("waiting for frames", 0, None)
         with contextlib.suppress(KeyboardInterrupt):
             while _goes_on(listener):
-                executor.spin_once(timeout_sec=0.2)
+                spin(0.2)
                 report("listening", len(listener.masks), None)
-    finally:
-        executor.shutdown()
-        listener.destroy_node()
-        rclpy.try_shutdown(context=context)
     if not listener.frames:
         raise GraphError(f"no frame on {source.topic}; play the bag (ros2 bag play) in this ROS domain")
     if not listener.diagnostics:

@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def run_session(source: Source, settings: Settings, scratch: Path, report: Repor
         stack.enter_context(environment(graph_variables(domain, fastdds_profile())))
         node = _start_node(stack, source, settings, scratch)
         player = _start_player(stack, source, settings, scratch)
-        collector, spin = stack.enter_context(_collecting(scratch / "masks"))
+        collector, spin = _start_collector(stack, scratch)
         report("starting", 0, None)
         _wait_until_ready(collector, spin, node, player)
         before, own_before_s = _usage(node.process.pid), time.process_time()
@@ -153,6 +153,14 @@ def _start_player(stack: contextlib.ExitStack, source: Source, settings: Setting
     return player
 
 
+def _start_collector(stack: contextlib.ExitStack, scratch: Path) -> tuple[Any, Callable[[], None]]:
+    """The collector, and a function that lets it receive for a moment."""
+    from gain_ros.replay.live.collector import Collector, spinning
+
+    collector, spin = stack.enter_context(spinning(lambda context: Collector(MASK_TOPIC, context, scratch / "masks")))
+    return collector, lambda: spin(_LOOK_S)
+
+
 class _Player:
     """The player process, seen from here: what it has sent so far."""
 
@@ -188,28 +196,6 @@ class _Player:
             self.child.check()
         if self.ready and self.sent and time.monotonic() - self._heard_s > _SILENCE_TIMEOUT_S:
             raise GraphError(f"the player has sent nothing for {_SILENCE_TIMEOUT_S:.0f} s:\n{self.child.last_words()}")
-
-
-@contextlib.contextmanager
-def _collecting(file: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """The collector, and a function that lets it receive for a moment."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
-
-    from gain_ros.replay.live.collector import Collector
-
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    collector = Collector(MASK_TOPIC, context, file)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(collector)
-    try:
-        yield collector, lambda: executor.spin_once(timeout_sec=_LOOK_S)
-    finally:
-        executor.shutdown()
-        collector.destroy_node()
-        rclpy.try_shutdown(context=context)
 
 
 def _wait_until_ready(collector: Any, spin: Callable[[], None], node: Child, player: _Player) -> None:
