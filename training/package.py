@@ -158,7 +158,7 @@ def training_record(content: dict[str, Any], data: LabelledFrames, precision: st
         "trainval": "val seen in training, no checkpoint chosen, test never seen",
     }
     return {
-        "data": f"{data.hparams['data']}. {data.terms}",
+        "data": data.terms,
         "split": f"{trained_on}; {chosen[trained_on]}",
         "pretraining": Path(model["initial_weights"]).name if model.get("initial_weights") else "none",
         "epochs": content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"],

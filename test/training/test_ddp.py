@@ -1,0 +1,38 @@
+"""Two processes train what one does on batches of twice the size, and validate every frame once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def run(out, world):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "test")])
+    environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*command, str(HERE / "ddp_run.py"), str(out), str(world)], env=environment, cwd=ROOT,
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    return torch.load(out / "4.ckpt", weights_only=True), json.loads((out / "measured.json").read_text())
+
+
+def test_two_processes_equal_one_and_five_frames_are_counted_once(tmp_path):
+    one, measured_by_one = run(tmp_path / "one", 1)
+    two, measured_by_two = run(tmp_path / "two", 2)
+    for name in ("state_dict", "current_model_state"):  # the average and the weights themselves
+        for key, value in one[name].items():
+            assert torch.allclose(two[name][key], value, atol=1e-6), key
+    for key, value in measured_by_one.items():
+        if key.startswith("val_"):
+            assert measured_by_two[key] == pytest.approx(value, abs=1e-6), key
