@@ -19,8 +19,10 @@ from gain_ros.runtime import engines
 from gain_ros.runtime.engines import ENGINES, EngineUnavailable, available_engines, open_engine
 from gain_ros.runtime.segmenter import Segmenter
 
+CPU_ENGINES = tuple(name for name in ENGINES if name != "tensorrt")
 
-@pytest.fixture(scope="module", params=ENGINES)
+
+@pytest.fixture(scope="module", params=CPU_ENGINES)
 def engine(request: pytest.FixtureRequest, model_folder: Path):
     if request.param not in available_engines():
         pytest.skip(f"{request.param} is not installed")
@@ -36,7 +38,7 @@ def reference(model_folder: Path) -> LabelsForm:
 
 
 @pytest.mark.parametrize("frame", [(128, 192), (90, 160), (64, 96), (40, 50), (200, 70)])
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_masks_agree_with_pytorch(
     name: str, frame: tuple[int, int], picture, model_folder: Path, reference: LabelsForm
 ) -> None:
@@ -91,7 +93,7 @@ def test_an_engine_says_what_runs(engine) -> None:
     assert engine.version[0].isdigit()
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_a_gpu_that_is_not_there_is_an_error(name: str, model_folder: Path) -> None:
     if name not in available_engines() or torch.cuda.is_available():
         pytest.skip(f"{name} is not installed, or there is a GPU")

@@ -1,0 +1,251 @@
+"""gain build and gain doctor on doubles of TensorRT and CUDA, and where there is neither."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import tensorrt_double
+from cuda_double import CudaDouble, LibraryDouble
+from tiny_bundle import picture, run_graph, write_tiny_bundle
+
+import gain_ros.runtime
+from gain_ros.cli import build, doctor_tensorrt, main
+from gain_ros.runtime.engine_cache import EngineCache
+from gain_ros.runtime.engines import cudart, tensorrt_engine
+from gain_ros.runtime.segmenter import Segmentation
+
+SIZE = (50, 70)
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+class Reference:
+    """The model in fp32, or something that gives other labels in a share of the rows."""
+
+    engine, provider = "torch", "CPU"
+
+    def __init__(self, bundle: object, wrong_rows: int = 0):
+        self.bundle, self.wrong_rows = bundle, wrong_rows
+
+    def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
+        labels = run_graph(frames[0][None])[0][0].copy()
+        labels[: self.wrong_rows] += 1
+        return [Segmentation(labels, None, {})]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A machine with a GPU and TensorRT; ``wrong_rows`` of the reference can be set."""
+    double = CudaDouble()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(cudart, "_find_calls", lambda: cudart._Library(LibraryDouble(double), "libcudart.so.12"))
+    monkeypatch.setattr(gain_ros.runtime, "plugin", SimpleNamespace(), raising=False)
+    state = SimpleNamespace(trt=tensorrt_double.install(monkeypatch, "10.13.0", double), cuda=double, wrong_rows=0)
+    monkeypatch.setattr(build, "_open_reference", lambda bundle: Reference(bundle, state.wrong_rows))
+    return state
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three pictures with truth (their true labels are the model's own), and one of another size."""
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+    for name, size in (("a", SIZE), ("b", SIZE), ("c", SIZE), ("z", (20, 30))):
+        rgb = picture(*size, seed=ord(name))
+        cv2.imwrite(str(tmp_path / "val" / f"{name}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(tmp_path / "valannot" / f"{name}.png"), run_graph(rgb[None])[0][0])
+    return tmp_path / "val"
+
+
+def last_json(capsys: pytest.CaptureFixture) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def run(tiny_folder: Path, *arguments: str) -> int:
+    return main(["build", str(tiny_folder), "--json", *map(str, arguments)])
+
+
+def test_an_engine_is_built_and_reported(machine, tiny_folder, images, capsys) -> None:
+    assert run(tiny_folder, "--precision", "fp32", "--images", images) == 0
+    found = last_json(capsys)
+    (entry,) = EngineCache().entries()
+    assert (found["path"], found["sha256"]) == (str(entry.folder), entry.sha256["engine.plan"])
+    assert (found["parity"], found["frames"], found["size"]) == (1.0, 3, list(SIZE))
+    assert found["reference"] == "torch"
+    assert found["miou"] == found["reference_miou"] > 0.2
+    assert found["why"].startswith("first engine of tiny")
+    assert run(tiny_folder, "--precision", "fp32", "--images", images) == 0
+    assert len(machine.trt.behaviour.builds) == 1
+
+
+def test_without_pictures_the_golden_one_is_the_judge(machine, tiny_folder, capsys) -> None:
+    assert main(["build", str(tiny_folder), "--precision", "fp32"]) == 0
+    text = capsys.readouterr().out
+    assert "100.000 % of 1 frames' pixels as torch in fp32" in text
+    assert "attention plugin: left out" in text
+
+
+def test_too_little_agreement_is_refused_and_deleted_unless_accepted(machine, tiny_folder, images, capsys) -> None:
+    assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
+    machine.wrong_rows = 1
+    arguments = ("--precision", "fp32", "--images", images)
+    assert run(tiny_folder, *arguments, "--accept") == 0
+    assert "kept, as --accept says" in capsys.readouterr().err
+    assert run(tiny_folder, *arguments) == 1
+    assert "fp32 agrees on 98.000 % of the pixels, expected 99.9 %; deleted again" in capsys.readouterr().err
+    assert EngineCache().entries() == []
+
+
+def test_an_engine_that_fails_its_check_picture_is_one_line(machine, tiny_folder, capsys) -> None:
+    machine.wrong_rows = 5
+    assert run(tiny_folder, "--precision", "fp32") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "of the check picture's labels, expected 99.9 %" in line
+    assert run(tiny_folder, "--precision", "fp32", "--accept") == 0
+
+
+@pytest.mark.parametrize(
+    ("miou", "reference_miou", "refused"), [(0.6461, 0.65, False), (0.6459, 0.65, True), (0.66, 0.65, False)]
+)
+def test_int8_is_judged_by_miou(miou: float, reference_miou: float, refused: bool) -> None:
+    report = {"agreement": 0.98, "miou": miou, "reference_miou": reference_miou}
+    assert bool(build._refusal(SimpleNamespace(precision="int8"), report)) == refused
+
+
+def test_int8_needs_pictures_and_truth(machine, tiny_folder, capsys) -> None:
+    assert run(tiny_folder, "--precision", "int8") == 2
+    assert "--precision int8 needs --images" in capsys.readouterr().err
+    report = {"agreement": 1.0, "miou": None, "reference_miou": None}
+    assert "no truth" in build._refusal(SimpleNamespace(precision="int8"), report)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--images", "val", "--size", "1x1"], "holds no frame of 1x1"),
+        (["--images", "nowhere"], "nowhere"),
+        (["--size", "720"], "not HEIGHTxWIDTH"),
+        (["--precision", "fp8"], "fp8"),
+    ],
+)
+def test_wrong_use_is_one_line(machine, tiny_folder, images, capsys, monkeypatch, arguments, said) -> None:
+    monkeypatch.chdir(images.parent)
+    try:
+        code = run(tiny_folder, *arguments)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("gain: ")]
+    assert said in line
+
+
+def test_ctrl_c_cancels_the_build(machine, tiny_folder, capsys, monkeypatch) -> None:
+    joins = []
+
+    class Thread(build.threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            joins.append(timeout)
+            if len(joins) == 1:
+                raise KeyboardInterrupt
+            super().join(timeout)
+
+    machine.trt.behaviour.on_step = lambda step: build.threading.Event().wait(0.05)
+    monkeypatch.setattr(build.threading, "Thread", Thread)
+    monkeypatch.setattr(build.os, "_exit", lambda code: pytest.fail(f"left by _exit({code})"))
+    seen = []
+    monkeypatch.setattr(build, "_cancel", lambda progress, thread: seen.append(progress.cancel()) or thread.join())
+    assert run(tiny_folder, "--precision", "fp32") == 130
+    assert seen == [None]
+    assert EngineCache().entries() == []
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_a_build_that_cannot_be_cancelled_ends_the_process(capsys, monkeypatch) -> None:
+    codes = []
+    monkeypatch.setattr(build.os, "_exit", codes.append)
+    progress = build_progress()
+    for alive in (True, False):
+        build._cancel(progress, SimpleNamespace(join=lambda timeout: None, is_alive=lambda alive=alive: alive))
+    assert codes == [130]
+    assert progress.cancelled
+
+
+def build_progress():
+    from gain_ros.runtime.build_progress import BuildProgress
+
+    return BuildProgress()
+
+
+def test_the_bar_shows_the_share() -> None:
+    progress = build_progress()
+    progress.begin("it")
+    assert build._bar(progress).startswith("[........................] building it: ")
+    progress.start_phase("p", None, 2)
+    progress.complete_step("p", 0)
+    assert build._bar(progress).startswith("[############............] building it: 50 %")
+
+
+def test_without_tensorrt_build_is_one_helpful_line(tiny_folder, capsys, monkeypatch) -> None:
+    for name in ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run(tiny_folder) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("gain: tensorrt is not installed; a Jetson has it from JetPack, a PC by `pip install")
+
+
+def test_doctor_says_what_is_missing_and_what_to_install(capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.setattr(cudart, "_find_calls", lambda: None)
+    monkeypatch.setattr(doctor_tensorrt, "has_module", lambda name: False)
+    found, lines, advice = doctor_tensorrt.look_at_tensorrt()
+    assert len(found["missing"]) == 3
+    assert any("tensorrt" in line and "install" in line for line in lines)
+    assert any("no CUDA runtime found" in line and "install" in line for line in lines)
+    assert any("pip install onnx" in line for line in lines)
+    assert "fine without an NVIDIA GPU" in advice
+    assert doctor_tensorrt.prune() == []
+
+
+def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, capsys) -> None:
+    assert "gain build MODEL" in doctor_tensorrt.look_at_tensorrt()[2]
+    for version in ("10.13.0", "10.13.1"):
+        machine.trt.__version__ = version
+        assert run(tiny_folder, "--precision", "fp32") == 0
+    found, lines, advice = doctor_tensorrt.look_at_tensorrt()
+    states = {row["tensorrt"]: row["state"] for row in found["engines"]}
+    assert states == {"10.13.0": "built for TensorRT 10.13.0, here 10.13.1", "10.13.1": "right"}
+    text = "\n".join(lines)
+    assert "tiny 90x160 fp32: right" in text
+    assert "rebuilt because tensorrt '10.13.0' became '10.13.1'" in text
+    assert "--prune" in advice
+    gone = doctor_tensorrt.prune()
+    assert len(gone) == 1
+    assert [entry.key.tensorrt for entry in EngineCache().entries()] == ["10.13.1"]
+    assert doctor_tensorrt.look_at_tensorrt()[2] == "fine"
+    capsys.readouterr()
+    (EngineCache().entries()[0].folder / "engine.plan").write_bytes(b"cut")
+    assert doctor_tensorrt.look_at_tensorrt()[0]["engines"][0]["state"].startswith("damaged: engine.plan")
+
+
+def test_the_engine_is_the_one_that_others_open(machine, tiny_folder) -> None:
+    from gain_ros.bundle import read_bundle
+    from gain_ros.runtime.engines import TensorRtOptions
+
+    assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
+    engine = tensorrt_engine.TensorRtEngine(read_bundle(tiny_folder), "auto", None, TensorRtOptions("fp32"))
+    frames = picture(*SIZE)[None]
+    np.testing.assert_array_equal(engine.labels(frames)[0], run_graph(frames)[0])
+    engine.close()
