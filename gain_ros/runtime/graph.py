@@ -17,6 +17,7 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 # of large numbers: in fp16 the class borders move.
 _STATISTICS = frozenset({"Div", "Exp", "Max", "ReduceMax", "ReduceMean", "ReduceSum", "Sub"})
 _EXTREMES = frozenset({"ReduceMax", "ReduceSum"})
+_WITH_WEIGHTS = frozenset({"Conv", "DequantizeLinear"})
 
 
 def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
@@ -31,13 +32,21 @@ def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
     del fixed.graph.value_info[:]
-    while _fold_once(fixed):
-        pass
+    _fold(fixed)
     for output, shaped in zip(fixed.graph.output, inferred(fixed).graph.output, strict=True):
         output.CopyFrom(shaped)
     cast_inputs_first(fixed.graph)
     drop_unused(fixed.graph)
     return fixed
+
+
+def with_half_scales(model: ModelProto) -> ModelProto:
+    """The same graph in opset 19, the first one whose Q/DQ nodes take fp16."""
+    from onnx import version_converter
+
+    converted = version_converter.convert_version(model, 19)
+    _fold(converted)
+    return converted
 
 
 def cast_inputs_first(graph: GraphProto) -> None:
@@ -153,15 +162,20 @@ def _half_nodes(graph: GraphProto) -> set[int]:
 
 
 def _reached(nodes: list[tuple[int, NodeProto]], ends: object) -> set[int]:
-    """Positions of the convolutions, and of all nodes that one of them reaches in this direction."""
+    """Positions of the convolutions and their int8 weights, and of all nodes that these reach in one direction."""
     names: set[str] = set()
     reached = set()
     for index, node in nodes:
         sources, targets = ends(node)
-        if node.op_type == "Conv" or names.intersection(sources):
+        if node.op_type in _WITH_WEIGHTS or names.intersection(sources):
             names.update(name for name in targets if name)
             reached.add(index)
     return reached
+
+
+def _fold(model: ModelProto) -> None:
+    while _fold_once(model):
+        pass
 
 
 def _fold_once(model: ModelProto) -> bool:

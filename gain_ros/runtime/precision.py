@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gain_ros.bundle import Bundle
-from gain_ros.runtime.graph import to_half, with_shape
+from gain_ros.runtime.graph import to_half, with_half_scales, with_shape
+from gain_ros.runtime.quantize import quantise
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,22 +30,31 @@ def typed_onnx(
     images: Sequence[np.ndarray] | None = None,
     size: tuple[int, int] | None = None,
     batch: int = 1,
+    rest: str = "fp16",
 ) -> ModelProto:
     """The deployment graph for one input shape and one precision; the same arguments give the same bytes.
 
     ``form``, inputs and outputs are those of :func:`gain_ros.runtime.export.export_onnx`; ``size`` (H, W) is the
     camera's for "labels" and can only be the network's for "logits"; None means the network's. "fp16" leaves both
-    resizes, softmax and averages in fp32. "int8" is fp16 with explicit Q/DQ around the convolutions that bear it,
-    calibrated on ``images``, uint8 (H, W, 3) RGB each of any size.
-    Raises ValueError for unknown names, another size of "logits", and "int8" without images.
+    resizes, softmax and averages in fp32. "int8" has explicit Q/DQ around the convolutions that bear it, calibrated on
+    ``images``, uint8 (H, W, 3) RGB each of any size; its ``rest`` is "fp16", or "fp32" for a TensorRT that has no strong
+    typing and halves it by a flag (8.6). Raises ValueError for unknown names, another size of "logits", and "int8"
+    without images.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    if precision not in PRECISIONS or rest not in PRECISIONS[:2]:
+        names = ", ".join(PRECISIONS)
+        raise ValueError(f"precision is {precision!r}, rest {rest!r}; expected one of {names}, and of fp32, fp16")
     size = size or bundle.input_size
     if form == "logits" and size != bundle.input_size:
         raise ValueError(f"size is {size}; form 'logits' takes images at the network's {bundle.input_size} alone")
     model = with_shape(_plain(bundle, form), (batch, *size, 3))
-    return to_half(model) if precision == "fp16" else model
+    if precision == "fp32":
+        return model
+    if precision == "fp16":
+        return to_half(model)
+    if rest == "fp32":
+        return quantise(model, images or ())
+    return to_half(quantise(with_half_scales(model), images or ()))
 
 
 def _plain(bundle: Bundle, form: str) -> ModelProto:

@@ -1,0 +1,199 @@
+"""Typed graphs: the same network in fp32, fp16 and int8, for one shape, with every tensor typed."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto
+
+from gain_ros.bundle import find_model, read_bundle
+from gain_ros.model import load_model
+from gain_ros.model.deploy import LabelsForm
+from gain_ros.runtime.graph import inferred
+from gain_ros.runtime.precision import typed_onnx
+from gain_ros.runtime.quantize import KEPT
+from gain_ros.runtime.resize import labels_from_logits
+from gain_ros.score import confusion_matrix, mean_iou
+
+FORMS = {"labels": ("frames", {"labels": (90, 160), "confidence": (90, 160)}), "logits": ("images", {"logits": None})}
+SIZES = {"labels": (90, 160), "logits": None}
+
+
+def as_written(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A session that keeps to the graph's own rounding: ONNX Runtime's optimiser moves fp16 Q/DQ about."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+@pytest.fixture(scope="module")
+def bundle(model_folder):
+    return read_bundle(model_folder)
+
+
+@pytest.fixture(scope="module")
+def made(bundle, picture):
+    """Each form in each precision, made once."""
+    pictures = [picture(64, 96, seed=seed) for seed in range(2)]
+    kinds = {"fp32": {}, "fp16": {}, "int8": {"images": pictures}, "int8 on fp32": {"images": pictures, "rest": "fp32"}}
+    return {
+        (form, kind): typed_onnx(bundle, form, kind.split()[0], size=SIZES[form], **arguments)
+        for form in FORMS
+        for kind, arguments in kinds.items()
+        if (form, kind) in MADE
+    }
+
+
+MADE = [(form, kind) for form in FORMS for kind in ("fp32", "fp16", "int8")] + [("logits", "int8 on fp32")]
+
+
+@pytest.mark.parametrize(("form", "kind"), MADE)
+def test_a_graph_is_static_and_keeps_its_inputs_and_outputs(made, bundle, form, kind):
+    model = made[form, kind]
+    onnx.checker.check_model(model, full_check=True)
+    name, outputs = FORMS[form]
+    (given,) = model.graph.input
+    assert (given.name, given.type.tensor_type.elem_type) == (name, TensorProto.UINT8)
+    assert shape(given) == [1, *(SIZES[form] or bundle.input_size), 3]
+    assert [output.name for output in model.graph.output] == list(outputs)
+    kinds = {output.type.tensor_type.elem_type for output in model.graph.output}
+    assert kinds == {TensorProto.UINT8 if form == "labels" else TensorProto.FLOAT}
+    assert all(0 not in shape(value) for value in (*inferred(model).graph.value_info, *model.graph.output))
+    assert not {"Shape", "Range", "Gather"} & {node.op_type for node in model.graph.node}
+    first = next(node for node in model.graph.node if name in node.input)
+    assert first.op_type == "Cast", "TensorRT takes uint8 into a cast and nothing else"
+
+
+def shape(value: onnx.ValueInfoProto) -> list[int]:
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_half_is_the_network_without_its_statistics(made, form):
+    graph = inferred(made[form, "fp16"]).graph
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    computed = {node.op_type: set() for node in graph.node}
+    for node in graph.node:
+        computed[node.op_type].update(types[name] for name in node.output if name in types)
+    assert computed["Conv"] == computed["Relu"] == {TensorProto.FLOAT16}
+    assert computed["Exp"] == computed["ReduceSum"] == computed["ReduceMax"] == computed["Div"] == {TensorProto.FLOAT}
+    assert {types[name] for node in graph.node if node.op_type == "Conv" for name in node.input} == {TensorProto.FLOAT16}
+    energies = [node for node in graph.node if node.op_type == "MatMul" and types[node.output[0]] == TensorProto.FLOAT]
+    assert len(energies) == 8 + 2 * (form == "labels")  # two a pass, and the input resize
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("int8", TensorProto.FLOAT16), ("int8 on fp32", TensorProto.FLOAT)])
+def test_int8_is_explicit_symmetric_and_around_the_right_convolutions(made, kind, scale):
+    graph = made["logits", kind].graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    producers = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        if node.op_type == "Conv":
+            kept = any(part in node.name for part in KEPT)
+            kinds = {producers[name].op_type for name in node.input[:2] if name in producers}
+            assert (kinds == {"DequantizeLinear"}) == (not kept), node.name
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            assert tensors[node.input[1]].data_type == scale
+            zero = onnx.numpy_helper.to_array(tensors[node.input[2]])
+            assert zero.dtype == np.int8
+            assert not zero.any()
+
+
+@pytest.mark.parametrize("kind", ["fp16", "int8"])
+def test_each_precision_gives_nearly_the_same_labels(made, bundle, picture, kind):
+    rgb = picture(90, 160, seed=9)
+    expected = as_written(made["labels", "fp32"]).run(None, {"frames": rgb[None]})[0]
+    found = as_written(made["labels", kind]).run(None, {"frames": rgb[None]})[0]
+    assert (found == expected).mean() >= {"fp16": 0.99, "int8": 0.9}[kind]  # random weights: classes lie close together
+
+
+def test_the_typed_graph_is_the_deployment_form(made, bundle, picture):
+    rgb = picture(90, 160, seed=9)[None]
+    form = LabelsForm(load_model(bundle.path), bundle.mean, bundle.std, bundle.input_size)
+    found = as_written(made["labels", "fp32"]).run(None, {"frames": rgb})
+    assert all((a == b.numpy()).mean() >= 0.999 for a, b in zip(found, form(torch.from_numpy(rgb)), strict=True))
+
+
+def test_a_batch_is_part_of_the_shape(bundle):
+    model = typed_onnx(bundle, "logits", "fp16", batch=3)
+    assert shape(model.graph.input[0])[0] == shape(model.graph.output[0])[0] == 3
+
+
+def test_the_same_arguments_give_the_same_bytes_in_every_process(model_folder):
+    code = f"""
+import hashlib, numpy as np
+from gain_ros.bundle import read_bundle
+from gain_ros.runtime.precision import typed_onnx
+images = [np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)]
+for precision in ("fp16", "int8"):
+    model = typed_onnx(read_bundle({str(model_folder)!r}), "logits", precision, images)
+    print(hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest())
+"""
+    seen = set()
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."}, capture_output=True,
+            text=True, check=True, timeout=120,
+        )  # fmt: skip
+        seen.add(tuple(line for line in done.stdout.splitlines() if len(line) == 64))
+    assert len(seen) == 1
+    assert len(seen.pop()) == 2
+
+
+def test_a_folder_without_onnx_is_exported(bundle):
+    bare = dataclasses.replace(bundle, sha256={k: v for k, v in bundle.sha256.items() if not k.endswith(".onnx")})
+    assert shape(typed_onnx(bare, "logits").graph.input[0]) == [1, *bundle.input_size, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"precision": "int4"}, "'int4'.*expected one of fp32, fp16, int8"),
+        ({"precision": "int8", "rest": "int8"}, "rest 'int8'"),
+        ({"precision": "int8"}, "no images"),
+        ({"form": "logits", "size": (10, 10)}, r"network's \(64, 96\) alone"),
+        ({"form": "masks"}, "'masks' is unknown"),
+    ],
+)
+def test_wrong_requests_are_named(bundle, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        typed_onnx(bundle, **arguments)
+
+
+@pytest.fixture(scope="module")
+def val(data_folder):
+    """Some frames of CamVid val with their labels, and some of train for calibration."""
+    root = data_folder / "camvid480"
+    pairs = []
+    for file in sorted((root / "val").iterdir())[::20]:
+        truth = cv2.imread(str(root / "valannot" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
+        pairs.append((cv2.imread(str(file))[..., ::-1].copy(), np.where(truth < 11, truth, 255).astype(np.uint8)))
+    train = [cv2.imread(str(file))[..., ::-1].copy() for file in sorted((root / "train").iterdir())[::60]]
+    return pairs, train
+
+
+def test_the_shipped_model_keeps_its_accuracy_on_real_pictures(val):
+    pairs, train = val
+    bundle = read_bundle(find_model("gain_nano_camvid"))
+    masks = {}
+    for precision in ("fp32", "fp16", "int8"):
+        session = as_written(typed_onnx(bundle, "logits", precision, train if precision == "int8" else None))
+        logits = [session.run(None, {"images": rgb[None]})[0][0] for rgb, _ in pairs]
+        masks[precision] = [labels_from_logits(each, bundle.input_size)[0] for each in logits]
+    agreement = np.mean([a == b for a, b in zip(masks["fp32"], masks["fp16"], strict=True)])
+    assert agreement >= 0.999
+    miou = {
+        precision: mean_iou(sum(confusion_matrix(t, m, 11) for (_, t), m in zip(pairs, found, strict=True)))
+        for precision, found in masks.items()
+    }
+    assert miou["fp32"] > 0.6
+    assert miou["fp32"] - miou["int8"] <= 0.004
