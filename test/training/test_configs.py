@@ -1,0 +1,45 @@
+"""Every config is one that the command line takes, and says what it means to."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+import lightning
+import pytest
+import yaml
+
+from training.__main__ import main
+
+CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def config(request):
+    return request.param
+
+
+def test_a_config_makes_a_run(config, tmp_path, monkeypatch):
+    started = []
+    fit = functools.wraps(lightning.Trainer.fit)(lambda trainer, **given: started.append((trainer, given)))
+    monkeypatch.setattr(lightning.Trainer, "fit", fit)
+    options = ("--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}")
+    monkeypatch.setattr(sys, "argv", ["training", "fit", "--config", str(config), *options])
+    main()
+    ((trainer, given),) = started
+    assert given["datamodule"].label_set == given["model"].labels
+    assert trainer.max_steps > 0 or trainer.max_epochs > 0
+
+
+def test_a_config_keeps_away_from_test(config):
+    text = config.read_text(encoding="utf-8")
+    given = yaml.safe_load(text)
+    assert given["data"]["init_args"]["train_split"] == "train"
+    assert "on val" in " ".join(text.partition("seed_everything")[0].replace("#", "").split())
+    assert given["trainer"]["default_root_dir"] == f"runs/{config.stem}"
+
+
+def test_there_is_one_for_every_recipe():
+    names = {f"{data}_{network}" for data in ("camvid", "cityscapes") for network in ("nano", "r18", "df2")}
+    assert {path.stem for path in CONFIGS} == names
