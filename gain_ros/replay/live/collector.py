@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,19 +17,21 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 _DEPTH = 100
+_STAMP = struct.Struct("<iI")  # behind the encapsulation of CDR, little-endian on every machine ROS 2 runs on
+_ENCAPSULATION_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask as received: the frame's stamp, when it came, and where its class ids are kept."""
+    """A mask as received: the frame's stamp, when it came (``time.time_ns()``), and where its message is kept."""
 
     stamp_ns: int
     received_ns: int
-    shape: tuple[int, int]
     file: BinaryIO
     offset: int
     runs: int
@@ -37,13 +40,14 @@ class Mask:
         """uint8 (H, W)."""
         size = np.dtype(np.uint32).itemsize * self.runs
         data = os.pread(self.file.fileno(), size + self.runs, self.offset)
-        starts, values = np.frombuffer(data[:size], np.uint32), np.frombuffer(data[size:], np.uint8)
-        pixels = self.shape[0] * self.shape[1]
-        return np.repeat(values, np.diff(starts, append=pixels)).reshape(self.shape)
+        ends, values = np.frombuffer(data[:size], np.uint32), np.frombuffer(data[size:], np.uint8)
+        serialized = np.repeat(values, np.diff(ends, prepend=np.uint32(0)))
+        message = deserialize_message(serialized.tobytes(), Image)
+        return np.frombuffer(message.data, np.uint8).reshape(message.height, -1)[:, : message.width]
 
 
 class MaskFile:
-    """Masks on disk as runs of equal pixels: a tenth of their size for a tenth of a millisecond each.
+    """Serialized masks on disk as runs of equal bytes: a tenth of their size for a tenth of a millisecond each.
 
     Args:
         path: a file to make; it lives as long as its folder.
@@ -53,15 +57,21 @@ class MaskFile:
         self._file = path.open("w+b", buffering=0)
         self._end = 0
 
-    def add(self, stamp_ns: int, received_ns: int, labels: np.ndarray) -> Mask:
-        """Keep the class ids, uint8 (H, W), of one mask."""
-        flat = labels.reshape(-1)
-        starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1)).astype(np.uint32)
-        data = starts.tobytes() + flat[starts].tobytes()
+    def add(self, serialized: bytes, received_ns: int) -> Mask:
+        """Keep one message of type Image as it came."""
+        flat = np.frombuffer(serialized, np.uint8)
+        ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)
+        data = ends.astype(np.uint32).tobytes() + flat[ends - 1].tobytes()
         self._file.write(data)
-        mask = Mask(stamp_ns, received_ns, labels.shape, self._file, self._end, len(starts))
+        mask = Mask(stamp_of(serialized), received_ns, self._file, self._end, len(ends))
         self._end += len(data)
         return mask
+
+
+def stamp_of(serialized: bytes) -> int:
+    """The stamp, in nanoseconds, of a serialized message that begins with a header."""
+    sec, nanosec = _STAMP.unpack_from(serialized, _ENCAPSULATION_BYTES)
+    return sec * 1_000_000_000 + nanosec
 
 
 class Collector(Node):
@@ -81,7 +91,7 @@ class Collector(Node):
         self.diagnosed_s = 0.0
         self.mask_topic, self._file = mask_topic, MaskFile(file)
         reliable = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        self.create_subscription(Image, mask_topic, self._on_mask, reliable)
+        self.create_subscription(Image, mask_topic, self._on_mask, reliable, raw=True)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, reliable)
 
     @property
@@ -93,11 +103,9 @@ class Collector(Node):
         """A frame count from the diagnostics."""
         return int(self.diagnostics.get(key) or 0)
 
-    def _on_mask(self, message: Image) -> None:
+    def _on_mask(self, serialized: bytes) -> None:
         received_ns = time.time_ns()
-        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        labels = np.frombuffer(message.data, np.uint8).reshape(message.height, -1)[:, : message.width]
-        self.masks.append(self._file.add(stamp_ns, received_ns, labels))
+        self.masks.append(self._file.add(serialized, received_ns))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

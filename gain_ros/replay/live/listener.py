@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from gain_ros.labels import LabelSet
-from gain_ros.replay.live.collector import Collector
+from gain_ros.replay.live.collector import Collector, stamp_of
 from gain_ros.replay.live.session import Sent
 
 _DEPTH = 100
-_STAMP = struct.Struct("<iI")  # a message begins with its header's stamp, behind four bytes of encapsulation
-_ENCAPSULATION_BYTES = 4
 
 
 class Listener(Collector):
@@ -47,8 +44,7 @@ class Listener(Collector):
         self.create_subscription(String, info_topic, self._on_label_info, latched)
 
     def _on_frame(self, serialized: bytes) -> None:
-        sec, nanosec = _STAMP.unpack_from(serialized, _ENCAPSULATION_BYTES)
-        self.frames.append(Sent(sec * 1_000_000_000 + nanosec, time.time_ns()))
+        self.frames.append(Sent(stamp_of(serialized), time.time_ns()))
         self.heard_s = time.monotonic()
 
     def _on_label_info(self, message: String) -> None:
