@@ -37,8 +37,8 @@ def typed_onnx(
     ``form``, inputs and outputs are those of :func:`gain_ros.runtime.export.export_onnx`; ``size`` (H, W) is the
     camera's for "labels" and can only be the network's for "logits"; None means the network's. "fp16" leaves both
     resizes, softmax and averages in fp32. "int8" has explicit Q/DQ around the convolutions that bear it, calibrated on
-    ``images``, uint8 (H, W, 3) RGB each of any size; its ``rest`` is "fp16", or "fp32" for a TensorRT that has no strong
-    typing and halves it by a flag (8.6). Raises ValueError for unknown names, another size of "logits", and "int8"
+    ``images``, uint8 (H, W, 3) RGB each of any size; its ``rest`` is "fp16", or "fp32" for a TensorRT without strong
+    typing, which halves it by a flag (8.6). Raises ValueError for unknown names, another size of "logits", and "int8"
     without images.
     """
     if precision not in PRECISIONS or rest not in PRECISIONS[:2]:

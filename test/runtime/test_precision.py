@@ -86,7 +86,8 @@ def test_half_is_the_network_without_its_statistics(made, form):
         computed[node.op_type].update(types[name] for name in node.output if name in types)
     assert computed["Conv"] == computed["Relu"] == {TensorProto.FLOAT16}
     assert computed["Exp"] == computed["ReduceSum"] == computed["ReduceMax"] == computed["Div"] == {TensorProto.FLOAT}
-    assert {types[name] for node in graph.node if node.op_type == "Conv" for name in node.input} == {TensorProto.FLOAT16}
+    weights = [name for node in graph.node if node.op_type == "Conv" for name in node.input]
+    assert {types[name] for name in weights} == {TensorProto.FLOAT16}
     energies = [node for node in graph.node if node.op_type == "MatMul" and types[node.output[0]] == TensorProto.FLOAT]
     assert len(energies) == 8 + 2 * (form == "labels")  # two a pass, and the input resize
 
