@@ -258,12 +258,11 @@ class Tally:
             tuple(source.warnings),
             tuple(reader.errors),
         )
-        live = live if self._truth is None else {**live, **self._in_use_and_offline()}
         return Evaluation(
             classes=self._classes,
             bags=(bag,),
             truth=None if self._truth is None else self._truth.how,
-            details={"realtime": live, "model_card": card},
+            details={"realtime": {**live, **self._in_use_and_offline()}, "model_card": card},
             **content,
         )
 

@@ -112,11 +112,12 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
 
 def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
     """What the node and those around it did, as text."""
-    node = live.get("node") or {}
+    node, offline = live.get("node") or {}, live.get("offline")
     told = {
         "frames sent": live.get("sent"),
         "frames lost on the way to the node": live.get("lost_on_the_way"),
         "masks received": live.get("masks_received"),
+        "of them equal to the offline run's": offline and f"{offline['identical']} of {offline['compared']}",
         "labels before the first mask": live.get("no_mask_yet"),
         "processor, cores": node.get("cpu_cores"),
         "processor, ms a frame": node.get("cpu_ms_a_frame"),

@@ -21,6 +21,8 @@ from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
+from gain_ros.replay.live.graph import GraphError
+
 _DEPTH = 100
 _STAMP = struct.Struct("<iI")  # behind the encapsulation of CDR, little-endian on every machine ROS 2 runs on
 _ENCAPSULATION_BYTES = 4
@@ -58,11 +60,16 @@ class MaskFile:
         self._end = 0
 
     def add(self, serialized: bytes, received_ns: int) -> Mask:
-        """Keep one message of type Image as it came."""
+        """Keep one message of type Image as it came. Raises GraphError where the disk refuses it."""
         flat = np.frombuffer(serialized, np.uint8)
         ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)
         data = ends.astype(np.uint32).tobytes() + flat[ends - 1].tobytes()
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise GraphError(
+                f"{self._file.name} cannot hold the masks: {error.strerror}; free space or set TMPDIR"
+            ) from error
         mask = Mask(stamp_of(serialized), received_ns, self._file, self._end, len(ends))
         self._end += len(data)
         return mask

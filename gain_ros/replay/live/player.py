@@ -11,6 +11,7 @@ and /clock runs along with it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import queue
 import sys
@@ -31,7 +32,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from gain_ros.node.images import ImageError, fill_image
-from gain_ros.replay.sources import Source, SourceFrame, open_source
+from gain_ros.replay.sources import Source, SourceError, SourceFrame, open_source
 
 _AHEAD_BYTES = 256 << 20
 _MATCH_TIMEOUT_S = 20.0
@@ -51,7 +52,15 @@ class Outgoing:
 
 
 def outgoing(source: Source) -> Iterator[Outgoing]:
-    """The source's frames as messages; a bag's own where it is one. What is no message at all is left out."""
+    """The source's frames as messages; a bag's own where it is one. What is no message at all is left out.
+
+    A source that breaks off ends here; whoever scores it reads it again and says so.
+    """
+    with contextlib.suppress(SourceError):
+        yield from _messages(source)
+
+
+def _messages(source: Source) -> Iterator[Outgoing]:
     from gain_ros.replay.bags import BagSource, open_bag
 
     if not isinstance(source, BagSource):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from array import array
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from std_msgs.msg import Header
 
 from gain_ros.node.images import fill_image
 from gain_ros.replay.live.collector import MaskFile
+from gain_ros.replay.live.graph import GraphError
 
 
 def serialized(labels: np.ndarray, stamp_ns: int = 0, frame_id: str = "camera") -> bytes:
@@ -42,3 +45,9 @@ def test_a_mask_of_few_regions_takes_little_room(tmp_path):
     labels[500:, 900:] = 4
     MaskFile(tmp_path / "masks").add(serialized(labels), 0)
     assert (tmp_path / "masks").stat().st_size < 10_000
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_is_an_error_that_says_so():
+    with pytest.raises(GraphError, match="No space left"):
+        MaskFile(Path("/dev/full")).add(serialized(np.zeros((2, 2), np.uint8)), 0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gain_ros.replay.live import player
-from gain_ros.replay.sources import BadFrame, Source, SourceFrame
+from gain_ros.replay.sources import BadFrame, Source, SourceError, SourceFrame
 
 PERIOD_NS = 1_000_000
 
@@ -58,6 +58,17 @@ def test_a_source_that_breaks_is_an_error_for_the_reader():
 
 def test_a_frame_that_cannot_be_read_keeps_its_number_and_is_not_sent():
     assert [frame.index for frame in player.outgoing(Frames(4, bad_at=1))] == [0, 2, 3]
+
+
+def test_a_source_that_breaks_off_has_sent_what_came_before():
+    source = Frames(5)
+    source.frames = lambda: iter_until_broken(Frames(2).frames())
+    assert [frame.index for frame in player.outgoing(source)] == [0, 1]
+
+
+def iter_until_broken(frames):
+    yield from frames
+    raise SourceError("the file ends in the middle")
 
 
 def play(frames, clock=None, keep=None) -> tuple[list, list]:
