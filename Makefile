@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-tensorrt-rtx lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,7 @@ checksum = $(shell { $(1) ; } 2>/dev/null | cksum | cut -d' ' -f1)
 PYTHON_STAMP := $(VENV)/.python-$(call checksum,$(PYTHON) -c "import sys; print(sys.version, sys.base_prefix)"; pwd)
 RUNTIME_STAMP := $(VENV)/.runtime-$(call checksum,cat requirements.txt setup.py setup.cfg)
 DEV_STAMP := $(VENV)/.dev-$(call checksum,cat requirements.txt requirements-dev.txt)
+RTX_STAMP := $(VENV)/.rtx-$(call checksum,cat requirements-tensorrt-rtx.txt)
 
 # The wheels in .venv carry their own ROS. A sourced ROS workspace, or a parent process that runs from another such environment,
 # would put its libraries in front of them.
@@ -34,6 +35,7 @@ install = $(PIP) install --no-compile --use-pep517 -r $(1) | sed -unE 's/^ *(Dow
 help:
 	@echo 'make demo    a real ROS graph on this machine: camera, segmentation node, pictures (makes .venv first)'
 	@echo 'make test    lint and all tests (adds development and training requirements to .venv)'
+	@echo 'make test-tensorrt-rtx    each network and precision through the real TensorRT parser and builder (downloads 147 MB)'
 	@echo 'make lint    lint alone'
 	@echo 'make clean   remove .venv and what builds and tests leave behind'
 	@echo 'PYTHON=python3.12 after any of them chooses the interpreter (3.10 or newer; now: $(PYTHON))'
@@ -43,6 +45,10 @@ demo: $(RUNTIME_STAMP)
 
 test: lint
 	@$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+# Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision. No GPU is needed.
+test-tensorrt-rtx: $(RTX_STAMP)
+	@$(VENV)/bin/python -m pytest test/runtime/test_tensorrt_rtx.py
 
 lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
@@ -78,3 +84,8 @@ $(DEV_STAMP): $(RUNTIME_STAMP)
 	@echo "Installing what development and training need into $(VENV)"
 	@$(call install,requirements-dev.txt)
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(RTX_STAMP): requirements-tensorrt-rtx.txt | $(DEV_STAMP)
+	@echo "Installing TensorRT-RTX's parser and builder into $(VENV) (147 MB)"
+	@$(call install,requirements-tensorrt-rtx.txt --no-deps)
+	@rm -f $(VENV)/.rtx-* && touch $@
