@@ -241,6 +241,10 @@ class _ILayer:
     def precision(self, dtype: Any) -> None:
         self._kept = dtype
 
+    @property
+    def name(self) -> str:
+        return self._name
+
     def get_output(self, index: int) -> Any:
         return types.SimpleNamespace(dtype=self._dtype)
 

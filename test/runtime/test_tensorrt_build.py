@@ -7,10 +7,11 @@ import logging
 import sys
 import types
 
+import numpy as np
 import pytest
 import tensorrt_double
 from cuda_double import CudaDouble
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from gain_ros.runtime.build_progress import BuildProgress
 from gain_ros.runtime.engines import EngineUnavailable, tensorrt_build
@@ -25,14 +26,28 @@ def make(version: str) -> types.ModuleType:
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
+    """A softmax between two convolutions, with something before and after."""
     nodes = [
-        helper.make_node("Exp", ["x"], ["e"], name="exp"),
-        helper.make_node("ReduceSum", ["e"], ["s"], name="sum"),
-        helper.make_node("Div", ["e", "s"], ["y"], name="div"),
+        helper.make_node("Mul", ["x", "x"], ["a"], name="/Mul"),
+        helper.make_node("Conv", ["a", "w"], ["b"], name="/Conv"),
+        helper.make_node("Mul", ["b", "b"], ["c"], name="/Mul_1"),
+        helper.make_node("Sub", ["c", "b"], ["d"], name="/Sub_7"),
+        helper.make_node("Exp", ["d"], ["e"], name="/Exp"),
+        helper.make_node("ReduceSum", ["e"], ["s"], name="/ReduceSum"),
+        helper.make_node("Div", ["e", "s"], ["f"], name="/Div"),
+        helper.make_node("Conv", ["f", "w"], ["g"], name="/Conv_1"),
+        helper.make_node("Floor", ["g"], ["h"], name="/Floor"),
+        helper.make_node("ArgMax", ["h"], ["y"], name="/ArgMax"),
     ]
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy"]
-    model = helper.make_model(helper.make_graph(nodes, "softmax", values[:1], values[1:]))
-    return model.SerializeToString()
+    weight = numpy_helper.from_array(np.ones((1, 1, 1, 1), np.float32), "w")
+    values = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4]),
+        helper.make_tensor_value_info("y", TensorProto.INT64, [1, 1, 4, 4]),
+    ]
+    graph = helper.make_graph(nodes, "softmax", values[:1], values[1:], [weight])
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    ).SerializeToString()
 
 
 @every_version
@@ -66,7 +81,7 @@ TYPED, TYPED_FP32 = Route("typed"), Route("typed", cleared=("TF32",))
     [
         ("8.6.1", "fp32", Route("flags", cleared=("TF32",))),
         ("8.6.1", "fp16", Route("flags", ("FP16", "OBEY_PRECISION_CONSTRAINTS"))),
-        ("8.6.1", "int8", Route("flags", ("FP16", "INT8"))),
+        ("8.6.1", "int8", Route("flags", ("FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS"))),
         ("10.3.0", "fp32", TYPED_FP32),
         ("10.3.0", "fp16", Route("flags", ("FP16", "OBEY_PRECISION_CONSTRAINTS"))),
         ("10.3.0", "int8", TYPED),
@@ -97,10 +112,10 @@ def test_a_plan_is_built(version: str, precision: str, graph: bytes) -> None:
     assert asked == (version == "8.6.1"), "from 10 on the flag is ignored, and 11 has none"
 
 
-def test_statistics_stay_in_fp32_where_flags_ask_for_fp16(graph: bytes) -> None:
+def test_statistics_and_both_ends_stay_in_fp32_where_flags_ask_for_fp16(graph: bytes) -> None:
     trt = make("10.3.0")
     build_plan(trt, graph, choose_route(trt, "fp16"), BuildProgress())
-    assert trt.behaviour.builds[0]["fp32_layers"] == ["exp", "sum"]
+    assert trt.behaviour.builds[0]["fp32_layers"] == ["/Mul", "/Sub_7", "/Exp", "/ReduceSum", "/Div", "/Floor"]
     build_plan(trt, graph, choose_route(trt, "fp32"), BuildProgress())
     assert trt.behaviour.builds[1]["fp32_layers"] == []
 

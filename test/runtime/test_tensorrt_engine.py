@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorrt_double
 from cuda_double import LibraryDouble
-from tiny_bundle import GOLDEN_SIZE, picture, run_graph
+from tiny_bundle import GOLDEN_SIZE, labels_graph, picture, run_graph
 
 from gain_ros.bundle import read_bundle
 from gain_ros.runtime.build_progress import BuildProgress
@@ -21,6 +21,7 @@ from gain_ros.runtime.engines import EngineNotBuilt, EngineUnavailable, GoldenMi
 from gain_ros.runtime.engines import tensorrt_store as store_module
 from gain_ros.runtime.engines.cudart import CudaError
 from gain_ros.runtime.engines.tensorrt_engine import TensorRtEngine
+from gain_ros.runtime.graph import with_shape
 from gain_ros.runtime.segmenter import Segmenter
 
 GOLDEN, OTHER = GOLDEN_SIZE, (50, 70)
@@ -238,6 +239,31 @@ def test_int8_without_pictures_says_what_to_do(tensorrt, open_one) -> None:
     tensorrt()
     with pytest.raises(EngineUnavailable, match=r"gain build tiny --precision int8 --size 90x160 --images"):
         open_one("int8").prepare(GOLDEN, BuildProgress())
+
+
+@pytest.mark.parametrize(("version", "rest"), [("8.6.1", {"rest": "fp32"}), ("10.3.0", {})])
+def test_int8_is_calibrated_once_and_built_again_without_pictures(
+    version: str, rest: dict, tensorrt, open_one, monkeypatch
+) -> None:
+    import gain_ros.runtime.precision
+
+    calls = []
+
+    def quantized(bundle, form, precision, images, size, **more):
+        calls.append((form, precision, len(images), size, more))
+        return with_shape(labels_graph(), (1, *size, 3))
+
+    monkeypatch.setattr(gain_ros.runtime.precision, "typed_onnx", quantized)
+    trt = tensorrt(version)
+    open_one("int8").prepare(GOLDEN, BuildProgress(), images=list(pictures(GOLDEN, 4)))
+    assert calls == [("labels", "int8", 4, GOLDEN, rest)]
+    trt.__version__ = f"{version}.1"
+    later = open_one("int8")
+    later.prepare(GOLDEN, BuildProgress())
+    check(later, pictures(GOLDEN, 2))
+    assert len(calls) == 1
+    assert [build["version"] for build in trt.behaviour.builds] == [version, f"{version}.1"]
+    assert "INT8" not in trt.behaviour.builds[1]["flags"] or version == "8.6.1"
 
 
 def test_what_is_missing_is_said(tensorrt, open_one, tiny_folder: Path, monkeypatch) -> None:

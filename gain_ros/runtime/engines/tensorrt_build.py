@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,10 @@ logger = logging.getLogger("gain_ros.tensorrt")
 OLDEST = (8, 6)
 _RUN_ONLY = ("tensorrt_lean", "tensorrt_dispatch")
 _ABSENT = "tensorrt is not installed; a Jetson has it from JetPack, a PC by `pip install tensorrt` (docs/tensorrt.md)"
-# Layers whose fp16 form moves class borders: the statistics of softmax and averages, and the resizes.
-_SENSITIVE_LAYERS = ("REDUCE", "UNARY", "SOFTMAX", "RESIZE", "TOPK")
+# Layers whose fp16 form moves class borders: the statistics of softmax and averages. TensorRT names a layer after its
+# ONNX node.
+_STATISTICS = ("REDUCE", "UNARY", "SOFTMAX")
+_STATISTICS_BY_NAME = re.compile(r"(Div|Max|Sub)(_\d+)?$")
 
 
 class BuildCancelledError(EngineUnavailable):
@@ -74,7 +77,8 @@ def choose_route(trt: Any, precision: str) -> Route:
     complete = hasattr(trt.BuilderFlag, "DISTRIBUTIVE_INDEPENDENCE")
     if strong and (complete or not hasattr(trt.BuilderFlag, "FP16")):
         return Route("typed")
-    wanted = {"fp32": (), "fp16": ("FP16", "OBEY_PRECISION_CONSTRAINTS"), "int8": ("FP16", "INT8")}[precision]
+    obey = "OBEY_PRECISION_CONSTRAINTS"
+    wanted = {"fp32": (), "fp16": ("FP16", obey), "int8": ("FP16", "INT8", obey)}[precision]
     missing = [flag for flag in wanted if not hasattr(trt.BuilderFlag, flag)]
     if missing:
         raise EngineUnavailable(f"tensorrt {trt.__version__} has no {', '.join(missing)}; take another precision")
@@ -130,10 +134,17 @@ def _set_flags(trt: Any, config: Any, route: Route) -> None:
 
 
 def _keep_in_fp32(trt: Any, network: Any) -> None:
-    """Route "flags": what the typed graph keeps in fp32 by its casts is kept by layer here."""
-    kept = {getattr(trt.LayerType, name) for name in _SENSITIVE_LAYERS}
-    for layer in map(network.get_layer, range(network.num_layers)):
-        if layer.type in kept and layer.get_output(0).dtype == trt.float32:
+    """Route "flags": what the typed graph keeps in fp32 by its casts is kept by layer here.
+
+    That is everything before the first convolution (8-bit levels) and after the last (class borders), and statistics.
+    """
+    layers = [network.get_layer(i) for i in range(network.num_layers)]
+    convolutions = [i for i, layer in enumerate(layers) if layer.type == trt.LayerType.CONVOLUTION]
+    inner = range(convolutions[0], convolutions[-1] + 1) if convolutions else ()
+    statistics = {getattr(trt.LayerType, name) for name in _STATISTICS}
+    for i, layer in enumerate(layers):
+        sensitive = i not in inner or layer.type in statistics or _STATISTICS_BY_NAME.search(layer.name)
+        if sensitive and layer.get_output(0).dtype == trt.float32:
             layer.precision = trt.float32
 
 
