@@ -17,7 +17,14 @@ from tiny_bundle import GOLDEN_SIZE, labels_graph, picture, run_graph
 
 from gain_ros.bundle import read_bundle
 from gain_ros.runtime.build_progress import BuildProgress
-from gain_ros.runtime.engines import EngineNotBuilt, EngineUnavailable, GoldenMismatch, TensorRtOptions, cudart
+from gain_ros.runtime.engines import (
+    EngineNotBuilt,
+    EngineUnavailable,
+    GoldenMismatch,
+    TensorRtOptions,
+    cudart,
+    tensorrt_session,
+)
 from gain_ros.runtime.engines import tensorrt_store as store_module
 from gain_ros.runtime.engines.cudart import CudaError
 from gain_ros.runtime.engines.tensorrt_engine import TensorRtEngine
@@ -300,6 +307,23 @@ def test_a_plan_of_another_graph_is_refused(tensorrt, open_one, tiny_folder: Pat
     monkeypatch.setattr(store_module, "typed_graph", lambda *_: graph)
     with pytest.raises(EngineUnavailable, match=r"expected uint8 frames in, labels and confidence out"):
         open_one().prepare(GOLDEN, BuildProgress())
+
+
+def test_an_output_that_is_not_uint8_is_refused(tensorrt, open_one, monkeypatch) -> None:
+    """Logits or floats would be several times as much to copy."""
+    tensorrt()
+    model = with_shape(labels_graph(), (1, *GOLDEN, 3))
+    model.graph.output[0].type.tensor_type.elem_type = 1
+    cast = next(node for node in model.graph.node if node.output[0] == "labels")
+    cast.attribute[0].i = 1
+    monkeypatch.setattr(store_module, "typed_graph", lambda *_: model.SerializeToString())
+    with pytest.raises(EngineUnavailable, match="expected uint8 frames in"):
+        open_one().prepare(GOLDEN, BuildProgress())
+
+
+def test_memory_that_is_not_aligned_is_refused() -> None:
+    with pytest.raises(CudaError, match=r"memory at 0x64; TensorRT needs it aligned to 256 bytes"):
+        tensorrt_session._give_scratch(object(), 100, 4096)
 
 
 class Plugin(types.ModuleType):
