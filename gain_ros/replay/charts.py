@@ -120,10 +120,9 @@ def _settings(colors: tuple[str, ...]) -> dict[str, Any]:
         opacity_hover="1",
         colors=colors,
         font_family="system-ui, sans-serif",
-        label_font_size=13,
-        major_label_font_size=13,
-        legend_font_size=13,
-        title_font_size=13,
+        label_font_size=15,
+        major_label_font_size=15,
+        title_font_size=15,
         transition="none",
         stroke_width="2",
     )

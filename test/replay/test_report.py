@@ -135,7 +135,7 @@ def test_in_a_browser_nothing_is_asked_for_complained_of_or_cut_off(page, evalua
     small = "[...document.querySelectorAll('main *')].filter(e => e.childNodes.length && !e.closest('svg')"
     assert page.run(f"{small} && parseFloat(getComputedStyle(e).fontSize) < 12).length") == 0
     drawn = "[...document.querySelectorAll('svg text')].filter(e => e.textContent"
-    assert page.run(f"{drawn} && e.getBoundingClientRect().height < 9).length") == 0
+    assert page.run(f"{drawn} && e.getBoundingClientRect().height < 11).length") == 0
     assert page.run("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
 
