@@ -151,7 +151,8 @@ def test_two_processes_share_what_one_would_see():
 
 def test_sampler_starts_in_the_middle_once():
     whole = list(TrainSampler(ones(9), 0.0, seed=0))
-    sampler = TrainSampler(ones(9), 0.0, seed=0, start=4)
+    sampler = TrainSampler(ones(9), 0.0, seed=0)
+    sampler.start = 4
     assert list(sampler) == whole[4:]
     assert list(sampler) == whole
     assert len(sampler) == 9

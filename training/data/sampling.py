@@ -23,16 +23,14 @@ class TrainSampler(DistributedSampler):
 
     ``counts`` (N, classes) are the labelled pixels per frame and class. A share ``uniform_share`` of the samples is
     drawn class-uniformly (Zhu et al., CVPR 2019): a class that occurs first, then a frame that holds it; the rest runs
-    through a permutation. Process ``rank`` of ``world`` gets positions rank, rank + world, ... ``start`` skips that
-    many of its samples, once: a run that resumes in the middle of an epoch.
+    through a permutation. Process ``rank`` of ``world`` gets positions rank, rank + world, ... A run that resumes in the
+    middle of an epoch sets ``start``: that many of the process's samples are skipped, once.
     """
 
-    def __init__(
-        self, counts: np.ndarray, uniform_share: float, seed: int, rank: int = 0, world: int = 1, start: int = 0
-    ) -> None:
+    def __init__(self, counts: np.ndarray, uniform_share: float, seed: int, rank: int = 0, world: int = 1) -> None:
         super().__init__(range(len(counts)), num_replicas=world, rank=rank, seed=seed, drop_last=True)
         self.holders = [(c, np.flatnonzero(counts[:, c])) for c in range(counts.shape[1]) if counts[:, c].any()]
-        self.uniform_share, self.start = uniform_share, start
+        self.uniform_share, self.start = uniform_share, 0
 
     def __iter__(self) -> Iterator[Draw]:
         start, self.start = self.start, 0
