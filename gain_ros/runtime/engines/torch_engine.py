@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
+
 import numpy as np
 import torch
+from torch import nn
 
 from gain_ros.bundle import Bundle
-from gain_ros.model import load_model
+from gain_ros.model import GAIN, load_model
 from gain_ros.model.deploy import LabelsForm, LogitsForm
 from gain_ros.runtime.engines import EngineUnavailable, check_images
 
+_logger = logging.getLogger(__name__)
+
+_GOLDEN_AGREEMENT = 0.999
+_SHAPES = 4  # frame shapes whose launches are kept recorded
+_WARM_UP = 3
+
 
 class TorchEngine:
-    """Runs the weights themselves: on the CPU up to the head's logits, on a GPU the whole step."""
+    """Runs the weights themselves: on the CPU up to the head's logits, on a GPU the whole step.
+
+    On a GPU that is fp16 with the fused kernels, recorded as a CUDA graph for each frame shape; where Triton is missing
+    or the result is not the model's golden one, fp32 in plain PyTorch.
+    """
 
     name = "torch"
     version = torch.__version__
@@ -26,17 +40,16 @@ class TorchEngine:
             )
         self.whole_step = device != "cpu" and torch.cuda.is_available()
         self.device = "cuda" if self.whole_step else "cpu"
-        self.provider = torch.cuda.get_device_name() if self.whole_step else "CPU"
         if threads is not None:
             torch.set_num_threads(threads)
-        network = load_model(bundle.path)
-        form = (
-            LabelsForm(network, bundle.mean, bundle.std, bundle.input_size)
-            if self.whole_step
-            else LogitsForm(network, bundle.mean, bundle.std)
-        )
-        self._form = form.to(self.device, memory_format=torch.channels_last).eval()
         self._size = bundle.input_size
+        network = load_model(bundle.path)
+        if self.whole_step:
+            self._form, kind = fused_or_plain(network, bundle, self.device)
+            self.provider = f"{torch.cuda.get_device_name()}, {kind}"
+        else:
+            self._form = _placed(LogitsForm(network, bundle.mean, bundle.std), self.device)
+            self.provider = "CPU"
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         check_images(images, self._size)
@@ -44,11 +57,90 @@ class TorchEngine:
             return self._form(torch.from_numpy(images)).contiguous().numpy()
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
-            labels, confidence = self._form(torch.from_numpy(frames).to(self.device))
-            return labels.cpu().numpy(), confidence.cpu().numpy()
+        return self._form(frames)
 
     def close(self) -> None:
         self._form = None
         if self.whole_step:
             torch.cuda.empty_cache()
+
+
+def fused_or_plain(network: GAIN, bundle: Bundle, device: str) -> tuple[Recorded | Eager, str]:
+    """The fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
+    plain = Eager(LabelsForm(network, bundle.mean, bundle.std, bundle.input_size), device)
+    try:
+        from gain_ros.model.kernels import FusedForm
+
+        fused = Recorded(FusedForm(network, bundle.mean, bundle.std, bundle.input_size), device)
+        rgb, golden = bundle.golden()
+        agreement = float((fused(rgb[None])[0][0] == golden).mean())
+    except ImportError as error:
+        return plain, f"fp32 (no fused kernels: {error})"
+    except Exception as error:  # compilers and drivers may fail in any way; the plain form needs neither
+        _logger.warning("the fused kernels are left out, they fail on this GPU: %s", error)
+        return plain, "fp32 (the fused kernels fail here)"
+    if agreement < _GOLDEN_AGREEMENT:
+        _logger.warning("the fused kernels are left out, they give %.2f %% of the golden labels", 100 * agreement)
+        return plain, "fp32 (fp16 misses the golden labels)"
+    return fused, "fp16, fused kernels"
+
+
+class Eager:
+    """A labels form that is called as it is: uint8 N×H×W×3 → labels and confidence, uint8 N×H×W."""
+
+    def __init__(self, form: nn.Module, device: str):
+        self._form, self._device = _placed(form, device), device
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            labels, confidence = self._form(torch.from_numpy(frames).to(self._device))
+            return labels.cpu().numpy(), confidence.cpu().numpy()
+
+
+class Recorded:
+    """The same with its launches recorded once for each shape of frames, the latest few shapes kept."""
+
+    def __init__(self, form: nn.Module, device: str):
+        self._form, self._device = form.to(device).eval(), device
+        self._recordings: OrderedDict[tuple[int, ...], Recording] = OrderedDict()
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if frames.shape not in self._recordings:
+            if len(self._recordings) == _SHAPES:
+                self._recordings.popitem(last=False)
+            self._recordings[frames.shape] = Recording(self._form, frames.shape, self._device)
+        self._recordings.move_to_end(frames.shape)
+        return self._recordings[frames.shape](frames)
+
+
+class Recording:
+    """One CUDA graph between fixed buffers, with pinned memory on the host's side of both copies."""
+
+    def __init__(self, form: nn.Module, shape: tuple[int, ...], device: str):
+        self._given = torch.zeros(shape, dtype=torch.uint8).pin_memory()
+        self._frames = self._given.to(device)
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.inference_mode(), torch.cuda.stream(aside):
+            for _ in range(_WARM_UP):  # Triton compiles and cuDNN chooses: neither can be recorded
+                form(self._frames)
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), torch.cuda.graph(self._graph):
+            self._outputs = form(self._frames)
+        self._results = [torch.empty_like(output, device="cpu").pin_memory() for output in self._outputs]
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            self._given.copy_(torch.from_numpy(frames))
+            self._frames.copy_(self._given, non_blocking=True)
+            self._graph.replay()
+            for result, output in zip(self._results, self._outputs, strict=True):
+                result.copy_(output, non_blocking=True)
+            torch.cuda.current_stream().synchronize()
+            labels, confidence = (result.numpy().copy() for result in self._results)
+        return labels, confidence
+
+
+def _placed(form: nn.Module, device: str) -> nn.Module:
+    return form.to(device, memory_format=torch.channels_last).eval()

@@ -1,0 +1,133 @@
+"""The GPU side of the torch engine, on the CPU: a double of CUDA graphs runs what was recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+
+from gain_ros.bundle import read_bundle
+from gain_ros.model import load_model
+from gain_ros.model.deploy import LabelsForm
+from gain_ros.runtime.engines import torch_engine
+from gain_ros.runtime.engines.torch_engine import Recorded, fused_or_plain
+
+
+class Graphs:
+    """A double of ``torch.cuda``: each graph runs its form again on the buffers it was recorded with."""
+
+    def __init__(self):
+        self.recorded, self.replayed = 0, 0
+        self._last = None
+
+    def install(self, monkeypatch):
+        stream = types.SimpleNamespace(wait_stream=lambda _: None, synchronize=lambda: None)
+        for name, value in {
+            "Stream": lambda: stream,
+            "current_stream": lambda: stream,
+            "stream": lambda _: contextlib.nullcontext(),
+            "CUDAGraph": lambda: types.SimpleNamespace(replay=lambda: None),
+            "graph": self._record,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+
+    def watch(self, form):
+        """``form`` with its latest arguments and results kept."""
+
+        def run(frames):
+            outputs = form(frames)
+            self._last = (form, frames, outputs)
+            return outputs
+
+        return types.SimpleNamespace(to=lambda _: types.SimpleNamespace(eval=lambda: run))
+
+    @contextlib.contextmanager
+    def _record(self, graph):
+        yield
+        self.recorded += 1
+        form, frames, outputs = self._last
+
+        def replay():
+            self.replayed += 1
+            for old, new in zip(outputs, form(frames), strict=True):
+                old.copy_(new)
+
+        graph.replay = replay
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    double = Graphs()
+    double.install(monkeypatch)
+    return double
+
+
+def test_each_shape_is_recorded_once_and_the_oldest_forgotten(graphs, picture, monkeypatch):
+    monkeypatch.setattr(torch_engine, "_SHAPES", 2)
+    recorded = Recorded(graphs.watch(lambda frames: (frames[..., 0] // 2, frames[..., 1] // 2)), "cpu")
+    for height, count in ((4, 1), (4, 1), (5, 2), (4, 2), (6, 3), (4, 3), (5, 4)):
+        frames = picture(height, 8, seed=height)[None]
+        labels, confidence = recorded(frames)
+        assert graphs.recorded == count
+        np.testing.assert_array_equal(labels, frames[..., 0] // 2)
+        np.testing.assert_array_equal(confidence, frames[..., 1] // 2)
+    assert graphs.replayed == 7
+
+
+def test_results_belong_to_the_caller(graphs, picture):
+    recorded = Recorded(graphs.watch(lambda frames: (frames[..., 0] + 0, frames[..., 1] + 0)), "cpu")
+    first = recorded(picture(4, 8, seed=0)[None])[0]
+    kept = first.copy()
+    recorded(picture(4, 8, seed=1)[None])
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.fixture
+def bundle(model_folder):
+    return read_bundle(model_folder)
+
+
+def fused_that_gives(change):
+    """A stand-in for FusedForm: the plain form, its labels changed."""
+
+    def form(network, mean, std, size):
+        plain = LabelsForm(network, mean, std, size).eval()
+
+        def run(frames):
+            labels, confidence = plain(frames)
+            return change(labels), confidence
+
+        return run
+
+    return form
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda labels: labels, "fp16, fused kernels"),
+        (lambda labels: 0 * labels, "fp16 misses the golden labels"),
+        (lambda labels: labels.no_such_call(), "the fused kernels fail here"),
+    ],
+)
+def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, bundle, monkeypatch, change, kind):
+    kernels = pytest.importorskip("gain_ros.model.kernels")
+    fused = fused_that_gives(change)
+    monkeypatch.setattr(kernels, "FusedForm", lambda *arguments: graphs.watch(fused(*arguments)))
+    form, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
+    assert kind in name
+    rgb, golden = bundle.golden()
+    labels, confidence = form(rgb[None])
+    assert (labels[0] == golden).mean() >= 0.999
+    assert labels.dtype == confidence.dtype == np.uint8
+
+
+def test_without_triton_the_plain_form_runs(bundle, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
+    _, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
+    assert name.startswith("fp32 (no fused kernels")
