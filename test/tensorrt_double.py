@@ -75,6 +75,7 @@ class Behaviour:
     build_fails: str = ""
     refuses_plans: str = ""
     refuses_launch: str = ""
+    refuses_capture: bool = False
     changes_labels: Callable[[onnx.ModelProto], bool] = lambda model: False
     builds: list[dict[str, Any]] = field(default_factory=list)
     """Each build: version, network flags, builder flags, names of layers kept in fp32, detailed or not."""
@@ -400,6 +401,8 @@ class _IExecutionContext:
             if behaviour.refuses_launch or not (self._owned and self._scratch and self._shaped):
                 words = behaviour.refuses_launch or "memory or shape is missing"
                 engine._logger.log(trt.ILogger.Severity.ERROR, words)
+                return False
+            if behaviour.refuses_capture and cuda.streams[stream_handle].capture is not None:
                 return False
             addresses = dict(self._addresses)
             for pointer in (*addresses.values(), self._scratch):

@@ -172,7 +172,7 @@ class EngineCache:
     def discard(self, key: EngineKey, why: str) -> None:
         """Deletes an engine that is of no use; ``why`` becomes the reason for building it again."""
         self._lost[key.digest] = why
-        with self._reporting():
+        with self._reporting(), contextlib.suppress(FileNotFoundError):  # another process may be faster
             shutil.rmtree(self.folder / key.digest)
 
     def entries(self) -> list[Entry]:

@@ -132,15 +132,18 @@ def test_threads_do_not_meet_in_one_context(tensorrt, open_one) -> None:
     assert errors == []
 
 
-def test_a_graph_that_cannot_be_recorded_is_done_without(tensorrt, cuda, open_one, caplog) -> None:
-    tensorrt()
-    cuda.failing["cudaStreamBeginCapture"] = 900
+@pytest.mark.parametrize("failing", ["cudaStreamBeginCapture", "cudaGraphInstantiateWithFlags", "the launch"])
+def test_a_graph_that_cannot_be_recorded_is_done_without(failing: str, tensorrt, cuda, open_one, caplog) -> None:
+    trt = tensorrt()
+    trt.behaviour.refuses_capture = failing == "the launch"
+    cuda.failing[failing] = 900
     engine = open_one(cuda_graph=True)
     engine.prepare(GOLDEN, BuildProgress())
     for seed in range(3):
         check(engine, picture(*GOLDEN, seed=seed)[None])
     warnings = [text for _, level, text in caplog.record_tuples if level == logging.WARNING and "CUDA graph" in text]
     assert len(warnings) == 1
+    assert not cuda.graphs
 
 
 def test_a_second_start_builds_nothing(tensorrt, open_one) -> None:
@@ -371,6 +374,15 @@ def test_a_plugin_that_agrees_is_used(tensorrt, open_one, plugin: Plugin) -> Non
     assert sorted(entry.key.plugin for entry in entries) == ["", plugin.source]
     assert engine.store.entry(GOLDEN).facts["plugin"].startswith("used")
     assert engine.store.built_sizes() == [GOLDEN]
+
+
+def test_both_engines_can_be_forgotten(tensorrt, open_one, plugin: Plugin) -> None:
+    tensorrt()
+    engine = open_one()
+    engine.prepare(GOLDEN, BuildProgress())
+    engine.store.forget(GOLDEN, "too coarse")
+    engine.store.forget(GOLDEN, "twice")
+    assert engine.store.cache.entries() == []
 
 
 def test_a_plugin_that_disagrees_is_left_out(tensorrt, open_one, plugin: Plugin, caplog) -> None:

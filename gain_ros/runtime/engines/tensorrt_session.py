@@ -153,14 +153,18 @@ class Session:
 
     def _capture(self, slot: _Slot) -> None:
         """Records the launch for this slot's addresses. The plain launch before it was the warm-up it needs."""
+        graph = None
         try:
             self._cuda.synchronize(self._compute)
             self._cuda.begin_capture(self._compute)
             try:
                 self._enqueue(slot)
-            finally:
-                slot.graph = self._cuda.end_capture(self._compute)
+            finally:  # the stream must leave its recording state in any case
+                graph = self._cuda.end_capture(self._compute)
+            slot.graph = graph
         except CudaError as error:
+            if graph is not None:
+                self._cuda.call("cudaGraphExecDestroy", graph)
             self._use_graph = False
             _logger.warning("no CUDA graph for this engine, it is launched plainly: %s", error)
 

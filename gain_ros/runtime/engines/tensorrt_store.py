@@ -101,8 +101,12 @@ class EngineStore:
         return self.cache.load(self._key(self._graph(size), size))
 
     def forget(self, size: tuple[int, int], why: str) -> None:
-        """Deletes the engine for frames of ``size`` from the cache."""
-        self.cache.discard(self._key(self._graph(size), size), why)
+        """Deletes the engine for frames of ``size`` from the cache, and the one with the plugin."""
+        entry = self.entry(size)
+        if entry is not None:
+            keys = [entry.key, *([EngineKey(**entry.facts["fused_key"])] if entry.facts["fused_key"] else [])]
+            for key in keys:
+                self.cache.discard(key, why)
 
     def _graph(self, size: tuple[int, int], images: Sequence[np.ndarray] | None = None) -> bytes:
         return typed_graph(self.cache, self._bundle, self._precision, size, self._route, images)
