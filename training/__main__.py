@@ -49,9 +49,9 @@ class TrainingCLI(LightningCLI):
         config.weights_only = True
 
     def take_model_folder(self, config: Any) -> None:
-        bundle = read_bundle(config.ckpt_path)
         if self.subcommand == "fit":
             self.parser.error(f"fit resumes from a checkpoint; start with --model.initial_weights {config.ckpt_path}")
+        bundle = read_bundle(config.ckpt_path)
         if (bundle.mean, bundle.std) != (MEAN, STD):
             self.parser.error(f"{bundle.path} normalises with {bundle.mean}, {bundle.std}; expected {MEAN}, {STD}")
         config.model.architecture, config.model.options = bundle.architecture, bundle.options

@@ -59,7 +59,8 @@ class Segmentation(lightning.LightningModule):
         evaluation: EvaluationOptions = EvaluationOptions(),  # noqa: B008
     ) -> None:
         super().__init__()
-        # plain values only: a checkpoint must load without running code
+        # Plain values only: a checkpoint must load without running code. On the command line what it holds has the last
+        # word, so how to evaluate is not in it.
         self.save_hyperparameters(
             {
                 "architecture": architecture,
@@ -69,7 +70,6 @@ class Segmentation(lightning.LightningModule):
                 "optimizer": asdict(optimizer),
                 "loss": asdict(loss),
                 "initial_weights": initial_weights,
-                "evaluation": asdict(evaluation),
                 "_instantiator": "lightning.pytorch.cli.instantiate_module",  # load_from_checkpoint makes the options
             }
         )

@@ -1,0 +1,87 @@
+"""`python -m training`: what a run leaves behind, how it goes on from there, and the model folder it ends as."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import small_runs  # noqa: F401  (makes the architecture "tiny" known)
+import torch
+import yaml
+
+from training.__main__ import main
+from training.package import package
+
+
+@pytest.fixture
+def command(monkeypatch, camvid_root, tmp_path):
+    def run(subcommand, *arguments):
+        data = [
+            *("--data", "CamVid", "--data.root", str(camvid_root), "--data.batch_size", "2", "--data.workers", "0"),
+            *("--data.augmentation.crop", "[48, 64]"),
+        ]
+        trainer = ["--trainer.default_root_dir", str(tmp_path / "runs"), "--trainer.accelerator", "cpu"]
+        quiet = ["--trainer.enable_progress_bar", "false", "--trainer.log_every_n_steps", "1"]
+        monkeypatch.setattr("sys.argv", ["training", subcommand, *data, *trainer, *quiet, *arguments])
+        return main()
+
+    return run
+
+
+HALF = 2e-3  # the folder's weights are fp16, those that training validated were not
+SMALL = (
+    *("--model.architecture", "tiny", "--model.input_size", "[72, 96]", "--trainer.max_epochs", "2"),
+    *("--model.optimizer.lr", "0.02", "--ema.decay", "0.5"),
+)
+
+
+def rows(path):
+    with path.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_a_run_leaves_logs_checkpoints_and_its_config_and_goes_on_from_them(command, camvid_root, tmp_path):
+    command("fit", "--seed_everything", "3", *SMALL)
+    folder = tmp_path / "runs/fit/version_0"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["model"]["optimizer"]["lr"] == 0.02
+    assert config["ema"]["decay"] == 0.5
+    assert config["seed_everything"] == 3
+    assert list(folder.glob("events.out.tfevents*"))
+    measured = [row["val_miou"] for row in rows(folder / "metrics.csv") if row["val_miou"]]
+    assert len(measured) == 2
+    best, last = folder / "checkpoints/best.ckpt", folder / "checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] == 6
+    # the checkpoint, not the command line, says what the model is
+    longer = command("fit", "--seed_everything", "3", "--ckpt_path", str(last), "--trainer.max_epochs", "3")
+    assert longer.trainer.global_step == 9
+    assert longer.model.hparams.architecture == "tiny"
+    assert longer.model.optimizer_options.lr == 0.02
+    bundle = package(best, tmp_path / "models/tiny", camvid_root)
+    assert bundle.training["seed"] == 3
+    assert bundle.training["config"]["ema"]["decay"] == 0.5
+    assert str(tmp_path) not in (bundle.path / "model.yaml").read_text()
+    assert bundle.metrics["val_miou"] == pytest.approx(max(map(float, measured)), abs=HALF)
+
+
+def test_options_of_evaluation_reach_validate_and_test(command, tmp_path):
+    command("fit", *SMALL)
+    last = str(tmp_path / "runs/fit/version_0/checkpoints/last.ckpt")
+    plain = command("validate", "--ckpt_path", last)
+    flipped = command("validate", "--ckpt_path", last, "--model.evaluation.flip", "true")
+    tested = command("test", "--ckpt_path", last, "--model.evaluation.scales", "[1.0, 1.5]")
+    assert flipped.model.evaluation.flip
+    errors = [cli.trainer.callback_metrics["val_calibration_error"].item() for cli in (plain, flipped)]
+    assert errors[0] != pytest.approx(errors[1], abs=1e-5)
+    assert tested.model.evaluation.scales == (1.0, 1.5)
+    assert 0 < tested.trainer.callback_metrics["test_miou"] < 1
+    assert (tmp_path / "runs/test/version_0/metrics.csv").is_file()
+
+
+def test_a_model_folder_is_no_run_to_resume(command, tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.yaml").write_text("format: 1\n")
+    with pytest.raises(SystemExit) as error:
+        command("fit", "--ckpt_path", str(tmp_path / "model"))
+    assert error.value.code == 2
+    assert "--model.initial_weights" in capsys.readouterr().err

@@ -1,0 +1,18 @@
+"""`make train-smoke`: the real command, the real network, procedural streets; a minute on one core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.__main__ import main
+
+CONFIG = Path(__file__).parents[2] / "training/configs/smoke.yaml"
+MARK = 0.28  # mIoU on streets never trained on; 0.34 where it was set, 0.01 without learning
+
+
+def test_gain_nano_learns_streets(tmp_path, monkeypatch):
+    command = ["training", "fit", "--config", str(CONFIG), "--trainer.default_root_dir", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", command)
+    miou = main().trainer.callback_metrics["val_miou"].item()
+    print(f"mIoU {miou:.3f}, expected at least {MARK}")
+    assert miou >= MARK
