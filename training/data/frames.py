@@ -72,21 +72,36 @@ class IndexMasks:
 
 @dataclass(frozen=True)
 class ColorMasks:
-    """RGB masks. ``classes`` maps a colour to a class id; every other colour is an error."""
+    """RGB masks. ``classes`` maps a colour to a class id; every other colour is an error.
+
+    Each channel's value is replaced by its place among the values in use, and the three places are the digits of one
+    number below 256: five values at most.
+    """
 
     classes: Mapping[tuple[int, int, int], int]
+    digits: np.ndarray = field(init=False, repr=False, compare=False)
+    table: np.ndarray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        place = {value: i + 1 for i, value in enumerate(sorted({value for color in self.classes for value in color}))}
+        base = len(place) + 1  # 0 is any value not in use
+        digits, table = np.zeros((1, 256, 3), np.uint8), np.full(256, NOT_A_CLASS, np.uint8)
+        for value, digit in place.items():
+            digits[0, value] = digit, digit * base, digit * base**2  # cv2 decodes to BGR
+        for (r, g, b), class_id in self.classes.items():
+            table[place[b] + place[g] * base + place[r] * base**2] = class_id
+        object.__setattr__(self, "digits", digits)
+        object.__setattr__(self, "table", table)
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise DatasetError(f"{path}: is no 8-bit RGB mask but {pixels.dtype} {pixels.shape}; an index mask?")
-        codes = np.array([r << 16 | g << 8 | b for r, g, b in self.classes])
-        order = codes.argsort()
-        found = pixels.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)  # cv2 decodes to BGR
-        place = np.searchsorted(codes[order], found).clip(max=len(codes) - 1)
-        if (wrong := codes[order][place] != found).any():
+        labels = cv2.LUT(cv2.transform(cv2.LUT(pixels, self.digits), np.ones((1, 3))), self.table)
+        if (wrong := labels == NOT_A_CLASS).any():
             b, g, r = pixels[wrong][0].tolist()
-            raise DatasetError(f"{path}: holds the colour ({r}, {g}, {b}); expected the {len(codes)} of the data set")
-        return np.array(list(self.classes.values()), np.uint8)[order][place]
+            count = len(self.classes)
+            raise DatasetError(f"{path}: holds the colour ({r}, {g}, {b}); expected the {count} of the data set")
+        return labels
 
 
 class Frames(Sequence[Pair]):

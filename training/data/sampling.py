@@ -23,8 +23,8 @@ class TrainSampler(DistributedSampler):
 
     ``counts`` (N, classes) are the labelled pixels per frame and class. A share ``uniform_share`` of the samples is
     drawn class-uniformly (Zhu et al., CVPR 2019): a class that occurs first, then a frame that holds it; the rest runs
-    through a permutation. Process ``rank`` of ``world`` gets positions rank, rank + world, ... A run that resumes in the
-    middle of an epoch sets ``start``: that many of the process's samples are skipped, once.
+    through a permutation. Process ``rank`` of ``world`` gets positions rank, rank + world, ... A run that resumes
+    in the middle of an epoch sets ``start``: that many of the process's samples are skipped, once.
     """
 
     def __init__(self, counts: np.ndarray, uniform_share: float, seed: int, rank: int = 0, world: int = 1) -> None:
