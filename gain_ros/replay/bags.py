@@ -14,6 +14,7 @@ from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.node.images import ImageError, decode_compressed, decode_image, decode_labels
+from gain_ros.replay.cut_mcap import CutMcap, is_cut
 from gain_ros.replay.sources import BadFrame, Source, SourceError, SourceFrame
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -64,6 +65,7 @@ class LabelTopic:
 
     Attributes:
         stamps_ns: stamp of each mask, in recorded order.
+        errors: why there may be more masks than could be read.
     """
 
     def __init__(self, name: str, path: Path, topic: str):
@@ -75,11 +77,17 @@ class LabelTopic:
         if kinds.get(topic) != _RAW:
             self.close()
             raise SourceError(f"{name!r} has no label topic {topic} of type {_RAW}; it has {', '.join(sorted(kinds))}")
-        entries = [(message.stamp_ns, message.log_ns) for message in self._bag.messages(topic)]
-        self.stamps_ns = [stamp_ns for stamp_ns, _ in entries]
-        self._log_ns = [log_ns for _, log_ns in entries]
+        self.stamps_ns: list[int] = []
+        self.errors: list[str] = []
+        self._log_ns: list[int] = []
+        try:
+            for message in self._bag.messages(topic):
+                self.stamps_ns.append(message.stamp_ns)
+                self._log_ns.append(message.log_ns)
+        except SourceError as error:
+            self.errors.append(str(error))
         self._messages: Iterator[Message] = iter(())
-        self._next = len(entries)
+        self._next = len(self.stamps_ns)
 
     def read(self, index: int) -> np.ndarray:
         """Class ids of one mask, uint8 (H, W). Quick in recorded order. Raises ImageError, SourceError."""
@@ -115,8 +123,8 @@ class Message:
 class Bag:
     """An open bag. Types of its own for other topics are never looked at, so a broken one does no harm."""
 
-    def __init__(self, name: str, reader: Rosbag1Reader | Rosbag2Reader):
-        self.name, self.reader = name, reader
+    def __init__(self, name: str, reader: Rosbag1Reader | Rosbag2Reader, cut: bool):
+        self.name, self.reader, self._cut = name, reader, cut
         is_ros1 = isinstance(reader, Rosbag1Reader)
         store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_HUMBLE)
         self.deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
@@ -138,6 +146,10 @@ class Bag:
                 f"{self.name!r} breaks off after {done} of {expected} messages of {topic}: {error}; "
                 "what came before was used: copy the bag again, or record again"
             ) from error
+        if start_ns is None and self._cut:
+            raise SourceError(
+                f"{self.name!r} is truncated after {done} messages of {topic}; what is there was used: record again"
+            )
         if start_ns is None and done < expected:
             raise SourceError(
                 f"{self.name!r} holds {done} of the {expected} messages of {topic} that its index promises; "
@@ -158,24 +170,27 @@ class Bag:
 def open_bag(name: str, path: Path) -> Iterator[Bag]:
     """Raises SourceError for what is no readable bag."""
     try:
-        reader = Rosbag1Reader(path) if path.suffix == ".bag" else Rosbag2Reader(path)
+        cut = path.suffix == ".mcap" and is_cut(path)
+        reader = Rosbag1Reader(path) if path.suffix == ".bag" else Rosbag2Reader(CutMcap(path) if cut else path)
         reader.open()
     except Exception as error:  # rosbags lets errors of sqlite, yaml and struct through
         raise SourceError(f"{name!r} is not a readable bag: {error}; {_advice(path)}") from error
     try:
-        yield Bag(name, reader)
+        yield Bag(name, reader, cut)
     finally:
         reader.close()
 
 
 def bag_path(name: str, path: Path) -> Path:
-    """What to open for a bag: a folder without its metadata.yaml is opened by its one storage file.
+    """What to open for a bag: a folder without its metadata.yaml, or with a truncated .mcap, by its one storage file.
 
-    Raises SourceError where there are several.
+    Raises SourceError where there is no metadata.yaml and not one file.
     """
-    if not path.is_dir() or (path / "metadata.yaml").exists():
+    if not path.is_dir():
         return path
-    files = storage_files(path)
+    files = sorted(each for each in path.iterdir() if each.suffix in _STORAGE_SUFFIXES)
+    if (path / "metadata.yaml").exists():
+        return files[0] if len(files) == 1 and files[0].suffix == ".mcap" and is_cut(files[0]) else path
     if len(files) != 1:
         raise SourceError(
             f"{name!r} has no metadata.yaml and {len(files)} storage files; run ros2 bag reindex, or give one file"
@@ -183,15 +198,10 @@ def bag_path(name: str, path: Path) -> Path:
     return files[0]
 
 
-def storage_files(folder: Path) -> list[Path]:
-    """The .mcap and .db3 files of a folder, sorted."""
-    return sorted(each for each in folder.iterdir() if each.suffix in _STORAGE_SUFFIXES)
-
-
 def _advice(path: Path) -> str:
     if path.suffix == ".bag":
         return "try rosbag reindex on it"
-    return "mcap recover saves what a broken .mcap still holds" if path.suffix == ".mcap" else "try ros2 bag info on it"
+    return "try mcap recover on it" if path.suffix == ".mcap" else "try ros2 bag info on it"
 
 
 def _choose_topic(name: str, bag: Bag, wanted: str | None, labels_topic: str | None) -> str:

@@ -133,11 +133,11 @@ class _Done:
 
 
 class Reader:
-    """The frames of a source with their truth, read by one thread. ``errors`` holds why reading ended early."""
+    """The frames of a source with their truth, read by one thread. ``errors`` holds why either ended early."""
 
     def __init__(self, source: Source, truth: Truth | None):
         self.source, self.truth = source, truth
-        self.errors: list[str] = []
+        self.errors = [] if truth is None else list(truth.errors)
 
     def __iter__(self) -> Iterator[ReadFrame]:
         start = time.perf_counter()

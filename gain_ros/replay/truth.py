@@ -48,10 +48,12 @@ class Truth(ABC):
     Attributes:
         how: where it comes from and how it finds its frames, for result.json.
         classes: the scored classes.
+        errors: why there may be more truth than could be read.
     """
 
     def __init__(self, meeting: Meeting, how: dict[str, Any]):
         self._meeting, self.how, self.classes = meeting, how, meeting.classes
+        self.errors: list[str] = []
 
     def labels_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
         """Truth of the source's frame number ``index``, uint8 (H, W) in the scored classes; None where it has none.
@@ -160,7 +162,7 @@ class TopicTruth(StampedTruth):
 
     def __init__(self, topic: Any, name: str, meeting: Meeting, tolerance_ms: float):
         super().__init__(meeting, {"from": f"topic {name}"}, topic.stamps_ns, tolerance_ms)
-        self._topic = topic
+        self._topic, self.errors = topic, topic.errors
 
     def _read(self, index: int) -> np.ndarray:
         return self._topic.read(index)
