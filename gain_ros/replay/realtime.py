@@ -113,27 +113,33 @@ def evaluate_realtime(
 def replayed(session: Session) -> dict[int, Replayed]:
     """What became of each frame sent, by its number in the source.
 
-    Stamps say which mask and which line of the trace belong to a frame. Where frames share a stamp (a recorded loop, on
-    recorded time) a mask belongs to the last of them sent before it came, and the lines are taken in their order.
+    Stamps say which mask and which lines of the trace belong to a frame. Where frames share a stamp (a loop on recorded
+    time) masks and lines are taken in their order.
     """
     order = sorted(session.sent, key=lambda index: session.sent[index].sent_ns)
-    masks: dict[int, Any] = {}
-    by_stamp: dict[int, list[int]] = defaultdict(list)
-    for index in order:
-        by_stamp[session.sent[index].stamp_ns].append(index)
+    masks, ends, times = (defaultdict(deque) for _ in range(3))
     for mask in session.masks:
-        before = [i for i in by_stamp[mask.stamp_ns] if session.sent[i].sent_ns <= mask.received_ns]
-        if before:
-            masks[before[-1]] = mask
-    ends, times = _by_stamp(session, "outcome"), _by_stamp(session, "stage_ms")
-    in_use = in_use_at([session.sent[index].sent_ns for index in order], session.masks)
+        masks[mask.stamp_ns].append(mask)
+    for line in session.trace:
+        if "outcome" in line:
+            ends[line["stamp_ns"]].append(line["outcome"])
+        else:
+            times[line["stamp_ns"]].append(line["stage_ms"])
     found = {}
+    in_use = in_use_at([session.sent[index].sent_ns for index in order], session.masks)
     for index, newest in zip(order, in_use, strict=True):
         sent = session.sent[index]
-        outcome = ends[sent.stamp_ns].popleft() if ends[sent.stamp_ns] else LOST
-        stages = times[sent.stamp_ns].popleft() if outcome == "published" and times[sent.stamp_ns] else {}
-        found[index] = Replayed(sent, outcome, stages, masks.get(index), newest)
+        outcome = _next(ends[sent.stamp_ns], LOST)
+        if outcome == "published":
+            stages, mask = _next(times[sent.stamp_ns], {}), _next(masks[sent.stamp_ns], None)
+            found[index] = Replayed(sent, outcome, stages, mask, newest)
+        else:
+            found[index] = Replayed(sent, outcome, {}, None, newest)
     return found
+
+
+def _next(queue: deque[Any], otherwise: Any) -> Any:
+    return queue.popleft() if queue else otherwise
 
 
 def in_use_at(times_ns: Sequence[int], masks: Sequence[Any]) -> list[Any]:
@@ -143,14 +149,6 @@ def in_use_at(times_ns: Sequence[int], masks: Sequence[Any]) -> list[Any]:
         while arrivals and arrivals[0].received_ns <= time_ns:
             newest = arrivals.popleft()
         found.append(newest)
-    return found
-
-
-def _by_stamp(session: Session, key: str) -> dict[int, deque[Any]]:
-    found: dict[int, deque[Any]] = defaultdict(deque)
-    for line in session.trace:
-        if key in line:
-            found[line["stamp_ns"]].append(line[key])
     return found
 
 
