@@ -138,10 +138,11 @@ def test_several_files_without_metadata_are_refused(tmp_path):
         open_source(bag)
 
 
-@pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("plugin", [*StoragePlugin, None])
 def test_masks_are_found_in_any_order(tmp_path, plugin):
     masks = [rgb(index, np.full((4, 4), index, np.uint8)) for index in range(5)]
-    bag = write(tmp_path / "bag", {"/labels": masks, "/front": [raw(index) for index in range(5)]}, plugin)
+    topics = {"/labels": masks, "/front": [raw(index) for index in range(5)]}
+    bag = write_ros1(tmp_path / "drive.bag", topics) if plugin is None else write(tmp_path / "bag", topics, plugin)
     topic = LabelTopic("bag", bag, "/labels")
     assert topic.stamps_ns == [stamp_ns(index) for index in range(5)]
     assert [int(topic.read(index)[0, 0]) for index in (0, 1, 4, 2, 3, 3, 0)] == [0, 1, 4, 2, 3, 3, 0]
