@@ -14,8 +14,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from gain_ros.bundle import MODEL_YAML, read_bundle
 from training.data import LabelledFrames
+from training.data.frames import DatasetError
 from training.evaluation import MEAN, STD
 from training.module import Segmentation
+from training.weights import WeightsError
 
 
 class TrainingCLI(LightningCLI):
@@ -80,13 +82,17 @@ def main() -> TrainingCLI:
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside the 'fit'")
-    return TrainingCLI(
-        Segmentation,
-        LabelledFrames,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-    )
+    try:
+        return TrainingCLI(
+            Segmentation,
+            LabelledFrames,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+        )
+    except (DatasetError, WeightsError) as error:  # the user's files: the message says it all
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def test_a_config_makes_a_run(config, tmp_path, monkeypatch):
     ((trainer, given),) = started
     assert given["datamodule"].label_set == given["model"].labels
     assert trainer.max_steps > 0 or trainer.max_epochs > 0
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--data.init_args.root", r"train\.txt: is not there"), ("--model.initial_weights", "cannot be read")],
+)
+def test_wrong_files_end_a_run_with_the_reason(option, message, camvid_root, tmp_path, monkeypatch, capsys):
+    config = next(path for path in CONFIGS if path.stem == "camvid_nano")
+    places = ("--data.init_args.root", str(camvid_root), "--trainer.default_root_dir", str(tmp_path))
+    options = ("--trainer.accelerator=cpu", "--data.init_args.scenes=0", *places, option, str(tmp_path / "nothing"))
+    monkeypatch.setattr(sys, "argv", ["training", "fit", "--config", str(config), *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("config", RECIPES, ids=name)
