@@ -222,6 +222,8 @@ def _summary(result: dict[str, Any]) -> list[str]:
     lines = [f"{result['model']['name']} on {result['engine']}: {counts}"]
     if result["miou"] is not None:
         lines.append(f"mIoU {100 * result['miou']:.2f}, {100 * result['pixel_accuracy']:.2f} % of pixels")
+    if "realtime" in result:
+        lines += _live_summary(result)
     if truth is not None:
         left_over = len(truth["unmatched_truth"])
         lines.append(
@@ -233,4 +235,16 @@ def _summary(result: dict[str, Any]) -> list[str]:
         lines.append(f"between frames {changed:.2f} % of pixels change and {flicker:.2f} % flicker")
     if "against" in result:
         lines.append(f"agreement with {result['against']['name']}: {100 * result['against']['agreement']:.3f} %")
+    return lines
+
+
+def _live_summary(result: dict[str, Any]) -> list[str]:
+    live, age_ms = result["realtime"], result["mask_age_ms"]
+    lines = []
+    if age_ms["p50"] is not None:
+        lines.append(f"masks came {age_ms['p50']:.1f} ms after their frames at p50, {age_ms['p99']:.1f} ms at p99")
+    if live["miou_in_use"] is not None:
+        lines.append(f"mIoU of the masks in use at each label's time {100 * live['miou_in_use']:.2f}")
+    if live.get("lost_on_the_way"):
+        lines.append(f"{live['lost_on_the_way']} frames never reached the node; see docs/transport.md")
     return lines
