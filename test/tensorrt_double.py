@@ -72,6 +72,7 @@ class Behaviour:
     """What a test makes the double do; and what it saw, newest last."""
 
     on_step: Callable[[int], None] = lambda step: None
+    on_launch: Callable[[], None] = lambda: None
     build_fails: str = ""
     refuses_plans: str = ""
     refuses_launch: str = ""
@@ -398,6 +399,7 @@ class _IExecutionContext:
         assert not behaviour.busy, "two threads in one context"
         behaviour.busy = True
         try:
+            behaviour.on_launch()
             if behaviour.refuses_launch or not (self._owned and self._scratch and self._shaped):
                 words = behaviour.refuses_launch or "memory or shape is missing"
                 engine._logger.log(trt.ILogger.Severity.ERROR, words)

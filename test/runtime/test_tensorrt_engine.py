@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 
@@ -113,9 +114,10 @@ def test_each_size_has_an_engine_and_graphs_of_its_own(tensorrt, cuda, open_one)
 
 
 def test_threads_do_not_meet_in_one_context(tensorrt, open_one) -> None:
-    tensorrt()
+    trt = tensorrt()
     engine = open_one()
     engine.prepare(GOLDEN, BuildProgress())
+    trt.behaviour.on_launch = lambda: time.sleep(0.02)  # long enough for the others to come in, if they could
     errors = []
 
     def work(seed: int) -> None:
