@@ -85,7 +85,9 @@ def _camvid(name: str, root: Path, split: str) -> DatasetSource:
     lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not lines or any(len(line) != 2 for line in lines):
         raise SourceError(f"{listing} is no list of images and masks; expected both in each line")
-    files = {root / image: _Files(root / mask, "camvid") for image, mask in lines}
+    # Folder and file: the list as published begins each path with /SegNet/CamVid.
+    places = [[root.joinpath(*Path(each).parts[-2:]) for each in line] for line in lines]
+    files = {image: _Files(mask, "camvid") for image, mask in places}
     return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))
 
 

@@ -71,6 +71,12 @@ def test_the_bytes_of_a_jpeg_stay_as_they_are(camvid, tmp_path):
     assert (first.format, first.header.frame_id) == ("jpeg", "camera")
 
 
+def test_the_list_as_segnet_publishes_it(camvid):
+    listing = camvid / "val.txt"
+    listing.write_text(listing.read_text().replace("val", "/SegNet/CamVid/val"))
+    assert len(list(open_dataset(str(camvid), "val"))) == 2
+
+
 def test_cityscapes_has_a_camera(cityscapes, tmp_path):
     source = open_dataset(str(cityscapes), "val")
     assert source.label_set is CITYSCAPES
