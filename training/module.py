@@ -42,7 +42,8 @@ class Segmentation(lightning.LightningModule):
 
     ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``labels`` names the label set;
     ``input_size`` is the (height, width) that whole frames are resized to, in evaluation here and in the node;
-    ``initial_weights`` is a file or model folder for :func:`training.weights.load_initial`.
+    ``initial_weights`` is a file or model folder for :func:`training.weights.load_initial`. ``fused_attention`` runs
+    the attention in the fused kernels where the network is on a GPU (needs triton); what is learned is the same.
 
     The number of a training step seeds its random draws (dropout), so a run that is resumed needs no generator's state.
     """
@@ -57,6 +58,7 @@ class Segmentation(lightning.LightningModule):
         loss: LossOptions = LossOptions(),  # noqa: B008  (frozen)
         initial_weights: str | None = None,
         evaluation: EvaluationOptions = EvaluationOptions(),  # noqa: B008
+        fused_attention: bool = False,
     ) -> None:
         super().__init__()
         # Plain values only: a checkpoint must load without running code. On the command line what it holds has the last
@@ -76,6 +78,10 @@ class Segmentation(lightning.LightningModule):
         self.labels = LABEL_SETS[labels]
         self.optimizer_options, self.evaluation = optimizer, evaluation
         self.network = build(architecture, len(self.labels), **(options or {})).to(memory_format=torch.channels_last)
+        if fused_attention:
+            from gain_ros.model.kernels import use_fused_attention
+
+            use_fused_attention(self.network)
         self.loss = SegmentationLoss(loss, torch.ones(len(self.labels)))
         self.score = SegmentationScore(self.labels.names)
         self.evaluator: Evaluator | None = None

@@ -8,6 +8,7 @@ import torch
 from small_runs import SIZE, small_data, small_module, small_trainer, train
 
 from gain_ros.labels import CITYSCAPES_IDS
+from gain_ros.model import GAI
 from training.data import Cityscapes
 from training.losses import LossOptions, class_weights
 from training.module import OptimizerOptions, Segmentation
@@ -92,3 +93,21 @@ def test_frames_without_truth_become_a_submission_in_official_ids(cityscapes_roo
     assert len(masks) == 3
     assert set(np.unique(cv2.imread(str(masks[0]), cv2.IMREAD_UNCHANGED))) <= set(CITYSCAPES_IDS)
     assert "test_miou" not in trainer.callback_metrics
+
+
+def test_fused_attention_is_one_switch_and_learns_the_same():
+    pytest.importorskip("triton")
+    gradients = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        module = small_module(fused_attention=fused).train()
+        for gai in (module.network.gai16, module.network.gai32):
+            torch.nn.init.constant_(gai.gamma, 0.5)
+        torch.manual_seed(1)
+        main, *auxiliary = module(torch.randint(0, 256, (2, 3, 32, 40), dtype=torch.uint8))
+        (main.square().mean() + sum(each.square().mean() for each in auxiliary)).backward()
+        gradients.append({name: p.grad for name, p in module.named_parameters()})
+        assert (module.network.gai16.attend is GAI.attend) != fused
+    plain, same = gradients
+    assert plain["network.gai16.gamma"].abs() > 0
+    assert all(torch.allclose(plain[name], same[name], atol=1e-4) for name in plain)

@@ -8,6 +8,9 @@ Any strides are taken; channels_last is the fast layout, since a position's chan
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import triton
 import triton.language as tl
@@ -184,16 +187,13 @@ def fused_attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor | Non
     return _Attend.apply(q, k, v, x, gamma)
 
 
-def _attend_where_it_can(plain: object) -> object:
-    def attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor | None = None) -> Tensor:
-        fused = q.is_cuda or triton.knobs.runtime.interpret
-        return (fused_attend if fused else plain)(q, k, v, x, gamma)
-
-    return attend
+def _attend(plain: Callable, q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor | None = None) -> Tensor:
+    fused = q.is_cuda or triton.knobs.runtime.interpret
+    return (fused_attend if fused else plain)(q, k, v, x, gamma)
 
 
 def use_fused_attention(network: nn.Module) -> None:
     """From now on every GAI of ``network``, training or folded form, runs these kernels where its input is on a GPU."""
     for module in network.modules():
         if isinstance(module, (GAI, FoldedGAI)):
-            module.attend = _attend_where_it_can(type(module).attend)
+            module.attend = partial(_attend, type(module).attend)  # a closure could not be pickled
