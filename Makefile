@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-tensorrt-rtx lint clean
+.PHONY: help demo test test-tensorrt-rtx train-smoke lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,7 @@ help:
 	@echo 'make demo    a real ROS graph on this machine: camera, segmentation node, pictures (makes .venv first)'
 	@echo 'make test    lint and all tests (adds development and training requirements to .venv)'
 	@echo 'make test-tensorrt-rtx    each network and precision through the real TensorRT parser and builder (downloads 147 MB)'
+	@echo 'make train-smoke  a minute of training on procedural streets, held to a stated mIoU'
 	@echo 'make lint    lint alone'
 	@echo 'make clean   remove .venv and what builds and tests leave behind'
 	@echo 'PYTHON=python3.12 after any of them chooses the interpreter (3.10 or newer; now: $(PYTHON))'
@@ -49,6 +50,9 @@ test: lint
 # Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision. No GPU is needed.
 test-tensorrt-rtx: $(RTX_STAMP)
 	@$(VENV)/bin/python -m pytest test/runtime/test_tensorrt_rtx.py
+
+train-smoke: $(DEV_STAMP)
+	@$(VENV)/bin/python -m pytest --capture=no test/training/test_smoke.py
 
 lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .

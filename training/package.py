@@ -8,6 +8,8 @@ uses. ``python -m training validate --ckpt_path models/NAME`` measures them agai
 from __future__ import annotations
 
 import argparse
+import inspect
+import pickle
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -26,7 +28,7 @@ from gain_ros.model.deploy import LabelsForm
 from gain_ros.runtime.export import add_onnx
 from gain_ros.scenes import StreetScene
 from training.data import LabelledFrames
-from training.data.frames import DatasetError, Frames
+from training.data.frames import Frames
 from training.evaluation import MEAN, STD, Evaluator
 from training.metrics import SegmentationScore
 
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         bundle = package(given.checkpoint, given.out, given.data, given.train_only, given.note)
-    except (BundleError, DatasetError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     print(f"{bundle.path}: val mIoU {100 * bundle.metrics['val_miou']:.2f} ({bundle.training['weights']})")
     return 0
@@ -66,10 +68,11 @@ def package(
 ) -> Bundle:
     """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`.
 
-    The checkpoint names the data set; ``root`` is its folder. ``train_only`` is a model folder whose val metrics are
-    told beside those of weights that were trained on train and val. Raises BundleError and DatasetError.
+    The checkpoint names the data set; ``root`` is its folder, where it has one. ``train_only`` is a model folder whose
+    val metrics are told beside those of weights that were trained on train and val. Raises ValueError for a file that
+    is no such checkpoint, BundleError and DatasetError.
     """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content = read_checkpoint(checkpoint)
     model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
     labels, input_size = LABEL_SETS[model["labels"]], tuple(model["input_size"])
     network = load_network(content, labels)
@@ -96,10 +99,27 @@ def package(
     return add_onnx(out)
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise ValueError(f"{path} cannot be read ({reason}); give a checkpoint of `python -m training fit`") from error
+    missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
+    if missing:
+        raise ValueError(f"{path} has no {sorted(missing)[0]}; give a checkpoint of `python -m training fit`")
+    return content
+
+
 def open_data(hyper_parameters: dict[str, Any], root: Path | None) -> LabelledFrames:
     """The data module of a run, with its val frames opened; ``root`` may have moved since."""
+    kind = getattr(training.data, hyper_parameters["data"])
     options = {k: v for k, v in own(hyper_parameters).items() if k not in ("data", "augmentation")}
-    data = getattr(training.data, hyper_parameters["data"])(**options, **({"root": root} if root else {}))
+    if "root" in inspect.signature(kind).parameters:
+        if root is None:
+            raise ValueError(f"the metrics are measured on {kind.__name__}'s val split; give its folder as --data")
+        options["root"] = root
+    data = kind(**options)
     data.setup("validate")
     return data
 

@@ -23,6 +23,7 @@ from training.package import package
 
 @pytest.fixture
 def trained(camvid_root):
+    """The folder of a small CamVid, and a checkpoint that was trained on it."""
     return camvid_root, train_on(camvid_root, "train")
 
 
@@ -95,10 +96,30 @@ def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_witho
         package(both, root / "models" / "wrong", root, train_only=bundle.path)
 
 
-def test_damage_ends_with_one_line_and_code_2(trained, capsys):
-    root, checkpoint = trained
+def without_val(root, checkpoint):
     (root / "val.txt").unlink()
+    return checkpoint, "--data", root
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (without_val, "val.txt"),
+        (lambda root, checkpoint: (checkpoint,), "give its folder as --data"),
+        (lambda root, checkpoint: (root / "val.txt", "--data", root), "cannot be read"),
+        (lambda root, checkpoint: (root / "nothing.ckpt", "--data", root), "nothing.ckpt"),
+        (lambda root, checkpoint: (weights_alone(root), "--data", root), "has no datamodule_hyper_parameters"),
+    ],
+)
+def test_wrong_use_ends_with_one_line_and_code_2(trained, capsys, arguments, message):
+    root, checkpoint = trained
     with pytest.raises(SystemExit) as error:
-        package_main([str(checkpoint), "--out", str(root / "models/tiny"), "--data", str(root)])
+        package_main([*map(str, arguments(root, checkpoint)), "--out", str(root / "models/tiny")])
+    said = capsys.readouterr().err.strip().splitlines()
     assert error.value.code == 2
-    assert "val.txt" in capsys.readouterr().err
+    assert message in said[-1]
+
+
+def weights_alone(root):
+    torch.save({"state_dict": {}}, root / "weights.ckpt")
+    return root / "weights.ckpt"
