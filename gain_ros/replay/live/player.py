@@ -144,15 +144,18 @@ class RecordedClock:
     def __init__(self, publish: Callable[[int], None], rate: float):
         self._publish, self._rate = publish, rate
         self._lock = threading.Lock()
-        self._stamp_ns, self._since_s = 0, 0.0
+        self._stamp_ns = self._shown_ns = 0
+        self._since_s = 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def reach(self, stamp_ns: int) -> None:
         """A frame with this stamp is due now."""
         with self._lock:
+            if stamp_ns < self._stamp_ns:
+                self._shown_ns = 0
             self._stamp_ns, self._since_s = stamp_ns, time.monotonic()
-            self._publish(stamp_ns)
+            self._show(stamp_ns)
         if not self._thread.is_alive():
             self._thread.start()
 
@@ -164,7 +167,11 @@ class RecordedClock:
     def _run(self) -> None:
         while not self._stopped.wait(_CLOCK_PERIOD_S):
             with self._lock:
-                self._publish(self._stamp_ns + round(1e9 * self._rate * (time.monotonic() - self._since_s)))
+                self._show(self._stamp_ns + round(1e9 * self._rate * (time.monotonic() - self._since_s)))
+
+    def _show(self, time_ns: int) -> None:
+        self._shown_ns = max(self._shown_ns, time_ns)
+        self._publish(self._shown_ns)
 
 
 def waits_s(rate: float, usual_s: float) -> Callable[[int], float]:
