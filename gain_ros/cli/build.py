@@ -149,7 +149,7 @@ def _watch(progress: Any, work: Callable[[], None]) -> None:
             thread.join(0.2 if terminal else _LOG_PERIOD_S)
             if terminal:
                 print(f"\r\033[K{_bar(progress)}", end="", file=sys.stderr, flush=True)
-            elif thread.is_alive():
+            elif progress.text:
                 print(f"gain: {progress.text}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         _cancel(progress, thread)

@@ -16,6 +16,9 @@ from networks import PUBLISHED_FORMS, trained_like
 
 from gain_ros.bundle import read_bundle, shipped_models
 from gain_ros.model.deploy import LogitsForm
+from gain_ros.runtime.build_progress import BuildProgress
+from gain_ros.runtime.engines import EngineUnavailable
+from gain_ros.runtime.engines.tensorrt_build import BuildCancelledError, build_plan, choose_route
 from gain_ros.runtime.export import write_onnx
 from gain_ros.runtime.graph import to_half, with_half_scales, with_shape
 from gain_ros.runtime.precision import PRECISIONS, typed_onnx
@@ -72,3 +75,19 @@ def test_every_network_builds_in_every_precision(trt, architecture, options, tmp
     assert build(trt, to_half(plain)) == types
     assert build(trt, to_half(quantise(with_half_scales(plain), images))) == types
     assert build(trt, quantise(plain, images)) == types
+
+
+def test_our_builder_s_progress_and_cancelling_work_on_the_real_library(trt):
+    (folder,) = shipped_models()[:1]
+    graph = typed_onnx(read_bundle(folder), "labels", "fp16", size=(360, 480)).SerializeToString()
+    route, progress, seen = choose_route(trt, "fp16"), BuildProgress(), []
+    progress.complete_step = lambda *step, tell=progress.complete_step: seen.append(progress.share) or tell(*step)
+    assert route.name == "typed"
+    assert len(build_plan(trt, graph, route, progress)) > 1_000_000
+    assert len(seen) > 3
+    assert 0.5 < progress.share <= 1.0
+    progress.cancel()
+    with pytest.raises(BuildCancelledError):
+        build_plan(trt, graph, route, progress)
+    with pytest.raises(EngineUnavailable, match="cannot parse the graph"):
+        build_plan(trt, b"no graph", route, BuildProgress())

@@ -79,10 +79,10 @@ class EngineStore:
         ``images``, RGB uint8 (H, W, 3), calibrate int8; ``accept`` keeps an engine that disagrees.
         Raises GoldenMismatch, EngineUnavailable, BuildCancelledError.
         """
-        graph = self._graph(size, images)
         height, width = size
         progress.begin(f"the TensorRT engine of {self._bundle.name} for {height}x{width} in {self._precision}")
         try:
+            graph = self._graph(size, images)
             self.cache.obtain(
                 self._key(graph, size),
                 self._bundle.name,
