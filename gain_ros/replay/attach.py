@@ -43,8 +43,10 @@ def evaluate_attached(
         SourceError: not a bag.
         GraphError: no frame or no node was heard of.
     """
+    from gain_ros.replay.live.player import is_bag
+
     source = open_source(spec, truth.topic)
-    if not hasattr(source, "topic"):
+    if not is_bag(source):
         raise SourceError(f"{spec!r} is no bag; give the bag that is played to the node")
     with TemporaryDirectory(prefix="gain_attach_") as scratch:
         listener = _listen(source, mask_topic, Path(scratch) / "masks", report)

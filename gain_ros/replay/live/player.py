@@ -61,14 +61,14 @@ def outgoing(source: Source) -> Iterator[Outgoing]:
 
 
 def _messages(source: Source) -> Iterator[Outgoing]:
-    from gain_ros.replay.bags import BagSource, open_bag
-
-    if not isinstance(source, BagSource):
+    if not is_bag(source):
         for index, frame in enumerate(source.frames()):
             if isinstance(frame, SourceFrame):
                 message = fill_image(Image(), frame.rgb, Header(frame_id="camera"))
                 yield Outgoing(index, frame.stamp_ns, message, frame.rgb.nbytes, frame.rgb)
         return
+    from gain_ros.replay.bags import open_bag
+
     with open_bag(source.name, source.path) as bag:
         for index, recorded in enumerate(bag.messages(source.topic)):
             try:
@@ -78,12 +78,17 @@ def _messages(source: Source) -> Iterator[Outgoing]:
             yield Outgoing(index, recorded.stamp_ns, message, len(message.data))
 
 
+def is_bag(source: Source) -> bool:
+    """Whether the source is a topic of a bag; told without rosbags, which nothing else needs."""
+    return hasattr(source, "topic")
+
+
 def is_compressed(source: Source) -> bool:
     """Whether the source's messages are CompressedImage."""
-    from gain_ros.replay.bags import BagSource, open_bag
-
-    if not isinstance(source, BagSource):
+    if not is_bag(source):
         return False
+    from gain_ros.replay.bags import open_bag
+
     with open_bag(source.name, source.path) as bag:
         return bag.of_topic(source.topic)[0].msgtype.endswith("/CompressedImage")
 

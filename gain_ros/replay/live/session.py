@@ -139,8 +139,10 @@ def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings,
 
 
 def _start_player(stack: contextlib.ExitStack, source: Source, settings: Settings, scratch: Path) -> _Player:
+    from gain_ros.replay.live.player import is_bag
+
     # A bag's topic was chosen already; the player must not have to choose again.
-    name = f"{source.path}:{source.topic}" if hasattr(source, "topic") else source.name
+    name = f"{source.path}:{source.topic}" if is_bag(source) else source.name
     arguments = ["gain_ros.replay.live.player", "--source", name, "--topic", IMAGE_TOPIC, "--rate", str(settings.rate)]
     if settings.limit is not None:
         arguments += ["--limit", str(settings.limit)]
