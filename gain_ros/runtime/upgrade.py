@@ -81,6 +81,7 @@ class UpgradingSegmenter(Segmenter):
         self.bundle = fast.bundle
         self._base, self._fast, self._tensorrt, self._build = base, fast, engine, build
         self._states: dict[tuple[int, int], str] = {}
+        self._deciding = threading.Lock()
         self._wanted: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
         self._closed = False
         self._show(base or fast)
@@ -124,13 +125,14 @@ class UpgradingSegmenter(Segmenter):
         self.provider, self.device = used.provider, used.device
 
     def _is_ready(self, size: tuple[int, int]) -> bool:
-        if size not in self._states:
-            self._states[size] = _PENDING
-            if self._build is None:
-                self._prepare(size)
-            else:
-                self._wanted.put(size)
-        return self._states[size] == _READY
+        with self._deciding:
+            if size not in self._states:
+                self._states[size] = _PENDING
+                if self._build is None:
+                    self._prepare(size)
+                else:
+                    self._wanted.put(size)
+            return self._states[size] == _READY
 
     def _run_fast(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
         try:

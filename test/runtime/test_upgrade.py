@@ -118,6 +118,26 @@ def test_each_frame_goes_where_its_size_is_ready(tensorrt, start, tiny_folder: P
     assert "(90x160); base until then: the only one" in segmenter.reason
 
 
+def test_two_calls_at_once_wait_for_the_same_engine(tensorrt, start, tiny_folder: Path) -> None:
+    tensorrt()
+    build(tiny_folder)
+    segmenter = start(Base(), None)
+    inside, go, masks = threading.Event(), threading.Event(), []
+    prepare = segmenter._tensorrt.prepare
+    segmenter._tensorrt.prepare = lambda *given: (inside.set(), go.wait(60), prepare(*given))
+    threads = [
+        threading.Thread(target=lambda: masks.extend(segmenter.segment([picture(*GOLDEN_SIZE)]))) for _ in range(2)
+    ]
+    threads[0].start()
+    assert inside.wait(60)
+    threads[1].start()
+    threads[1].join(0.3)  # by the other engine it would be done by now
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert [by_tensorrt(mask) for mask in masks] == [True, True]
+
+
 def test_a_size_that_changes_gets_its_own_engine(tensorrt, start) -> None:
     trt = tensorrt()
     segmenter = start(Base(), BuildProgress())
