@@ -133,7 +133,7 @@ def _gpu() -> tuple[dict[str, Any], list[str], str]:
     if not names:
         return {"names": [], "usable": False}, ["none found"], "fine; the shipped model is made for CPUs too"
     usable = any("cuda" in device.lower() for row in _engines()[0] for device in row.get("devices", []))
-    advice = "fine" if usable else "no installed engine can use it: install tensorrt (docs/tensorrt.md) or onnxruntime-gpu"
+    advice = "fine" if usable else "no installed engine can use it: install tensorrt (docs/tensorrt.md)"
     return {"names": names, "usable": usable}, names, advice
 
 
