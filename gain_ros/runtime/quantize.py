@@ -14,7 +14,7 @@ from gain_ros.runtime.resize import resize_input
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# Left in higher precision, by parts of their names: where int8 costs most labels for the least work (docs/benchmarks.md).
+# Left in higher precision, by parts of names: where int8 costs most labels for the least work (docs/benchmarks.md).
 KEPT = ("/stem.0/", "/lateral.", "/gai16/", "/gai32/", "/classifier/")
 PERCENTILE = 99.999  # of the magnitudes of each tensor; the few beyond are cut off
 

@@ -98,7 +98,7 @@ for op, dtype, size, widths, capability in (
 
 
 def test_only_parameters_that_nothing_reads_are_cut():
-    ptx = "// head\n.visible .entry f(\n\t.param .u64 f_0,\n\t.param .u64 f_1,\n\t.param .u64 f_2\n)\n{ ld f_0; ld f_1; }"
+    ptx = "// it\n.visible .entry f(\n\t.param .u64 f_0,\n\t.param .u64 f_1,\n\t.param .u64 f_2\n)\n{ ld f_0; ld f_1; }"
     assert "f_2" not in plugin.without_unused_parameters(ptx)
     assert plugin.without_unused_parameters(ptx).count(".param") == 2
     assert plugin.without_unused_parameters(ptx).startswith("// head\n.visible .entry f(")
