@@ -101,7 +101,7 @@ def test_only_parameters_that_nothing_reads_are_cut():
     ptx = "// it\n.visible .entry f(\n\t.param .u64 f_0,\n\t.param .u64 f_1,\n\t.param .u64 f_2\n)\n{ ld f_0; ld f_1; }"
     assert "f_2" not in plugin.without_unused_parameters(ptx)
     assert plugin.without_unused_parameters(ptx).count(".param") == 2
-    assert plugin.without_unused_parameters(ptx).startswith("// head\n.visible .entry f(")
+    assert plugin.without_unused_parameters(ptx).startswith("// it\n.visible .entry f(")
 
 
 class Registry(types.ModuleType):
