@@ -118,7 +118,7 @@ class Recording:
 
     def __init__(self, form: nn.Module, shape: tuple[int, ...], device: str):
         self._given = torch.zeros(shape, dtype=torch.uint8).pin_memory()
-        self._frames = self._given.to(device)
+        self._frames = torch.zeros(shape, dtype=torch.uint8, device=device)
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.cuda.stream(aside):
