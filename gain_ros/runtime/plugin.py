@@ -175,7 +175,7 @@ def _register_columns(trt: Any, plugins: Any, capability: int) -> None:
     desc, op = plugins.TensorDesc, f"{NAMESPACE}::{COLUMNS}"
 
     def describe(q, k, v, height, width, keys, values):
-        n, _, h, w = q.shape_expr
+        n, h, w = (q.shape_expr[axis] for axis in (0, 2, 3))
         return v.like(), plugins.from_shape_expr((n, h, w, 2), dtype=trt.float32)
 
     def tune(q, k, v, height, width, keys, values, outputs):
@@ -186,6 +186,7 @@ def _register_columns(trt: Any, plugins: Any, capability: int) -> None:
         return _launch(plugins, kernel, q.shape_expr[0] * width, height, (height, width, keys, values))
 
     _annotate(describe, ("q", "k", "v"), desc, tuple[desc, desc])
+    implement.__annotations__ = _compiled(plugins)
     plugins.register(op)(describe)
     plugins.autotune(op)(tune)
     plugins.aot_impl(op)(implement)
@@ -205,6 +206,7 @@ def _register_rows(trt: Any, plugins: Any, capability: int) -> None:
         return _launch(plugins, kernel, q.shape_expr[0] * height, width, (height, width, keys, values))
 
     _annotate(describe, ("q", "k", "v", "x", "partial", "softmax"), desc, desc)
+    implement.__annotations__ = _compiled(plugins)
     plugins.register(op)(describe)
     plugins.autotune(op)(tune)
     plugins.aot_impl(op)(implement)
@@ -213,6 +215,11 @@ def _register_rows(trt: Any, plugins: Any, capability: int) -> None:
 def _annotate(function: Callable, tensors: tuple[str, ...], desc: type, result: Any) -> None:
     attributes = dict.fromkeys(("height", "width", "keys", "values"), int)
     function.__annotations__ = dict.fromkeys(tensors, desc) | attributes | {"return": result}
+
+
+def _compiled(plugins: Any) -> dict[str, Any]:
+    """What TensorRT insists to see as the return annotation of an ahead-of-time implementation."""
+    return {"return": tuple[bytes, bytes, plugins.KernelLaunchParams, plugins.SymIntExprs]}
 
 
 def _dtype(tensor: Any) -> str:

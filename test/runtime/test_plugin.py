@@ -6,6 +6,7 @@ need not be present, and the registration is read by a double of ``tensorrt.plug
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -118,7 +119,7 @@ class Registry(types.ModuleType):
     AutoTuneCombination = staticmethod(lambda types, formats: (types, formats))
     KernelLaunchParams = types.SimpleNamespace
     SymInt32 = int
-    SymIntExprs = types.SimpleNamespace(from_tuple=tuple)
+    SymIntExprs = type("SymIntExprs", (tuple,), {"from_tuple": classmethod(lambda cls, values: cls(values))})
     from_shape_expr = staticmethod(lambda shape, dtype: (tuple(shape), dtype))
 
 
@@ -152,6 +153,13 @@ def test_tensorrt_is_told_shapes_types_and_launches(registry, monkeypatch):
     columns, rows = (f"gain::{name}" for name in (plugin.COLUMNS, plugin.ROWS))
     describe = kept["register", columns]
     assert list(describe.__annotations__) == ["q", "k", "v", "height", "width", "keys", "values", "return"]
+    for op, tensors in ((columns, ["q", "k", "v"]), (rows, ["q", "k", "v", "x", "partial", "softmax"])):
+        names = [*tensors, "height", "width", "keys", "values"]
+        assert list(inspect.signature(kept["register", op]).parameters) == names
+        assert list(inspect.signature(kept["autotune", op]).parameters) == [*names, "outputs"]
+        compiled = inspect.signature(kept["aot_impl", op])
+        assert list(compiled.parameters) == [*names, "outputs", "tactic"]
+        assert compiled.return_annotation == tuple[bytes, bytes, registry.KernelLaunchParams, registry.SymIntExprs]
     assert describe(q, q, v, *sizes) == (v, ((2, 90, 120, 2), "float32"))
     assert kept["register", rows](q, q, v, v, v, q, *sizes) is v
     assert [len(types.split(",")) for types, _ in kept["autotune", columns](q, q, v, *sizes, None)] == [5, 5]
