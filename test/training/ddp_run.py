@@ -1,4 +1,4 @@
-"""One process of a distributed run, or all of a run with one: `torchrun --nproc-per-node N ddp_run.py OUT N`.
+"""`torchrun --nproc-per-node 2 ddp_run.py OUT 2`, or the same run in one process: `python ddp_run.py OUT 1`.
 
 Here the mean over the processes' gradients is the gradient of the batches put together: every pixel is labelled, and
 the network has neither dropout nor batch statistics.

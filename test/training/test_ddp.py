@@ -16,12 +16,12 @@ ROOT = HERE.parents[1]
 
 
 def run(out, world):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
     paths = os.pathsep.join([str(ROOT), str(ROOT / "test")])
     environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
-        [*command, str(HERE / "ddp_run.py"), str(out), str(world)], env=environment, cwd=ROOT,
-        capture_output=True, text=True, timeout=240, check=False,
+        [sys.executable, *torchrun, str(HERE / "ddp_run.py"), str(out), str(world)],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     return torch.load(out / "4.ckpt", weights_only=True), json.loads((out / "measured.json").read_text())
