@@ -14,8 +14,8 @@ from gain_ros.runtime.resize import resize_input
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# Left in higher precision, by parts of names (docs/benchmarks.md): little work each, and an input that nothing else takes
-# in int8.
+# Left in higher precision, by parts of names (docs/benchmarks.md): little work each, and an input that nothing else
+# takes in int8.
 KEPT = ("/stem.0/", "/gai16/", "/gai32/", "/classifier/")
 PERCENTILE = 99.999  # of the magnitudes of each tensor; the few beyond are cut off
 
