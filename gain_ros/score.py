@@ -27,29 +27,34 @@ def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.
     """
     if truth.shape != labels.shape:
         raise ValueError(f"truth is {truth.shape}, labels are {labels.shape}; score labels at the truth's size")
-    if truth.size == 0:
-        return np.zeros((classes, classes), np.int64)
-    # Masks are made of runs: finding where the pair of ids changes is several times as fast as counting every pixel.
-    pairs = as_ids(truth, "truth").astype(np.uint16).ravel()
-    pairs <<= 8
-    pairs |= as_ids(labels, "labels").ravel()
-    ends = np.append(np.flatnonzero(pairs[1:] != pairs[:-1]), pairs.size - 1)
-    lengths = np.diff(ends, prepend=-1)
-    counts = np.bincount(pairs[ends], weights=lengths, minlength=1 << 16).reshape(256, 256)[:UNLABELLED]
+    counts = pair_counts(as_ids(truth, "truth"), as_ids(labels, "labels"))[:UNLABELLED]
     for what, seen in (("truth", counts.sum(1)), ("labels", counts.sum(0))):
         if seen[classes:].any():
             ids = np.flatnonzero(seen)
             raise ValueError(
                 f"{what} holds ids {ids[0]}..{ids[-1]}; expected 0..{classes - 1} (truth may also hold {UNLABELLED})"
             )
-    return counts[:classes, :classes].astype(np.int64)
+    return counts[:classes, :classes]
+
+
+def pair_counts(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pixels by (id in ``a``, id in ``b``), int64 (256, 256); both are uint8 of one shape."""
+    if a.size == 0:
+        return np.zeros((256, 256), np.int64)
+    # Masks are made of runs: finding where the pair of ids changes is several times as fast as counting every pixel.
+    pairs = a.astype(np.uint16).ravel()
+    pairs <<= 8
+    pairs |= b.ravel()
+    ends = np.append(np.flatnonzero(pairs[1:] != pairs[:-1]), pairs.size - 1)
+    lengths = np.diff(ends, prepend=-1)
+    return np.bincount(pairs[ends], weights=lengths, minlength=1 << 16).reshape(256, 256).astype(np.int64)
 
 
 def as_ids(ids: np.ndarray, what: str) -> np.ndarray:
     """Integer ids as uint8. Raises ValueError for ids outside 0..255."""
     if ids.dtype == np.uint8:
         return ids
-    if not (0 <= ids.min() and ids.max() <= UNLABELLED):
+    if ids.size and not (0 <= ids.min() and ids.max() <= UNLABELLED):
         raise ValueError(f"{what} holds ids {ids.min()}..{ids.max()}; expected class ids or {UNLABELLED} (unlabelled)")
     return ids.astype(np.uint8)
 
@@ -100,19 +105,19 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.n
     """
     distance_px = max(1, round(BOUNDARY_SHARE * math.hypot(*truth.shape)))
     labels = np.where(truth == UNLABELLED, truth, labels)
-    bands = [np.where(near_border(ids, distance_px), ids, UNLABELLED) for ids in (truth, labels)]
-    both = np.where(bands[0] == bands[1], bands[0], UNLABELLED)
-    return np.stack([np.bincount(ids.ravel(), minlength=256)[:classes] for ids in (both, *bands)])
+    bands = [ids | away_from_borders(ids, distance_px) for ids in (truth, labels)]  # any id | 255 is unlabelled
+    pairs = pair_counts(*bands)
+    return np.stack([np.diag(pairs), pairs.sum(1), pairs.sum(0)])[:, :classes]
 
 
-def near_border(ids: np.ndarray, distance_px: int) -> np.ndarray:
-    """Bool (H, W): pixels with another id, or the end of the image, at most ``distance_px`` away along both axes."""
-    square = np.ones((2 * distance_px + 1,) * 2, np.uint8)
-    low, high = cv2.erode(ids, square), cv2.dilate(ids, square)
-    near = low != high
-    d = distance_px
-    near[:d] = near[-d:] = near[:, :d] = near[:, -d:] = True
-    return near
+def away_from_borders(ids: np.ndarray, distance_px: int) -> np.ndarray:
+    """uint8 (H, W): 255 where no other id and no end of the image is at most ``distance_px`` away along both axes,
+    else 0.
+    """
+    square, d = np.ones((2 * distance_px + 1,) * 2, np.uint8), distance_px
+    away = cv2.compare(cv2.erode(ids, square), cv2.dilate(ids, square), cv2.CMP_EQ)
+    away[:d] = away[-d:] = away[:, :d] = away[:, -d:] = 0
+    return away
 
 
 def boundary_iou(counts: np.ndarray) -> np.ndarray:
