@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from gain_ros.model.gai import criss_cross_attention
 from gain_ros.runtime import plugin
 from gain_ros.runtime.engines import EngineUnavailable
 from gain_ros.runtime.precision import typed_onnx
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def attention_ops():
@@ -66,7 +69,7 @@ def run_compiled(code: str) -> str:
     pytest.importorskip("triton")
     environment = {**os.environ, "TRITON_INTERPRET": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

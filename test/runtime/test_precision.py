@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,6 +25,7 @@ from gain_ros.runtime.quantize import KEPT
 from gain_ros.runtime.resize import labels_from_logits
 from gain_ros.score import confusion_matrix, mean_iou
 
+ROOT = Path(__file__).resolve().parents[2]
 FORMS = {"labels": ("frames", {"labels": (90, 160), "confidence": (90, 160)}), "logits": ("images", {"logits": None})}
 SIZES = {"labels": (90, 160), "logits": None}
 
@@ -142,8 +145,8 @@ for precision in ("fp16", "int8"):
     seen = set()
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."}, capture_output=True,
-            text=True, check=True, timeout=120,
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=ROOT,
+            capture_output=True, text=True, check=True, timeout=120,
         )  # fmt: skip
         seen.add(tuple(line for line in done.stdout.splitlines() if len(line) == 64))
     assert len(seen) == 1
