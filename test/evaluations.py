@@ -82,7 +82,7 @@ def write_evaluation(out: Path, frames: int = 200, mode: str = "realtime", **cha
         "provider": "CPUExecutionProvider",
         "classes": CAMVID,
         "bags": (bag,),
-        "truth": {"how": "topic /truth/labels", "tolerance_ms": 1.0},
+        "truth": {"from": "topic /truth/labels", "by": "stamp", "tolerance_ms": 1.0},
         "options": {"rate": 1.0},
         "details": {"realtime": realtime} if mode == "realtime" else {},
     }

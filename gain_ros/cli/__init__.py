@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from gain_ros.cli.common import DONE, WRONG_USE, Parser, bad_input, complain
+from gain_ros.cli.common import CHECK_FAILED, DONE, WRONG_USE, Parser, bad_input, complain, failed_graph
 
 VERBS = {
     "demo": "a real ROS graph in one command: player, node, subscriber; pictures and a report",
@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except bad_input() as error:
         complain(str(error))
         return WRONG_USE
+    except failed_graph() as error:
+        print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process
+        return CHECK_FAILED
     except KeyboardInterrupt:
         complain("stopped")
         return 130

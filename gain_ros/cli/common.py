@@ -36,6 +36,13 @@ def bad_input() -> tuple[type[Exception], ...]:
     return (UsageError, BundleError, SourceError, ResultError, EngineUnavailable)
 
 
+def failed_graph() -> type[Exception]:
+    """The error of a ROS graph that did not start or did not live; looked up as :func:`bad_input` is."""
+    from gain_ros.replay.live.graph import GraphError
+
+    return GraphError
+
+
 def complain(text: str) -> None:
     """One line on standard error."""
     print(f"gain: {' '.join(text.split())}", file=sys.stderr)

@@ -88,8 +88,10 @@ def evaluate_realtime(
         known = open_truth(truth, source, bundle.labels)
         reader = stack.enter_context(contextlib.closing(Reader(source, known)))
         scratch = stack.enter_context(TemporaryDirectory(prefix="gain_realtime_"))
-        session = run_session(source, Settings(bundle.path, engine, rate, clock=use_sim_time), Path(scratch), report)
-        segmenter = stack.enter_context(Segmenter.open(bundle.path, engine=session.diagnostics["engine"]))
+        # Before the node: what is wrong with the engine is told in a line, and both run the same one.
+        segmenter = stack.enter_context(Segmenter.open(bundle.path, engine))
+        settings = Settings(bundle.path, segmenter.engine, rate, clock=use_sim_time)
+        session = run_session(source, settings, Path(scratch), report)
         frames = replayed(session)
         tally = Tally(spec, bundle.labels, known, segmenter)
         for index, frame in enumerate(reader):
@@ -102,7 +104,7 @@ def evaluate_realtime(
             mode="realtime",
             model=bundle.name,
             sha256=bundle.digest,
-            engine=session.diagnostics["engine"],
+            engine=segmenter.engine,
             provider=session.diagnostics["provider"],
             options={"rate": rate, "use_sim_time": use_sim_time},
             card=model_card(bundle),
@@ -113,17 +115,18 @@ def evaluate_realtime(
 def replayed(session: Session) -> dict[int, Replayed]:
     """What became of each frame sent, by its number in the source.
 
-    Stamps say which mask and which lines of the trace belong to a frame. Where frames share a stamp (a loop on recorded
-    time) masks and lines are taken in their order.
+    Stamps say which mask and which lines of the trace belong to a frame. Frames that share a stamp (a loop on recorded
+    time, a camera that repeats one) take theirs in the order in which the node received them; they can end in another,
+    since a frame that waits is superseded while the one before it is still at work.
     """
     order = sorted(session.sent, key=lambda index: session.sent[index].sent_ns)
     masks, ends, times = (defaultdict(deque) for _ in range(3))
     for mask in session.masks:
         masks[mask.stamp_ns].append(mask)
+    for line in sorted((line for line in session.trace if "outcome" in line), key=lambda line: line["received_ns"]):
+        ends[line["stamp_ns"]].append(line["outcome"])
     for line in session.trace:
-        if "outcome" in line:
-            ends[line["stamp_ns"]].append(line["outcome"])
-        else:
+        if "stage_ms" in line:
             times[line["stamp_ns"]].append(line["stage_ms"])
     found = {}
     in_use = in_use_at([session.sent[index].sent_ns for index in order], session.masks)

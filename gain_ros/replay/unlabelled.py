@@ -94,11 +94,6 @@ class Unlabelled:
         return changed, (cv2.countNonZero(returned), labels.size)
 
 
-def agreement(labels: np.ndarray, other: np.ndarray) -> tuple[int, int]:
-    """Pixels with one label in two masks of one size, and all of them."""
-    return labels.size - cv2.countNonZero(cv2.compare(labels, other, cv2.CMP_NE)), labels.size
-
-
 def _low(confidence: np.ndarray | None) -> tuple[int, int]:
     if confidence is None:
         return 0, 0

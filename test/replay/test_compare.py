@@ -52,6 +52,11 @@ def test_a_growth_of_p99_fails_beyond_its_limit(pair, mode, key, max_slowdown, f
     assert [row.failed for row in compared.rows[:2]] == [False, failed]
 
 
+def test_a_fall_of_the_masks_in_use_fails_in_real_time(pair):
+    compared = compare(*pair("realtime", realtime__miou_in_use=0.9), max_drop=0.05, max_slowdown=0.0)
+    assert [row.name for row in compared.rows if row.failed] == ["mIoU in use"]
+
+
 def test_what_is_better_never_fails(pair):
     assert not compare(*pair(miou=1.1, latency_ms__total__p99=0.5), max_drop=0.0, max_slowdown=0.0).failed
 
@@ -60,6 +65,12 @@ def test_what_makes_them_less_comparable_is_told(pair):
     compared = compare(*pair(partial=True, errors=["cut off"]), max_drop=0.0, max_slowdown=0.0)
     assert compared.notes == ("note: the second result is partial: cut off",)
     assert compared.as_dict()["notes"] == list(compared.notes)
+    other = {"truth__from": "folder labels", "options": {"rate": 0.2}}
+    compared = compare(*pair(**other), max_drop=0.0, max_slowdown=0.0)
+    assert compared.notes == (
+        "note: not the same truth: topic /truth/labels, stamp and folder labels, stamp",
+        "note: not the same options: rate 1.0 and rate 0.2",
+    )
 
 
 def test_a_lost_score_is_wrong_use_not_a_pass(pair):
