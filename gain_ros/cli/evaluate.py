@@ -10,14 +10,12 @@ import argparse
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
-    Progress,
     Stages,
     UsageError,
     add_engine,
@@ -121,24 +119,18 @@ def _truth(args: argparse.Namespace) -> Any:
 
 
 def _offline(args: argparse.Namespace) -> dict[str, Any]:
-    from dataclasses import replace
-
     from gain_ros.replay.fleet import evaluate_bags
     from gain_ros.replay.offline import Job
     from gain_ros.replay.result import write_result
 
     jobs = [Job(bag, args.model, args.engine, _truth(args), args.batch, args.against) for bag in args.bags]
-    progress = _Ticks(args)
-    started_s = time.monotonic()
+    progress = Stages()
     with tempfile.TemporaryDirectory(prefix=".rows.", dir=args.out) as scratch:
         try:
-            done = evaluate_bags(jobs, Path(scratch), progress.tick, args.workers, args.ray)
+            done = evaluate_bags(jobs, Path(scratch), progress.show, args.workers, args.ray)
         finally:
             progress.close()
-        seconds = time.monotonic() - started_s
-        speed = {"seconds": round(seconds, 3), "fps": round(progress.done / seconds, 2) if args.workers == 1 else None}
-        evaluation = replace(done.evaluation, details={**done.evaluation.details, "throughput": speed})
-        result = write_result(args.out, evaluation, done.rows())
+        result = write_result(args.out, done.evaluation, done.rows())
     _write_galleries(args.out, done.galleries)
     return result
 
@@ -192,22 +184,6 @@ def _compare(args: argparse.Namespace) -> int:
     if args.json:
         print_json(comparison.as_dict())
     return CHECK_FAILED if comparison.failed else DONE
-
-
-class _Ticks:
-    """Progress in frames, or in bags where several are at work at a time."""
-
-    def __init__(self, args: argparse.Namespace):
-        in_bags = args.workers > 1 or args.ray
-        self._bar = Progress("bags" if in_bags else "frames", len(args.bags) if in_bags else None)
-        self.done = 0
-
-    def tick(self) -> None:
-        self.done += 1
-        self._bar.show(self.done)
-
-    def close(self) -> None:
-        self._bar.close()
 
 
 def _untrue(result: dict[str, Any]) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gain_ros.replay.live.session import Report, Settings, run_session
-from gain_ros.replay.sources import Source
+from gain_ros.replay.live.session import Settings, run_session
+from gain_ros.replay.sources import Report, Source
 
 MOST_SECONDS, LIVE_SECONDS = 30.0, 10.0
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from gain_ros.replay.gallery import Gallery
 from gain_ros.replay.live.graph import GraphError
-from gain_ros.replay.live.session import MASK_TOPIC, Report, Sent
+from gain_ros.replay.live.session import MASK_TOPIC, Sent
 from gain_ros.replay.offline import Reader
 from gain_ros.replay.realtime import LOST, Replayed, Tally, in_use_at
 from gain_ros.replay.result import Evaluation, FrameRow
-from gain_ros.replay.sources import Source, SourceError, open_source
+from gain_ros.replay.sources import Report, Source, SourceError, open_source
 from gain_ros.replay.truth import TruthOptions, open_truth
 
 _FIRST_FRAME_TIMEOUT_S, _SILENCE_S = 60.0, 5.0

@@ -5,8 +5,10 @@ A bag that cannot be evaluated becomes an outcome with an error; the others are 
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -19,10 +21,8 @@ import numpy as np
 from gain_ros.replay.gallery import Gallery
 from gain_ros.replay.offline import Job, Models, Outcome, evaluate_bag, open_models
 from gain_ros.replay.result import BagScore, Evaluation, FrameRow, atomic_text, model_card, read_rows, row_line
-from gain_ros.replay.sources import SourceError
+from gain_ros.replay.sources import Report, SourceError
 from gain_ros.score import mean_iou, pixel_accuracy
-
-Tick = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Evaluated:
 
 
 def evaluate_bags(
-    jobs: Sequence[Job], scratch: Path, tick: Tick, workers: int = 1, ray_address: str | None = None
+    jobs: Sequence[Job], scratch: Path, report: Report, workers: int = 1, ray_address: str | None = None
 ) -> Evaluated:
     """Evaluate bags offline.
 
     Args:
         jobs: one a bag, for one model, engine and kind of truth.
         scratch: folder for the rows; it has to live as long as the result is used.
-        tick: called after each frame, or after each bag where several are at work at a time.
+        report: told of each frame, or of each bag where several are at work at a time.
         workers: processes here; 1 is this one.
         ray_address: a Ray cluster that does the work instead; "local" starts one here.
 
@@ -62,7 +62,9 @@ def evaluate_bags(
     """
     with open_models(jobs[0]) as models:
         tasks = _tasks(jobs, models, scratch, _threads(workers, ray_address))
-        outcomes = _run(tasks, models, tick, workers, ray_address)
+        started_s = time.monotonic()
+        outcomes = _run(tasks, models, report, workers, ray_address)
+        seconds = time.monotonic() - started_s
         bundle, engine, provider = models.segmenter.bundle, models.segmenter.engine, models.segmenter.provider
     whole = [outcome for outcome in outcomes if outcome.gallery is not None]
     if not whole:
@@ -77,7 +79,11 @@ def evaluate_bags(
         bags=tuple(outcome.score for outcome in outcomes),
         truth=whole[0].truth,
         options={"batch": jobs[0].batch},
-        details={**_against(jobs[0], whole), "model_card": model_card(bundle)},
+        details={
+            **_against(jobs[0], whole),
+            "model_card": model_card(bundle),
+            "throughput": _throughput(whole, seconds),
+        },
     )
     files = tuple(task.rows for task in tasks if task.rows.exists())
     return Evaluated(evaluation, tuple(outcome.gallery for outcome in whole), files)
@@ -98,36 +104,36 @@ def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | No
 
 
 def _run(
-    tasks: Sequence[Task], models: Models, tick: Tick, workers: int, ray_address: str | None
+    tasks: Sequence[Task], models: Models, report: Report, workers: int, ray_address: str | None
 ) -> list[Outcome]:
     """The outcome of each task, in their order."""
     if ray_address is not None:
-        found = dict(_on_ray(tasks, ray_address, tick))
+        found = dict(_on_ray(tasks, ray_address, report))
     elif workers > 1:
-        found = dict(_in_processes(tasks, workers, tick))
+        found = dict(_in_processes(tasks, workers, report))
     else:
-        found = dict(_one_by_one(tasks, models, tick))
+        found = dict(_one_by_one(tasks, models, report))
     return [found[index] for index in range(len(tasks))]
 
 
-def _one_by_one(tasks: Sequence[Task], models: Models, tick: Tick) -> Iterator[tuple[int, Outcome]]:
-    def attempt(task: Task) -> Outcome:
+def _one_by_one(tasks: Sequence[Task], models: Models, report: Report) -> Iterator[tuple[int, Outcome]]:
+    def attempt(task: Task, name: str) -> Outcome:
         try:
-            return _evaluate(task, models, tick)
+            return _evaluate(task, models, functools.partial(report, name))
         except SourceError as error:
             return _failed(task, error)
 
     for index, task in enumerate(tasks):
-        yield index, attempt(task)
+        yield index, attempt(task, "frames" if len(tasks) == 1 else f"frames of bag {index + 1} of {len(tasks)}")
 
 
-def _in_processes(tasks: Sequence[Task], workers: int, tick: Tick) -> Iterator[tuple[int, Outcome]]:
+def _in_processes(tasks: Sequence[Task], workers: int, report: Report) -> Iterator[tuple[int, Outcome]]:
     with ThreadPoolExecutor(workers) as pool:
         places: dict[Future[Outcome], int] = {pool.submit(_in_process, task): i for i, task in enumerate(tasks)}
-        for future in as_completed(places):
+        for done, future in enumerate(as_completed(places), 1):
             task, error = tasks[places[future]], future.exception()
             yield places[future], future.result() if error is None else _failed(task, error)
-            tick()
+            report("bags", done, len(tasks))
 
 
 def _in_process(task: Task) -> Outcome:
@@ -136,7 +142,7 @@ def _in_process(task: Task) -> Outcome:
         return pool.submit(_open_and_evaluate, task).result()
 
 
-def _on_ray(tasks: Sequence[Task], address: str, tick: Tick) -> Iterator[tuple[int, Outcome]]:
+def _on_ray(tasks: Sequence[Task], address: str, report: Report) -> Iterator[tuple[int, Outcome]]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here reports to nobody
     try:
         import ray
@@ -158,7 +164,7 @@ def _on_ray(tasks: Sequence[Task], address: str, tick: Tick) -> Iterator[tuple[i
             except Exception as error:  # a task's own error, or a worker that died
                 outcome = _failed(tasks[index], getattr(error, "cause", None) or error)
             yield index, outcome
-            tick()
+            report("bags", len(tasks) - len(places), len(tasks))
     finally:
         ray.shutdown()
 
@@ -172,10 +178,10 @@ def _evaluate_remotely(job: Job) -> tuple[Outcome, str]:
 
 def _open_and_evaluate(task: Task) -> Outcome:
     with open_models(task.job) as models:
-        return _evaluate(task, models, lambda: None)
+        return _evaluate(task, models, lambda *_: None)
 
 
-def _evaluate(task: Task, models: Models, tick: Tick) -> Outcome:
+def _evaluate(task: Task, models: Models, tick: Callable[[int, int | None], Any]) -> Outcome:
     with atomic_text(task.rows) as stream:
         return evaluate_bag(task.job, models, lambda row: stream.write(row_line(row)), tick)
 
@@ -183,6 +189,12 @@ def _evaluate(task: Task, models: Models, tick: Tick) -> Outcome:
 def _failed(task: Task, error: BaseException) -> Outcome:
     text = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
     return Outcome(BagScore(task.job.bag, errors=(" ".join(text.split()),)))
+
+
+def _throughput(outcomes: Sequence[Outcome], seconds: float) -> dict[str, float]:
+    """Section "throughput" of result.json: all frames, without opening the model (workers open it for each bag)."""
+    frames = sum(outcome.frames for outcome in outcomes)
+    return {"seconds": round(seconds, 3), "fps": round(frames / seconds, 2)}
 
 
 def _against(job: Job, outcomes: Sequence[Outcome]) -> dict[str, Any]:

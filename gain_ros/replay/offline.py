@@ -49,10 +49,12 @@ class Job:
 class Outcome:
     """One bag's result without its rows; no gallery where nothing could be read.
 
-    ``truth`` says how truth was found. ``against`` is int64 (C, C): rows the other's labels, columns the model's.
+    ``frames`` is the number of rows. ``truth`` says how truth was found. ``against`` is int64 (C, C): rows the other's
+    labels, columns the model's.
     """
 
     score: BagScore
+    frames: int = 0
     classes: LabelSet | None = None
     gallery: Gallery | None = None
     truth: dict[str, Any] | None = None
@@ -85,14 +87,16 @@ def open_models(job: Job) -> Iterator[Models]:
         yield Models(segmenter, other)
 
 
-def evaluate_bag(job: Job, models: Models, write: Callable[[FrameRow], Any], tick: Callable[[], Any]) -> Outcome:
+def evaluate_bag(
+    job: Job, models: Models, write: Callable[[FrameRow], Any], tick: Callable[[int, int | None], Any]
+) -> Outcome:
     """Evaluate one bag, folder, video or scene.
 
     Args:
         job: what to do.
         models: the job's, opened.
         write: takes each frame's row, in the order of the bag.
-        tick: called after each frame.
+        tick: called after each frame with how many are done, and of how many (None: unknown).
 
     Raises SourceError where the bag cannot be opened. One that breaks off later gives what came before, with the error.
     """
@@ -101,9 +105,9 @@ def evaluate_bag(job: Job, models: Models, write: Callable[[FrameRow], Any], tic
         raise SourceError(f"{job.bag!r} is live and never shows the same frame twice; record a bag first")
     with contextlib.closing(Reader(source, open_truth(job.truth, source, models.segmenter.bundle.labels))) as reader:
         tally = _Tally(job.bag, models, reader.truth)
-        for done in _segmented(reader, models, job.batch):
+        for count, done in enumerate(_segmented(reader, models, job.batch), 1):
             write(tally.row(done))
-            tick()
+            tick(count, source.length)
         return tally.outcome(source, reader)
 
 
@@ -246,11 +250,13 @@ class _Tally:
         self._confusion = None if truth is None else np.zeros((len(self._classes),) * 2, np.int64)
         self._against = None if models.other is None else np.zeros((len(labels),) * 2, np.int64)
         self._measures = Unlabelled(len(self._classes))
+        self._frames = 0
         measure = "agreement with the frame before" if truth is None else "mIoU"
         self._gallery = Gallery(self._classes, measure=measure)
 
     def row(self, done: _Done) -> FrameRow:
         frame = done.frame
+        self._frames += 1
         if done.labels is None:
             stage_ms = {"decode": round(frame.decode_ms, 3)}
             return FrameRow(self._bag, frame.stamp_ns, "failed", stage_ms, error=frame.error)
@@ -288,4 +294,4 @@ class _Tally:
             tuple(reader.errors),
         )
         how = self._truth.how if self._truth is not None else None
-        return Outcome(bag, self._classes, self._gallery, how, self._against)
+        return Outcome(bag, self._frames, self._classes, self._gallery, how, self._against)

@@ -21,10 +21,10 @@ from gain_ros.bundle import find_model, read_bundle
 from gain_ros.labels import LabelSet
 from gain_ros.replay import result
 from gain_ros.replay.gallery import Gallery
-from gain_ros.replay.live.session import Report, Sent, Session, Settings, run_session
+from gain_ros.replay.live.session import Sent, Session, Settings, run_session
 from gain_ros.replay.offline import Reader, ReadFrame
 from gain_ros.replay.result import BagScore, Evaluation, FrameRow, model_card
-from gain_ros.replay.sources import Source, SourceError, open_source
+from gain_ros.replay.sources import Report, Source, SourceError, open_source
 from gain_ros.replay.truth import Truth, TruthError, TruthOptions, open_truth, score
 from gain_ros.replay.unlabelled import Unlabelled
 from gain_ros.runtime.segmenter import Segmenter

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +21,9 @@ from gain_ros.node.images import ImageError, decode_compressed
 from gain_ros.scenes import StreetScene
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
+# Takes what is being done, how much of it is done, and of how much (None: unknown).
+Report = Callable[[str, int, int | None], None]
+
 _NODE_DECODES = (".png", ".jpg", ".jpeg")
 _BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 _MAX_PIXELS = 1 << 28

@@ -16,6 +16,7 @@ from random_bundle import picture
 
 from gain_ros.bundle import read_bundle
 from gain_ros.cli import main
+from gain_ros.replay.live.graph import GraphError
 from gain_ros.replay.offline import Job
 from gain_ros.score import confusion_matrix
 
@@ -177,7 +178,7 @@ def test_a_worker_that_dies_takes_one_bag_with_it(drive, tmp_path):
     from gain_ros.replay.truth import TruthOptions
 
     job = DeadlyJob(str(drive), "gain_nano_camvid", "onnxruntime", TruthOptions())
-    ((index, outcome),) = fleet._in_processes([fleet.Task(job, tmp_path / "rows")], 2, lambda: None)
+    ((index, outcome),) = fleet._in_processes([fleet.Task(job, tmp_path / "rows")], 2, lambda *_: None)
     assert (index, outcome.gallery) == (0, None)
     assert "BrokenProcessPool" in outcome.score.errors[0]
 
@@ -236,6 +237,15 @@ def test_wrong_use_is_one_line_and_exit_code_2(model_folder, drive, tmp_path, ca
     assert evaluate(model_folder, tmp_path / "out", *(each.format(drive=drive) for each in arguments)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert text in line
+
+
+def test_a_graph_that_breaks_is_told_with_its_last_words_and_exit_code_1(drive, tmp_path, monkeypatch, capsys):
+    def broken(*_: object) -> None:
+        raise GraphError("the node ended with code 3:\nno engine")
+
+    monkeypatch.setattr("gain_ros.replay.realtime.evaluate_realtime", broken)
+    assert main(["evaluate", str(drive), *TRUTH, "--mode", "realtime", "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == "gain: the node ended with code 3:\nno engine\n"
 
 
 def test_an_out_is_needed(model_folder, drive, capsys):

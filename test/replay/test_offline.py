@@ -46,8 +46,9 @@ def stamped(index: int, pixels: np.ndarray):
 def evaluate(bag, truth: TruthOptions = WITH_IDS, other: RedSegmenter | None = None, batch: int = 1):
     rows, ticks = [], []
     job = Job(str(bag), "red", "red", truth, batch)
-    outcome = evaluate_bag(job, Models(RedSegmenter(), other), rows.append, lambda: ticks.append(None))
-    assert len(ticks) == len(rows)
+    outcome = evaluate_bag(job, Models(RedSegmenter(), other), rows.append, lambda *done: ticks.append(done))
+    assert [done for done, _ in ticks] == list(range(1, outcome.frames + 1))
+    assert all(total >= len(rows) == outcome.frames for _, total in ticks)
     return outcome, rows
 
 
@@ -104,7 +105,7 @@ def test_batches_are_as_large_as_asked_for_and_change_nothing(tmp_path):
     one, rows_one = evaluate(bag)
     segmenter = RedSegmenter()
     rows = []
-    two = evaluate_bag(Job(str(bag), "", "", WITH_IDS, 2), Models(segmenter, None), rows.append, lambda: None)
+    two = evaluate_bag(Job(str(bag), "", "", WITH_IDS, 2), Models(segmenter, None), rows.append, lambda *_: None)
     assert sorted(segmenter.batches) == [1, 2, 2]
     np.testing.assert_array_equal(one.score.confusion, two.score.confusion)
     assert [replace(row, stage_ms={}) for row in rows] == [replace(row, stage_ms={}) for row in rows_one]
@@ -169,7 +170,7 @@ def test_an_error_in_the_engine_is_not_hidden(tmp_path):
 
     bag = write(tmp_path / "bag", {"/front": frames(1, 2, 3)})
     with pytest.raises(RuntimeError, match="no memory"):
-        evaluate_bag(Job(str(bag), "", "", TruthOptions()), Models(Broken(), None), lambda row: None, lambda: None)
+        evaluate_bag(Job(str(bag), "", "", TruthOptions()), Models(Broken(), None), lambda row: None, lambda *_: None)
 
 
 def test_a_webcam_cannot_be_evaluated(monkeypatch):
@@ -190,7 +191,7 @@ job = Job(sys.argv[1], "red", "red", TruthOptions())
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) << 10
 resource.setrlimit(resource.RLIMIT_DATA, (used + (96 << 20),) * 2)
 rows = []
-evaluate_bag(job, Models(RedSegmenter(), None), rows.append, lambda: None)
+evaluate_bag(job, Models(RedSegmenter(), None), rows.append, lambda *_: None)
 print(len(rows))
 """
 

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gain_ros.replay.live.graph import Child, GraphError, environment, fastdds_profile, graph_variables, own_domain
-from gain_ros.replay.sources import Source
+from gain_ros.replay.sources import Report, Source
 
 IMAGE_TOPIC, MASK_TOPIC = "/camera/image_raw", "/segmentation/mask"
 _START_TIMEOUT_S, _SETTLE_TIMEOUT_S, _SILENCE_TIMEOUT_S = 180.0, 20.0, 60.0
 _MATCHING_S = 0.5  # both ends of a topic learn of each other at slightly different times
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LOOK_S = 0.2  # between two looks at the processes, where no mask comes
-
-Report = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
