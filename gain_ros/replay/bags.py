@@ -174,7 +174,7 @@ def open_bag(name: str, path: Path) -> Iterator[Bag]:
         reader = Rosbag1Reader(path) if path.suffix == ".bag" else Rosbag2Reader(CutMcap(path) if cut else path)
         reader.open()
     except Exception as error:  # rosbags lets errors of sqlite, yaml and struct through
-        raise SourceError(f"{name!r} is not a readable bag: {error}; {_advice(path)}") from error
+        raise SourceError(f"{name!r} is not a readable bag: {error}; {_advice(path, str(error))}") from error
     try:
         yield Bag(name, reader, cut)
     finally:
@@ -198,7 +198,9 @@ def bag_path(name: str, path: Path) -> Path:
     return files[0]
 
 
-def _advice(path: Path) -> str:
+def _advice(path: Path, problem: str) -> str:
+    if "Compression format" in problem:
+        return "rosbag2 itself has zstd alone: rewrite the bag with it, or without any (ros2 bag convert)"
     if path.suffix == ".bag":
         return "try rosbag reindex on it"
     return "try mcap recover on it" if path.suffix == ".mcap" else "try ros2 bag info on it"

@@ -169,6 +169,18 @@ def test_an_empty_bag_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_files_and_messages_in_lz4_are_refused(tmp_path, mode, plugin):
+    bag = write(tmp_path / "bag", {"/front": [raw(0)]}, plugin, mode)
+    for file in bag.glob("*.zstd"):
+        file.rename(file.with_suffix(".lz4"))
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("zstd", "lz4"))
+    with pytest.raises(SourceError, match=r"Compression format 'lz4' is not supported.*ros2 bag convert"):
+        open_source(bag)
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
 def test_messages_of_unknown_or_broken_type_do_no_harm(tmp_path, plugin):
     bag = write(tmp_path / "bag", {"/front": [raw(0)], "/odd": [STRING("x")]}, plugin)
     file = storage(bag)
