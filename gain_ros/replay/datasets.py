@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
+from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, UNLABELLED, LabelSet, camvid_split
 from gain_ros.replay.classes import meet
 from gain_ros.replay.sources import FilesSource, SourceError
 from gain_ros.replay.truth import read_ids
 
 _CAMVID_HZ = {"val": 15.0}  # consecutive frames of one drive, every second one of 30 Hz
 _SINGLE_FRAMES_HZ = 1.0  # the other splits are frames far apart
+_CAMBRIDGE_IMAGES, _CAMBRIDGE_LABELS = "701_StillsRaw_full", "LabeledApproved_full"
 _CITYSCAPES_IMAGE = "_leftImg8bit.png"
 _CITYSCAPES_LABELS = {"_gtFine_labelTrainIds.png": "cityscapes", "_gtFine_labelIds.png": "cityscapes-ids"}
 
@@ -31,10 +34,10 @@ class Intrinsics:
 
 @dataclass(frozen=True)
 class _Files:
-    """What belongs to one image. ``meaning`` says what the ids of its labels mean."""
+    """What belongs to one image. ``read`` makes ids, uint8 (H, W), of the file of labels, or raises ValueError."""
 
     labels: Path
-    meaning: str
+    read: Callable[[Path], np.ndarray]
     camera: Path | None = None
 
 
@@ -45,12 +48,11 @@ class DatasetSource(FilesSource):
         super().__init__(name, list(files))
         self.label_set, self.rate_hz = label_set, rate_hz
         self._files = files
-        self._meetings = {each.meaning: meet(label_set, each.meaning) for each in files.values()}
 
     def _truth(self, path: Path) -> np.ndarray:
         files = self._files[path]
         try:
-            return self._meetings[files.meaning].check_and_project_truth(read_ids(files.labels))
+            return files.read(files.labels)
         except ValueError as error:
             raise SourceError(f"{files.labels}: {error}") from error
 
@@ -67,18 +69,53 @@ class DatasetSource(FilesSource):
 
 
 def open_dataset(name: str, split: str) -> DatasetSource | None:
-    """A split of CamVid (SegNet's layout: SPLIT.txt with image and mask in each line) or of Cityscapes (leftImg8bit and
+    """A split of CamVid (SegNet's layout: SPLIT.txt with image and mask in each line; Cambridge's: 701_StillsRaw_full
+    and LabeledApproved_full, split as SegNet does, colours merged into 11 classes) or of Cityscapes (leftImg8bit and
     gtFine side by side); None for any other folder. Raises SourceError for a split that is not there or not whole.
     """
     root = Path(name)
+    if (root / _CAMBRIDGE_IMAGES).is_dir():
+        return _cambridge(name, root, split)
     if (root / "leftImg8bit").is_dir():
         return _cityscapes(name, root, split)
     if any((root / f"{each}.txt").is_file() for each in ("train", "val", "test")):
-        return _camvid(name, root, split)
+        return _segnet(name, root, split)
     return None
 
 
-def _camvid(name: str, root: Path, split: str) -> DatasetSource:
+def _cambridge(name: str, root: Path, split: str) -> DatasetSource:
+    images = [p for p in sorted((root / _CAMBRIDGE_IMAGES).glob("*.png")) if camvid_split(p.stem) == split]
+    if not images:
+        raise SourceError(f"{name!r} has no split {split!r}: no image of {_CAMBRIDGE_IMAGES} belongs to it")
+    files = {image: _Files(root / _CAMBRIDGE_LABELS / f"{image.stem}_L.png", _read_camvid_colors) for image in images}
+    return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))
+
+
+def _read_camvid_colors(file: Path) -> np.ndarray:
+    """Cambridge's colours in CamVid's 11 classes."""
+    colors = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if colors is None:
+        raise ValueError("is not there or not an image")
+    packed = colors.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)  # OpenCV's order is BGR
+    labels, known = np.full(packed.shape, UNLABELLED, np.uint8), np.zeros(packed.shape, bool)
+    for _, (r, g, b), name in CAMVID_COLORS:
+        here = packed == (r << 16 | g << 8 | b)
+        known |= here
+        if name is not None:
+            labels[here] = CAMVID.names.index(name)
+    if not known.all():
+        b, g, r = colors[~known][0].tolist()
+        raise ValueError(f"holds the colour ({r}, {g}, {b}), which is none of CamVid's {len(CAMVID_COLORS)}")
+    return labels
+
+
+def _id_reader(labels: LabelSet, meaning: str) -> Callable[[Path], np.ndarray]:
+    """Reads files of ids that mean ``meaning`` (see :func:`gain_ros.replay.classes.meet`)."""
+    meeting = meet(labels, meaning)
+    return lambda file: meeting.check_and_project_truth(read_ids(file))
+
+
+def _segnet(name: str, root: Path, split: str) -> DatasetSource:
     listing = root / f"{split}.txt"
     if not listing.is_file():
         raise SourceError(f"{name!r} has no split {split!r}: {listing.name} is missing")
@@ -87,19 +124,20 @@ def _camvid(name: str, root: Path, split: str) -> DatasetSource:
         raise SourceError(f"{listing} is no list of images and masks; expected both in each line")
     # Folder and file: the list as published begins each path with /SegNet/CamVid.
     places = [[root.joinpath(*Path(each).parts[-2:]) for each in line] for line in lines]
-    files = {image: _Files(mask, "camvid") for image, mask in places}
+    read = _id_reader(CAMVID, "camvid")
+    files = {image: _Files(mask, read) for image, mask in places}
     return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))
 
 
 def _cityscapes(name: str, root: Path, split: str) -> DatasetSource:
-    files = {}
+    files, readers = {}, {kind: _id_reader(CITYSCAPES, kind) for kind in _CITYSCAPES_LABELS.values()}
     for image in sorted((root / "leftImg8bit" / split).glob(f"*/*{_CITYSCAPES_IMAGE}")):
         city, stem = image.parent.name, image.name.removesuffix(_CITYSCAPES_IMAGE)
         choice = {root / "gtFine" / split / city / f"{stem}{end}": kind for end, kind in _CITYSCAPES_LABELS.items()}
         labels = next((path for path in choice if path.exists()), None)
         if labels is None:
             raise SourceError(f"{image} has no labels; expected {' or '.join(map(str, choice))}")
-        files[image] = _Files(labels, choice[labels], root / "camera" / split / city / f"{stem}_camera.json")
+        files[image] = _Files(labels, readers[choice[labels]], root / "camera" / split / city / f"{stem}_camera.json")
     if not files:
         raise SourceError(f"{name!r} has no split {split!r}: leftImg8bit/{split} holds no image")
     return DatasetSource(name, files, CITYSCAPES, _SINGLE_FRAMES_HZ)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gain_ros.labels import CAMVID, CITYSCAPES
+from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES
 from gain_ros.replay.bags import open_bag
 from gain_ros.replay.datasets import open_dataset
 from gain_ros.replay.recording import CAMERA_INFO, IMAGES, LABELS, write_bag
@@ -75,6 +75,23 @@ def test_the_list_as_segnet_publishes_it(camvid):
     listing = camvid / "val.txt"
     listing.write_text(listing.read_text().replace("val", "/SegNet/CamVid/val"))
     assert len(list(open_dataset(str(camvid), "val"))) == 2
+
+
+def test_cambridges_layout_in_segnets_split_and_merged_classes(tmp_path):
+    colors = np.array([color for _, color, _ in CAMVID_COLORS], np.uint8)[None]
+    for stem in ("0016E5_07959", "0016E5_07961", "0001TP_008550"):
+        for folder, ending, content in (("701_StillsRaw_full", "", picture(0)), ("LabeledApproved_full", "_L", colors)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / folder / f"{stem}{ending}.png"), content[..., ::-1])
+    source = open_dataset(str(tmp_path), "val")
+    assert ([path.stem for path in source.paths], source.rate_hz) == (["0016E5_07959", "0016E5_07961"], 15.0)
+    names = [CAMVID.names[i] if i != 255 else None for i in next(iter(source)).labels[0]]
+    assert names == [merged for *_, merged in CAMVID_COLORS]
+    with pytest.raises(SourceError, match="has no split 'train'"):
+        open_dataset(str(tmp_path), "train")
+    cv2.imwrite(str(tmp_path / "LabeledApproved_full/0016E5_07959_L.png"), np.full((1, 32, 3), 7, np.uint8))
+    assert len(list(source)) == 1
+    assert "colour (7, 7, 7)" in source.problems[0]
 
 
 def test_cityscapes_has_a_camera(cityscapes, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from drawings import drawn
 
-from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, CITYSCAPES_IDS
+from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, CITYSCAPES_IDS, camvid_split
 from training.data import CamVid, Cityscapes, Scenes, camvid, cityscapes
 from training.data.augment import Augmentation
 from training.data.frames import DatasetError
@@ -90,7 +90,7 @@ def test_cambridge_layout_follows_segnets_split(cambridge_root):
 def test_the_split_rule_gives_segnets_own_lists(data_folder):
     for part in ("train", "val"):
         rows = (data_folder / "camvid480" / f"{part}.txt").read_text().split()[::2]
-        assert {camvid.part_of(row.split("/")[1].partition(".")[0]) for row in rows} == {part}
+        assert {camvid_split(row.split("/")[1].partition(".")[0]) for row in rows} == {part}
 
 
 def test_conventions_differ_where_they_should():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gain_ros.labels import CAMVID, CAMVID_COLORS, UNLABELLED
+from gain_ros.labels import CAMVID, CAMVID_COLORS, UNLABELLED, camvid_split
 from training.data.frames import (
     ColorMasks,
     FramePaths,
@@ -71,7 +71,7 @@ def open_split(root: Path, split: str, masks: str = "segnet") -> FramesInMemory:
 def list_part(root: Path, part: str) -> tuple[list[FramePaths], list[str]]:
     """The files of one part and what is wrong with the layout."""
     if (root / IMAGES).is_dir():
-        images = sorted(path for path in (root / IMAGES).glob("*.png") if part_of(path.stem) == part)
+        images = sorted(path for path in (root / IMAGES).glob("*.png") if camvid_split(path.stem) == part)
         return [FramePaths(image, root / LABELS / f"{image.stem}_L.png") for image in images], []
     listing = root / f"{part}.txt"
     if not listing.is_file():
@@ -80,12 +80,3 @@ def list_part(root: Path, part: str) -> tuple[list[FramePaths], list[str]]:
     wrong = [f"{listing}: {' '.join(row)!r} is not 'image mask'" for row in rows if len(row) != 2]
     files = [[root / name.removeprefix(SEGNET_HOME) for name in row] for row in rows if len(row) == 2]
     return [FramePaths(*pair) for pair in files], wrong
-
-
-def part_of(stem: str) -> str:
-    """Which part of SegNet's split a frame of Cambridge's 701 is in, from its drive and number."""
-    drive, _, number = stem.partition("_")
-    frame = int("".join(filter(str.isdigit, number)) or 0)
-    if drive == "0016E5" and 7959 <= frame <= 8159:
-        return "val"
-    return "test" if drive == "Seq05VD" or (drive == "0001TP" and frame > 8520) else "train"
