@@ -63,8 +63,8 @@ def small_data(train: int = 7, val: int = 3, **options) -> Drawings:
 
 def small_module(**options) -> Segmentation:
     lightning.seed_everything(0, verbose=False)
-    options = {"optimizer": OptimizerOptions(lr=1e-3, warmup_steps=2), **options}
-    return Segmentation("tiny", "camvid", None, SIZE, **options)
+    options = {"labels": "camvid", "optimizer": OptimizerOptions(lr=1e-3, warmup_steps=2), **options}
+    return Segmentation("tiny", input_size=SIZE, **options)
 
 
 def small_trainer(folder: Path, **options) -> lightning.Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from gain_ros.bundle import MODEL_YAML, read_bundle
 from training.data import LabelledFrames
 from training.data.frames import DatasetError
 from training.evaluation import MEAN, STD
+from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import Segmentation
 from training.weights import WeightsError
 
@@ -23,7 +25,8 @@ from training.weights import WeightsError
 class TrainingCLI(LightningCLI):
     """Lightning's command line with what every run here has: EMA, the best and the last checkpoint, two logs, one seed.
 
-    ``--ckpt_path`` takes a model folder as well, to validate and test what is shipped.
+    ``fit --ckpt_path`` goes on in the folder of the checkpoint's run, so that its best checkpoint and its logs span the
+    whole run. ``validate`` and ``test`` take a model folder as ``--ckpt_path`` as well, to measure what is shipped.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -62,15 +65,31 @@ class TrainingCLI(LightningCLI):
         config.ckpt_path = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self.config[self.subcommand].trainer
-        if config.logger is None:
-            root = Path(config.default_root_dir or "runs")
-            board = TensorBoardLogger(root, name=self.subcommand, default_hp_metric=False)
-            kwargs["logger"] = [board, CSVLogger(root, name=self.subcommand, version=board.version)]
+        config = self.config[self.subcommand]
+        if config.trainer.logger is None:
+            run = run_of(config.ckpt_path) if self.subcommand == "fit" and config.ckpt_path else None
+            root = Path(config.trainer.default_root_dir or "runs").resolve()
+            kwargs["logger"] = logs_that_go_on(run, config.ckpt_path) if run else new_logs(root / self.subcommand)
         return super().instantiate_trainer(**kwargs)
 
     def after_instantiate_classes(self) -> None:
         self.model.run_config = self.config_dump  # goes into checkpoints, and from there into model.yaml
+
+
+def mute() -> None:
+    """Leave out what libraries say about themselves and what is no trouble here."""
+    for message in (
+        ".*your dataloader is not resumable",  # it is: the data modules read the trainer's progress
+        ".*WeightAveraging callback, but loading a checkpoint outside the 'fit'",
+        "(?s).*(Experiment logs|Checkpoint) directory .* exists and is not empty",  # a run that goes on
+        "Precision .* is not supported by the model summary",
+        *(() if sys.argv[1:2] == ["fit"] else ("The dirpath has changed from",)),  # only fit writes checkpoints
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category, module="lightning")
+    trainer_log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    trainer_log.addFilter(lambda record: "Tip: " not in record.getMessage())  # advertises its maker's services
 
 
 def main() -> TrainingCLI:
@@ -78,19 +97,17 @@ def main() -> TrainingCLI:
         from training.package import main as package
 
         sys.exit(package(sys.argv[2:]))
-    # Not so: the data modules read the trainer's progress and start where the run stopped.
-    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
-    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
-    warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside the 'fit'")
+    mute()
     try:
         return TrainingCLI(
             Segmentation,
             LabelledFrames,
             subclass_mode_data=True,
+            save_config_kwargs={"overwrite": True},  # a run that goes on
             seed_everything_default=0,
             auto_configure_optimizers=False,
         )
-    except (DatasetError, WeightsError) as error:  # the user's files: the message says it all
+    except (DatasetError, WeightsError, MisconfigurationException) as error:  # the message says it all
         print(error, file=sys.stderr)
         sys.exit(2)
 

@@ -53,9 +53,7 @@ class SegmentationScore(Metric):
             "worst_decile": score.worst_decile(images),
             "boundary_iou": score.mean_of_known(score.boundary_iou(self.boundary.cpu().numpy())),
             "calibration_error": score.calibration_error(self.calibration.cpu().numpy()),
-            **{
-                f"iou/{name}": float(value) for name, value in zip(self.names, score.iou(confusion), strict=True)
-            },
+            **{f"iou/{name}": float(value) for name, value in zip(self.names, score.iou(confusion), strict=True)},
         }
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:

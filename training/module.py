@@ -10,6 +10,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from gain_ros.labels import LABEL_SETS, UNLABELLED
@@ -97,7 +98,9 @@ class Segmentation(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         given = self.trainer.datamodule.label_set
         if given != self.labels:
-            raise ValueError(f"the data is labelled in {given.name!r}, but model.labels is {self.labels.name!r}")
+            raise MisconfigurationException(
+                f"the data is labelled in {given.name!r}, but model.labels is {self.labels.name!r}"
+            )
         if self.hparams.initial_weights and not self.trainer.ckpt_path:  # a checkpoint holds all weights
             rank_zero_info(str(load_initial(self.network, self.hparams.initial_weights)))
 

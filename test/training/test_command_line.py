@@ -40,7 +40,7 @@ def rows(path):
         return list(csv.DictReader(lines))
 
 
-def test_a_run_leaves_logs_checkpoints_and_its_config_and_goes_on_from_them(command, camvid_root, tmp_path):
+def test_a_run_leaves_logs_checkpoints_its_config_and_a_model(command, camvid_root, tmp_path):
     command("fit", "--seed_everything", "3", *SMALL)
     folder = tmp_path / "runs/fit/version_0"
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -52,16 +52,57 @@ def test_a_run_leaves_logs_checkpoints_and_its_config_and_goes_on_from_them(comm
     assert len(measured) == 2
     best, last = folder / "checkpoints/best.ckpt", folder / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == 6
-    # the checkpoint, not the command line, says what the model is
-    longer = command("fit", "--seed_everything", "3", "--ckpt_path", str(last), "--trainer.max_epochs", "3")
-    assert longer.trainer.global_step == 9
-    assert longer.model.hparams.architecture == "tiny"
-    assert longer.model.optimizer_options.lr == 0.02
     bundle = package(best, tmp_path / "models/tiny", camvid_root)
     assert bundle.training["seed"] == 3
     assert bundle.training["config"]["ema"]["decay"] == 0.5
     assert str(tmp_path) not in (bundle.path / "model.yaml").read_text()
     assert bundle.metrics["val_miou"] == pytest.approx(max(map(float, measured)), abs=HALF)
+
+
+def test_a_run_goes_on_in_its_folder_and_its_best_spans_the_whole(command, tmp_path):
+    command("fit", *SMALL)
+    folder = tmp_path / "runs/fit/version_0"
+    before, last = rows(folder / "metrics.csv"), folder / "checkpoints/last.ckpt"
+    (folder / "checkpoints/best.ckpt").write_bytes(b"the best for ever")
+    content = torch.load(last, weights_only=True)
+    best = next(state for name, state in content["callbacks"].items() if "val_miou" in name)
+    best["best_model_score"] = best["best_k_models"][best["best_model_path"]] = best["kth_value"] = torch.tensor(1.0)
+    content["global_step"] -= 1  # as if it had been stopped before its last row
+    torch.save(content, last)
+    # the checkpoint, not the command line, says what the model is
+    longer = command("fit", "--ckpt_path", str(last), "--trainer.max_epochs", "3")
+    assert longer.trainer.current_epoch == 3
+    assert longer.model.hparams.architecture == "tiny"
+    assert longer.model.optimizer_options.lr == 0.02
+    assert [path.name for path in folder.parent.iterdir()] == ["version_0"]
+    assert (folder / "checkpoints/best.ckpt").read_bytes() == b"the best for ever"
+    after = rows(folder / "metrics.csv")
+    assert after[: len(before) - 2] == before[:-2]  # the last step and the validation after it are gone
+    assert [row["epoch"] for row in after if row["val_miou"]] == ["0", "2"]
+
+
+def test_a_checkpoint_that_was_copied_away_begins_a_new_folder(command, tmp_path):
+    command("fit", *SMALL)
+    copy = (tmp_path / "runs/fit/version_0/checkpoints/last.ckpt").rename(tmp_path / "copy.ckpt")
+    command("fit", "--ckpt_path", str(copy), "--trainer.max_epochs", "3")
+    assert [row["epoch"] for row in rows(tmp_path / "runs/fit/version_1/metrics.csv") if row["val_miou"]] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--data.batch_size", "1"), "batch_size is 1, was 2"),
+        (("--seed_everything", "9"), "seed is 9, was 0"),
+        (("--data.train_split", "trainval"), "train_split is trainval, was train"),
+    ],
+)
+def test_other_data_is_not_the_run_to_resume(command, tmp_path, capsys, option, message):
+    command("fit", *SMALL, "--trainer.max_steps", "1")
+    last = tmp_path / "runs/fit/version_0/checkpoints/last.ckpt"
+    with pytest.raises(SystemExit) as error:
+        command("fit", "--ckpt_path", str(last), "--trainer.max_epochs", "3", *option)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_options_of_evaluation_reach_validate_and_test(command, tmp_path):

@@ -15,21 +15,29 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
-def run(out, world):
+def start(out, world):
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
     paths = os.pathsep.join([str(ROOT), str(ROOT / "test")])
     environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, *torchrun, str(HERE / "ddp_run.py"), str(out), str(world)],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def finished(process, out):
+    try:
+        _, errors = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors[-3000:]
     return torch.load(out / "4.ckpt", weights_only=True), json.loads((out / "measured.json").read_text())
 
 
 def test_two_processes_equal_one_and_five_frames_are_counted_once(tmp_path):
-    one, measured_by_one = run(tmp_path / "one", 1)
-    two, measured_by_two = run(tmp_path / "two", 2)
+    outs = {world: tmp_path / str(world) for world in (1, 2)}
+    processes = [start(out, world) for world, out in outs.items()]
+    (one, measured_by_one), (two, measured_by_two) = map(finished, processes, outs.values())
     for name in ("state_dict", "current_model_state"):  # the average and the weights themselves
         for key, value in one[name].items():
             assert torch.allclose(two[name][key], value, atol=1e-6), key

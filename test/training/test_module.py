@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from small_runs import SIZE, small_data, small_module, small_trainer, train
 
 from gain_ros.labels import CITYSCAPES_IDS
@@ -58,7 +59,7 @@ def test_class_weights_come_from_the_training_labels(tmp_path):
 
 def test_data_with_other_classes_is_refused(tmp_path):
     module = Segmentation("tiny", "cityscapes", None, SIZE)
-    with pytest.raises(ValueError, match=r"labelled in 'camvid', but model\.labels is 'cityscapes'"):
+    with pytest.raises(MisconfigurationException, match=r"labelled in 'camvid', but model\.labels is 'cityscapes'"):
         small_trainer(tmp_path).fit(module, small_data())
 
 

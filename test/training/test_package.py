@@ -8,13 +8,14 @@ import pytest
 import torch
 from small_runs import SIZE, small_module, train
 
-from gain_ros.bundle import BundleError
+from gain_ros.bundle import BundleError, read_bundle
 from gain_ros.cli import main as gain
+from gain_ros.labels import CITYSCAPES
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from training import package as packaging
 from training.__main__ import main as training
-from training.data import CamVid
+from training.data import CamVid, Cityscapes
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions
 from training.package import main as package_main
@@ -66,6 +67,25 @@ def test_validate_and_the_masks_of_gain_segment_give_the_number_of_model_yaml(tr
     assert (total.sum(0) > 0).sum() > 2  # not one class everywhere
     assert validated == pytest.approx(bundle.metrics["val_miou"], abs=1e-6)
     assert mean_iou(total) == pytest.approx(validated, abs=1e-6)
+
+
+def test_a_cityscapes_run_is_packaged_with_its_classes_and_validates_to_its_number(
+    cityscapes_root, monkeypatch, tmp_path
+):
+    module = small_module(labels="cityscapes", optimizer=OptimizerOptions(lr=0.02, warmup_steps=1))
+    data = Cityscapes(cityscapes_root, batch_size=2, workers=0, augmentation=Augmentation(crop=(48, 64)))
+    train(tmp_path, module, data)
+    out, root = tmp_path / "models/streets", str(cityscapes_root)
+    assert package_main([str(tmp_path / "end.ckpt"), "--data", root, "--out", str(out)]) == 0
+    bundle = read_bundle(out)
+    assert (bundle.labels, bundle.training["data"]) == (CITYSCAPES, Cityscapes.terms)
+    assert tuple(bundle.metrics["val_iou"]) == CITYSCAPES.names
+    assert bundle.metrics["protocol"].startswith("val split, 2 frames")
+    arguments = ["validate", "--ckpt_path", str(out), "--data", "Cityscapes", "--data.root", root]
+    quiet = ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+    monkeypatch.setattr("sys.argv", ["training", *arguments, *quiet, "--trainer.enable_progress_bar", "false"])
+    validated = training().trainer.callback_metrics["val_miou"].item()
+    assert validated == pytest.approx(bundle.metrics["val_miou"], abs=1e-6)
 
 
 def scored_by_hand(root, out):

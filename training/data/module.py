@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -72,7 +74,8 @@ class LabelledFrames(lightning.LightningDataModule):
     drawn class-uniformly. Training batches are (uint8 N×3×h×w RGB, int64 N×h×w), all others whole frames one by one:
     (uint8 1×3×H×W, int64 1×H×W, (name,)); 255 is unlabelled.
 
-    Training is repeatable by ``seed``, and a run that resumes goes on with the very sample that it would have seen.
+    Training is repeatable by ``seed``. A run that resumes goes on with the very sample that it would have seen; where
+    the options have changed it is refused.
     """
 
     label_set: LabelSet
@@ -117,6 +120,21 @@ class LabelledFrames(lightning.LightningDataModule):
     def train_label_counts(self) -> Tensor:
         """Labelled pixels per class in the training frames, int64 (C,)."""
         return torch.from_numpy(self.train_counts.sum(0))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What decides which samples a run sees, for its checkpoints."""
+        options = {name: value for name, value in self.hparams.items() if name != "workers"}
+        return {**options, "processes": self.place()[1]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises MisconfigurationException where a run would resume with other samples than it would have seen."""
+        now = self.state_dict()
+        changed = [f"{name} is {now.get(name)}, was {was}" for name, was in state.items() if now.get(name) != was]
+        if changed and self.trainer.state.fn == TrainerFn.FITTING:
+            raise MisconfigurationException(
+                f"this is not the data of the run to resume: {'; '.join(changed)}; give the same, or begin a new run "
+                "from its weights with --model.initial_weights in place of --ckpt_path"
+            )
 
     def train_dataloader(self) -> DataLoader:
         h, rank, world = self.hparams, *self.place()
