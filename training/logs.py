@@ -1,0 +1,42 @@
+"""Where a run logs TensorBoard events and ``metrics.csv``: a new folder, or that of the run which it resumes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import torch
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.utilities import rank_zero_only
+
+
+def new_logs(folder: Path) -> list[Logger]:
+    """Logs in the next ``folder/version_N``."""
+    board = TensorBoardLogger(folder.parent, name=folder.name, default_hp_metric=False)
+    return [board, CSVLogger(folder.parent, name=folder.name, version=board.version)]
+
+
+def run_of(checkpoint: str) -> Path | None:
+    """The folder of the run that wrote a checkpoint; None where the file lies elsewhere by now."""
+    folder = Path(checkpoint).resolve().parent
+    return folder.parent if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file() else None
+
+
+def logs_that_go_on(run: Path, checkpoint: str) -> list[Logger]:
+    """Logs in the folder of ``run``, without what it logged after the checkpoint."""
+    step = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+    place = {"save_dir": run.parents[1], "name": run.parent.name, "version": run.name}
+    table = CSVLogger(**place)
+    keep_rows(table, step)
+    return [TensorBoardLogger(**place, default_hp_metric=False, purge_step=step), table]
+
+
+@rank_zero_only
+def keep_rows(table: CSVLogger, before_step: int) -> None:
+    """Write the earlier rows once more: the logger deletes the file that it finds."""
+    file = Path(table.log_dir, ExperimentWriter.NAME_METRICS_FILE)
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
+    kept = [{name: value for name, value in row.items() if value} for row in rows if int(row["step"]) < before_step]
+    table.experiment.metrics.extend(kept)
+    table.save()
