@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
@@ -13,14 +12,9 @@ from typing import Any
 
 import numpy as np
 
-_STAGES = (
-    ("wait", "waiting for the network"),
-    ("decode", "message to array"),
-    ("pre", "resize to the network"),
-    ("infer", "network"),
-    ("post", "labels at camera size"),
-    ("publish", "publish"),
-)
+from gain_ros.replay.page import STAGES, render
+from gain_ros.replay.result import processor, versions
+
 _BINS = 24
 
 
@@ -77,45 +71,27 @@ def _nice_step(rough: float) -> float:
 def stage_rows(stage_ms: dict[str, dict[str, float | None]]) -> list[tuple[str, dict[str, float | None]]]:
     """The node's latency budget in the order of its way."""
     return [
-        (text, stage_ms[key]) for key, text in _STAGES if any(value is not None for value in stage_ms[key].values())
+        (text, stage_ms[key])
+        for key, text in STAGES.items()
+        if any(value is not None for value in stage_ms.get(key, {}).values())
     ]
 
 
 def machine() -> list[tuple[str, str]]:
     """What this was run on, for people."""
     return [
-        ("Machine", f"{_processor()}, {os.cpu_count()} cores"),
+        ("Machine", f"{processor()}, {os.cpu_count()} cores"),
         ("System", platform.platform(terse=True)),
-        ("Python", platform.python_version()),
-        *((name, version) for name, version in versions().items()),
+        *versions().items(),
     ]
-
-
-def versions() -> dict[str, str]:
-    """Libraries that shape the result, as installed."""
-    names = {"rclpy", "onnxruntime", "openvino", "torch", "numpy", "opencv-python-headless"}
-    installed = ((each.metadata["Name"], each.version) for each in importlib.metadata.distributions())
-    return dict(sorted((name, version) for name, version in installed if name in names))
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def write_report(path: Path, clip: Path | None, **content: Any) -> None:
     """Fill report.html; the clip is embedded."""
-    import jinja2
-
-    folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    template = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     kind = {".webp": "image/webp", ".webm": "video/webm"}.get(clip.suffix) if clip else None
     data = base64.b64encode(clip.read_bytes()).decode() if clip else ""
-    page = template.get_template("report.html").render(
+    page = render(
+        Path(__file__).with_name("report.html"),
         clip=f"data:{kind};base64,{data}" if clip else None,
         clip_is_video=kind == "video/webm",
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),

@@ -10,6 +10,7 @@ import numpy as np
 from gain_ros.demo import report
 from gain_ros.demo.pictures import draw
 from gain_ros.demo.run import DemoRun
+from gain_ros.replay.result import versions
 from gain_ros.replay.sources import Source
 from gain_ros.score import iou, mean_iou, pixel_accuracy
 
@@ -39,7 +40,7 @@ def make_result(run: DemoRun, source: Source, bundle: Any, out: Path) -> dict[st
         "stage_ms": {stage: _diagnosed(known, f"{stage}_ms") for stage in _STAGES},
         "mask_age_ms": _diagnosed(known, "mask_age_ms"),
         **_score(pictures.confusion, bundle.labels),
-        "versions": report.versions(),
+        "versions": versions(),
         "out": str(out),
     }
     report.write_report(

@@ -58,8 +58,17 @@ def steps(stamps_ns: Sequence[int], most: int = _STEPS) -> Steps:
     edges = tuple(int(edge) for edge in np.linspace(0, count, min(most, count) + 1))
     seconds = (np.asarray(stamps_ns, np.int64) - (stamps_ns[0] if count else 0)) / 1e9
     if count > 1 and (np.diff(seconds) > 0).all():
-        return Steps(tuple(f"{seconds[edge]:.1f}" for edge in edges[:-1]), "time (s)", edges)
+        return Steps(_unlike([seconds[edge] for edge in edges[:-1]]), "time (s)", edges)
     return Steps(tuple(str(edge) for edge in edges[:-1]), "frame", edges)
+
+
+def _unlike(values: Sequence[float]) -> tuple[str, ...]:
+    """Rising values as text, with as many digits as tell them apart: pygal takes labels of one text for one."""
+    for digits in range(1, 10):
+        names = tuple(f"{value:.{digits}f}" for value in values)
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def over_time(
@@ -81,8 +90,12 @@ def over_time(
     chart.show_minor_x_labels = False
     chart.x_title = along.unit
     stacked = kind.startswith("Stacked")
-    for label, values in series.items():
-        chart.add(label, [0 if stacked and value is None else value for value in values])
+    drawn = {label: [0 if stacked and v is None else v for v in values] for label, values in series.items()}
+    for label, values in drawn.items():
+        chart.add(label, values)
+    if kind == "StackedBar":  # of counts: no halves on the axis
+        most = math.ceil(max(map(sum, zip(*drawn.values(), strict=True))))
+        chart.y_labels = range(0, most + 1, math.ceil(most / _LABELS))
     rows = tuple(
         (step, *map(_text, values)) for step, *values in zip(along.names, *series.values(), strict=True)
     )

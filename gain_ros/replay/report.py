@@ -14,19 +14,10 @@ import numpy as np
 
 from gain_ros.replay import charts
 from gain_ros.replay.gallery import FOLDER, INDEX
+from gain_ros.replay.page import HERE, STAGES, milliseconds, percent, render
 from gain_ros.replay.result import FRAMES, FrameRow, atomic_text, read_result, read_rows
 
 REPORT = "report.html"
-STAGES = {
-    "wait": "waiting for the network",
-    "read": "reading",
-    "decode": "decoding",
-    "pre": "resize to the network",
-    "infer": "network",
-    "post": "labels at camera size",
-    "publish": "publishing",
-    "score": "scoring",
-}
 PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
 _DROPS = ("superseded", "stale", "failed", "lost")
 _MIME = {".jpg": "image/jpeg", ".png": "image/png"}
@@ -47,7 +38,8 @@ def write_report(out: Path) -> Path:
     Raises ResultError where these cannot be read or the page cannot be written.
     """
     result, rows = read_result(out), list(read_rows(out / FRAMES))
-    page = _template("report.html").render(
+    page = render(
+        HERE / "report.html",
         result=result,
         cards=headline(result),
         confusion=confusion_rows(result),
@@ -126,12 +118,6 @@ def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
         "last error": live.get("last_error"),
     }
     return [(name, str(value)) for name, value in told.items() if value is not None]
-
-
-def short(names: Sequence[str]) -> str:
-    """A few names of bags, without their folders."""
-    plain = [Path(name).name or name for name in names]
-    return ", ".join(plain[:3]) + (f" and {len(plain) - 3} more" if len(plain) > 3 else "")
 
 
 def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
@@ -228,21 +214,6 @@ def _percents(along: charts.Steps, values: Sequence[float | None]) -> list[float
     return [None if value is None else 100 * value for value in along.gather(values, np.mean)]
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """A fraction for people."""
-    return "n/a" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def points(change: float | None) -> str:
-    """A change of a fraction, in percentage points, with its sign."""
-    return "" if change is None else f"{100 * change:+.2f}"
-
-
-def milliseconds(value: float | None) -> str:
-    """A time for people."""
-    return "n/a" if value is None else f"{value:.1f} ms"
-
-
 def _gallery(folder: Path) -> dict[str, Any] | None:
     """The gallery's index with the pictures inside, or None where nothing was kept."""
     if not (folder / INDEX).is_file():
@@ -255,12 +226,3 @@ def _gallery(folder: Path) -> dict[str, Any] | None:
 
 def _data_uri(file: Path) -> str:
     return f"data:{_MIME[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
-
-
-def _template(name: str) -> Any:
-    import jinja2
-
-    folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "points": points, "short": short, "milliseconds": milliseconds}
-    return environment.get_template(name)

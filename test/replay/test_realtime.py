@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from types import SimpleNamespace
@@ -178,11 +179,15 @@ class GoAfterAWhile:
     """Lets the player begin when the listener has had the time to meet it and the node."""
 
     def __init__(self, player: Child):
-        self._player, self._looks = player, 0
+        self._player, self._go_s = player, None
 
     def __call__(self, stage: str, *_: object) -> None:
-        self._looks += stage == "listening"
-        if self._looks == 10 and stage == "listening":
+        if stage != "listening":
+            return
+        if self._go_s is None:
+            self._go_s = time.monotonic() + 2.0
+        if time.monotonic() > self._go_s:
+            self._go_s = math.inf
             self._player.process.stdin.write("go\n")
             self._player.process.stdin.flush()
 
@@ -193,14 +198,16 @@ def test_a_node_that_runs_already_is_scored_from_outside(bag, model_folder, tmp_
     node = ["gain_ros", "node", "--ros-args", "-r", "image:=/camera/image_raw", "-p", "transport:=compressed"]
     node += ["-p", f"model:={model_folder}", "-p", "engine:=onnxruntime"]
     player = ["gain_ros.replay.live.player", "--source", str(bag) + ":/camera/image_raw/compressed"]
-    player += ["--topic", "/camera/image_raw", "--clock"]
+    player += ["--topic", "/camera/image_raw", "--clock", "--rate", "0.5"]
     with contextlib.ExitStack() as stack:
         stack.enter_context(environment(graph_variables(stack.enter_context(own_domain()), fastdds_profile())))
         running = Child("node", node, tmp_path / "node.log")
         stack.callback(running.stop)
         playing = Child("player", player, tmp_path / "player.log", talks=True)
         stack.callback(playing.stop)
-        while "model random_nano on onnxruntime" not in running.last_words():
+        for _ in range(600):
+            if "model random_nano on onnxruntime" in running.last_words():
+                break
             running.check()
             time.sleep(0.1)
         evaluation, rows, _ = evaluate_attached(str(bag), TRUTH, GoAfterAWhile(playing))

@@ -94,6 +94,8 @@ def test_time_runs_in_seconds_and_in_frames_where_stamps_run_back():
     assert (forward.names, forward.unit, forward.edges) == (("0.0", "1.0"), "time (s)", (0, 2, 4))
     assert charts.steps([5, 7, 5, 7], most=2).names == ("0", "2")
     assert charts.steps([]).names == ()
+    close = charts.steps(range(0, 60 * 66_000_000, 66_000_000))
+    assert len(set(close.names)) == 60, "pygal takes labels of one text for one"
 
 
 def test_a_stretch_is_reduced_over_what_is_known():

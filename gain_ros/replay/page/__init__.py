@@ -1,0 +1,49 @@
+"""What the project's pages share: their look (style.css), their words, and how a template becomes one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+STAGES = {
+    "wait": "waiting for the network",
+    "read": "reading",
+    "decode": "decoding",
+    "pre": "resize to the network",
+    "infer": "network",
+    "post": "labels at camera size",
+    "publish": "publishing",
+    "score": "scoring",
+}
+
+
+def render(template: Path, **content: Any) -> str:
+    """The template filled in; it may include what lies beside it, and style.css."""
+    import jinja2
+
+    folders = jinja2.FileSystemLoader([template.parent, HERE])
+    environment = jinja2.Environment(loader=folders, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "points": points, "short": short, "milliseconds": milliseconds}
+    return environment.get_template(template.name).render(**content)
+
+
+def short(names: list[str]) -> str:
+    """A few names of bags, without their folders."""
+    plain = [Path(name).name or name for name in names]
+    return ", ".join(plain[:3]) + (f" and {len(plain) - 3} more" if len(plain) > 3 else "")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction for people."""
+    return "n/a" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def points(change: float | None) -> str:
+    """A change of a fraction, in percentage points, with its sign."""
+    return "" if change is None else f"{100 * change:+.2f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """A time for people."""
+    return "n/a" if value is None else f"{value:.1f} ms"
