@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gain_ros.runtime.auto import cache_file
 from gain_ros.runtime.engines import EngineUnavailable
@@ -151,9 +151,10 @@ class EngineCache:
     def load_graph(self, name: str) -> bytes | None:
         """A graph kept under ``name``. Its sum is in the file's name: a damaged one is not taken."""
         for file in self.folder.glob(f"graphs/{name}-*.onnx"):
-            content = file.read_bytes()
-            if file.name == _graph_file(name, content):
-                return content
+            with contextlib.suppress(FileNotFoundError):  # another process may have just replaced it
+                content = file.read_bytes()
+                if file.name == _graph_file(name, content):
+                    return content
         return None
 
     def store_graph(self, name: str, content: bytes) -> None:
@@ -167,7 +168,7 @@ class EngineCache:
                 _write_through(file, content)
                 new = file.replace(folder / file.name)
             for file in old - {new}:
-                file.unlink()
+                file.unlink(missing_ok=True)
 
     def discard(self, key: EngineKey, why: str) -> None:
         """Deletes an engine that is of no use; ``why`` becomes the reason for building it again."""
@@ -218,14 +219,18 @@ class EngineCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / f"{key.digest}.lock").open("w")
         with file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    waiting()
-                    time.sleep(_POLL_S)
+            while not self._lock(file):
+                waiting()
+                time.sleep(_POLL_S)
             yield
+
+    def _lock(self, file: IO[str]) -> bool:
+        with self._reporting():  # some network file systems have no locks
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def _write(self, key: EngineKey, model: str, why: str, built: Built) -> None:
         sums = {name: hashlib.sha256(content).hexdigest() for name, content in built.files.items()}
@@ -238,6 +243,7 @@ class EngineCache:
             try:
                 for name, content in built.files.items():
                     _write_through(scratch / name, content)
+                document["checksum"] = _checksum(document)
                 _write_through(scratch / _ENTRY, json.dumps(document, indent=1).encode())
                 scratch.rename(self.folder / key.digest)
             finally:
@@ -266,9 +272,16 @@ def _write_through(file: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
+def _checksum(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
 def _read_entry(folder: Path) -> Entry | None:
+    """None unless all of the description is there as it was written."""
     try:
         document = json.loads((folder / _ENTRY).read_text(encoding="utf-8"))
+        if document.pop("checksum") != _checksum(document):
+            return None
         return Entry(folder=folder, **(document | {"key": EngineKey(**document["key"])}))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -82,6 +82,11 @@ def flip(file: Path, place: int) -> None:
     file.write_bytes(content)
 
 
+def swap(file: Path, old: bytes, new: bytes) -> None:
+    assert old in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(old, new))
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -91,6 +96,9 @@ def flip(file: Path, place: int) -> None:
         (lambda folder: (folder / "engine.plan").unlink(), "No such file"),
         (lambda folder: (folder / "entry.json").write_text("{"), "description cannot be read"),
         (lambda folder: (folder / "entry.json").write_text('{"key": 5}'), "description cannot be read"),
+        (lambda folder: (folder / "entry.json").write_text("[]"), "description cannot be read"),
+        (lambda folder: flip(folder / "entry.json", 200), "cannot be read"),
+        (lambda folder: swap(folder / "entry.json", b"layers", b"lawyer"), "cannot be read"),
     ],
 )
 def test_a_damaged_engine_is_deleted_and_built_again(cache: EngineCache, damage, said: str) -> None:
@@ -179,6 +187,15 @@ def test_two_processes_that_ask_at_once_build_once(tmp_path: Path) -> None:
         process.join(30)
     assert [process.exitcode for process in processes] == [0, 0]
     assert log.read_text() == "built\n"
+
+
+def test_a_file_system_without_locks_is_named(cache: EngineCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(engine_cache.fcntl, "flock", refuse)
+    with pytest.raises(EngineCacheError, match=r"No locks available.*XDG_CACHE_HOME"):
+        cache.obtain(KEY, "nano", Builder())
 
 
 def test_waiting_for_another_process_can_be_ended(cache: EngineCache) -> None:
