@@ -179,6 +179,10 @@ def test_the_inspector_is_read_in_either_layout(text: dict) -> None:
     assert found == {"layers": ["conv", "gai"], "tensors": ["frames", "labels"]}
 
 
+def test_an_inspector_that_writes_no_json_is_no_fault_of_the_engine() -> None:
+    assert tensorrt_build.read_inspection('{"Layers": [') == {"layers": [], "tensors": []}
+
+
 def test_a_missing_tensorrt_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import runpy
 import sys
 import threading
 import time
@@ -305,6 +306,43 @@ def test_a_launch_that_fails_says_why(tensorrt, open_one) -> None:
         engine.labels(picture(*GOLDEN)[None])
 
 
+def test_after_a_failed_launch_no_buffer_is_in_use(tensorrt, cuda, open_one) -> None:
+    trt = tensorrt()
+    engine = open_one()
+    engine.prepare(GOLDEN, BuildProgress())
+    launches = iter(["", "out of resources"])
+
+    def fail_second() -> None:
+        trt.behaviour.refuses_launch = next(launches)
+
+    trt.behaviour.on_launch = fail_second
+    with pytest.raises(CudaError, match="out of resources"):
+        engine.labels(pictures(GOLDEN, 2))
+    assert all(stream.done == len(stream.work) for stream in cuda.streams.values())
+    trt.behaviour.on_launch, trt.behaviour.refuses_launch = lambda: None, ""
+    check(engine, pictures(GOLDEN, 3))
+
+
+def test_a_context_that_cannot_be_made_leaves_nothing(tensorrt, cuda, open_one, monkeypatch) -> None:
+    tensorrt()
+    monkeypatch.setattr(tensorrt_double._ICudaEngine, "create_execution_context", lambda self, strategy: None)
+    with pytest.raises(EngineUnavailable, match="could not make an execution context; free memory of the GPU"):
+        open_one().prepare(GOLDEN, BuildProgress())
+    assert cuda.alive() == 0
+
+
+def test_computing_alone_copies_nothing(tensorrt, cuda, open_one) -> None:
+    trt = tensorrt()
+    engine = open_one()
+    engine.prepare(GOLDEN, BuildProgress())
+    session = engine.store.load(GOLDEN)
+    copies, launches = cuda.calls.count("cudaMemcpyAsync"), trt.behaviour.enqueued
+    session.compute()
+    assert (cuda.calls.count("cudaMemcpyAsync"), trt.behaviour.enqueued) == (copies, launches + 1)
+    assert all(stream.done == len(stream.work) for stream in cuda.streams.values())
+    session.close()
+
+
 def test_a_plan_of_another_graph_is_refused(tensorrt, open_one, tiny_folder: Path, monkeypatch) -> None:
     """The folder's own graph leaves the frame size open."""
     tensorrt()
@@ -329,6 +367,16 @@ def test_an_output_that_is_not_uint8_is_refused(tensorrt, open_one, monkeypatch)
 def test_memory_that_is_not_aligned_is_refused() -> None:
     with pytest.raises(CudaError, match=r"memory at 0x64; TensorRT needs it aligned to 256 bytes"):
         tensorrt_session._give_scratch(object(), 100, 4096)
+
+
+def test_the_benchmark_measures_it(tensorrt) -> None:
+    from gain_ros.model import build
+
+    tensorrt()
+    gpu = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "gpu.py"))
+    network = gpu["settled"](build("gain_nano", gpu["CLASSES"]), (64, 96))
+    row = gpu["tensorrt"](network, "gain_nano", (8, 8), gpu["DRY"], gpu["Meter"](gpu["DRY"]))
+    assert min(row["host_p50_ms"], row["gpu_p50_ms"], row["build_s"]) > 0
 
 
 class Plugin(types.ModuleType):

@@ -14,7 +14,7 @@ from gain_ros.bundle import read_bundle
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.runtime.engines import torch_engine
-from gain_ros.runtime.engines.torch_engine import Recorded, fused_or_plain
+from gain_ros.runtime.engines.torch_engine import Recorded, Recording, fused_or_plain
 
 
 class Graphs:
@@ -47,7 +47,8 @@ class Graphs:
         return types.SimpleNamespace(to=lambda _: types.SimpleNamespace(eval=lambda: run))
 
     @contextlib.contextmanager
-    def _record(self, graph):
+    def _record(self, graph, capture_error_mode):
+        assert capture_error_mode == "thread_local", "other threads may allocate while TensorRT builds"
         yield
         self.recorded += 1
         form, frames, outputs = self._last
@@ -85,6 +86,13 @@ def test_results_belong_to_the_caller(graphs, picture):
     kept = first.copy()
     recorded(picture(4, 8, seed=1)[None])
     np.testing.assert_array_equal(first, kept)
+
+
+def test_no_two_buffers_of_a_recording_are_one(graphs):
+    form = graphs.watch(lambda frames: (frames[..., 0] + 0, frames[..., 1] + 0)).to("cpu").eval()
+    recording = Recording(form, (1, 4, 8, 3), "cpu")
+    buffers = (recording._given, recording._frames, *recording._outputs, *recording._results)
+    assert len({buffer.data_ptr() for buffer in buffers}) == 6
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18  # cudaDeviceAttr
 _PROPERTIES_BYTES = 1 << 14  # more than any release's cudaDeviceProp, which starts with a name of 256 bytes
 
 _POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-# Function → its plain arguments, and the type that it writes through a pointer given first.
+# Function → its plain arguments, and the type that it writes through a pointer given first (last by EndCapture).
 _SIGNATURES: dict[str, tuple[tuple[Any, ...], Any]] = {
     "cudaGetDeviceCount": ((), _INT),
     "cudaDeviceGetAttribute": ((_INT, _INT), _INT),
@@ -52,7 +52,6 @@ _SIGNATURES: dict[str, tuple[tuple[Any, ...], Any]] = {
     "cudaGraphExecDestroy": ((_POINTER,), None),
     "cudaGraphLaunch": ((_POINTER, _POINTER), None),
 }
-_RESULT_LAST = frozenset({"cudaStreamEndCapture", "cudaStreamBeginCapture"})
 # Argument → cuda-python's enum for it.
 _ENUMS = {
     "cudaDeviceGetAttribute": (0, "cudaDeviceAttr"),
@@ -118,7 +117,7 @@ class _Library:
             self._check(function, getattr(self._library, function)(*values))
             return 0
         result = written()
-        place = len(values) if function in _RESULT_LAST else 0
+        place = len(values) if function == "cudaStreamEndCapture" else 0
         values.insert(place, ctypes.byref(result))
         self._check(function, getattr(self._library, function)(*values))
         return result.value or 0

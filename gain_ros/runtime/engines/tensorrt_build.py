@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import logging
@@ -92,6 +93,7 @@ def build_plan(trt: Any, onnx: bytes, route: Route, progress: BuildProgress) -> 
     it cannot parse or build.
     """
     log = make_logger(trt)
+    log.last_error = ""
     builder = trt.Builder(log)
     network = builder.create_network(_network_flags(trt, route))
     parser = trt.OnnxParser(network, log)
@@ -148,8 +150,12 @@ def _keep_in_fp32(trt: Any, network: Any) -> None:
             layer.precision = trt.float32
 
 
+@functools.lru_cache(maxsize=1)
 def make_logger(trt: Any) -> Any:
-    """An ILogger that hands TensorRT's words to Python's logging; ``last_error`` keeps the latest error."""
+    """An ILogger that hands TensorRT's words to Python's logging; ``last_error`` keeps the latest error.
+
+    One for the whole process: TensorRT goes on using the first that it was given, whoever gave it.
+    """
     severity = trt.ILogger.Severity
     levels = {
         severity.INTERNAL_ERROR: logging.ERROR,
@@ -200,8 +206,14 @@ def inspect(trt: Any, engine: Any) -> dict[str, list[str]]:
 
 
 def read_inspection(text: str) -> dict[str, list[str]]:
-    """The inspector's JSON in either layout: TensorRT 11 renamed "Bindings", and made objects of plain names."""
-    document = json.loads(text)
+    """The inspector's JSON in either layout: TensorRT 11 renamed "Bindings", and made objects of plain names.
+
+    Nothing of it where it is no JSON: an engine is not refused for what its inspector writes.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = {}
     tensors = document.get("I/O Tensors", document.get("Bindings", []))
     return {"layers": list(map(_name, document.get("Layers", []))), "tensors": list(map(_name, tensors))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Session:
         self._slots: list[_Slot] = []
         self._streams: list[int] = []
         self._scratch = 0
-        self._log = make_logger(trt)  # TensorRT keeps no reference of its own
+        self._log = make_logger(trt)
+        self._log.last_error = ""
         self._runtime = trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
@@ -82,14 +84,30 @@ class Session:
             raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 (N, {self.size}, 3)")
         labels, confidence = (np.empty(frames.shape[:3], np.uint8) for _ in range(2))
         with self._lock:
-            for i, frame in enumerate(frames):
-                slot = self._slots[i % 2]
-                if i >= 2:
-                    self._collect(slot, labels[i - 2], confidence[i - 2])
-                self._start(slot, frame)
-            for i in range(max(0, len(frames) - 2), len(frames)):
-                self._collect(self._slots[i % 2], labels[i], confidence[i])
+            try:
+                for i, frame in enumerate(frames):
+                    slot = self._slots[i % 2]
+                    if i >= 2:
+                        self._collect(slot, labels[i - 2], confidence[i - 2])
+                    self._start(slot, frame)
+                for i in range(max(0, len(frames) - 2), len(frames)):
+                    self._collect(self._slots[i % 2], labels[i], confidence[i])
+            except CudaError:
+                self._drain()
+                raise
         return labels, confidence
+
+    def compute(self) -> None:
+        """Runs the network once on the frame that lies in the device's memory, without copies; for benchmarks."""
+        with self._lock:
+            self._launch(self._slots[0])
+            self._cuda.synchronize(self._compute)
+
+    def _drain(self) -> None:
+        """After a failure: nothing may still read or write the buffers when they are used again or freed."""
+        for stream in self._streams:
+            with contextlib.suppress(CudaError):
+                self._cuda.synchronize(stream)
 
     def close(self) -> None:
         """Frees everything; the session is not used again."""
@@ -187,8 +205,12 @@ def _check_tensors(trt: Any, engine: Any) -> tuple[int, int]:
 def _make_context(trt: Any, engine: Any) -> Any:
     """A context that works in memory we own. TensorRT 11 has only the newer way to ask for it, 8.6 only the older."""
     if hasattr(trt, "ExecutionContextAllocationStrategy"):
-        return engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-    return engine.create_execution_context_without_device_memory()
+        context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+    else:
+        context = engine.create_execution_context_without_device_memory()
+    if context is None:
+        raise CudaError("TensorRT could not make an execution context")
+    return context
 
 
 def _scratch_bytes(engine: Any) -> int:

@@ -133,8 +133,12 @@ class EngineStore:
         except EngineRefusedError as error:
             self.cache.discard(entry.key, str(error))
             return None
-        kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
-        same = _agreement(self._run(session, self._check_picture(size)), kept)
+        try:
+            kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
+            same = _agreement(self._run(session, self._check_picture(size)), kept)
+        except BaseException:
+            session.close()
+            raise
         if same >= _SAME:
             return session
         session.close()

@@ -126,7 +126,8 @@ class Recording:
                 form(self._frames)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.graph(self._graph):
+        # By default the recording forbids other threads what TensorRT does while it builds beside this engine.
+        with torch.inference_mode(), torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._outputs = form(self._frames)
         self._results = [torch.empty_like(output, device="cpu").pin_memory() for output in self._outputs]
 
