@@ -149,6 +149,22 @@ def test_a_graph_that_cannot_be_recorded_is_done_without(failing: str, tensorrt,
     assert not cuda.graphs
 
 
+def test_a_ready_size_runs_while_another_is_built(tensorrt, open_one) -> None:
+    trt = tensorrt()
+    engine = open_one()
+    engine.prepare(GOLDEN, BuildProgress())
+    served = []
+
+    def serve(step: int) -> None:
+        thread = threading.Thread(target=lambda: served.append(engine.labels(pictures(GOLDEN, 1))), daemon=True)
+        thread.start()
+        thread.join(5)
+
+    trt.behaviour.on_step = serve
+    engine.prepare(OTHER, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+    assert len(served) == 4
+
+
 def test_a_second_start_builds_nothing(tensorrt, open_one) -> None:
     trt = tensorrt()
     open_one().prepare(GOLDEN, BuildProgress())

@@ -78,7 +78,8 @@ class TensorRtEngine:
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As :class:`gain_ros.runtime.engines.Engine` says. Raises EngineNotBuilt for a size without an engine."""
         size = frames.shape[1:3]
-        self.prepare(size)
+        if not self.ready(size):  # a ready size never waits for another one that is being built
+            self.prepare(size)
         return self._sessions[size].labels(frames)
 
     def close(self) -> None:
