@@ -70,6 +70,8 @@ class TrainingCLI(LightningCLI):
             run = run_of(config.ckpt_path) if self.subcommand == "fit" and config.ckpt_path else None
             root = Path(config.trainer.default_root_dir or "runs").resolve()
             kwargs["logger"] = logs_that_go_on(run, config.ckpt_path) if run else new_logs(root / self.subcommand)
+            if run:
+                self.save_config_callback = None  # what the run began with is there
         return super().instantiate_trainer(**kwargs)
 
     def after_instantiate_classes(self) -> None:
@@ -103,7 +105,6 @@ def main() -> TrainingCLI:
             Segmentation,
             LabelledFrames,
             subclass_mode_data=True,
-            save_config_kwargs={"overwrite": True},  # a run that goes on
             seed_everything_default=0,
             auto_configure_optimizers=False,
         )

@@ -63,6 +63,7 @@ def test_a_run_goes_on_in_its_folder_and_its_best_spans_the_whole(command, tmp_p
     command("fit", *SMALL)
     folder = tmp_path / "runs/fit/version_0"
     before, last = rows(folder / "metrics.csv"), folder / "checkpoints/last.ckpt"
+    config = (folder / "config.yaml").read_text()
     (folder / "checkpoints/best.ckpt").write_bytes(b"the best for ever")
     content = torch.load(last, weights_only=True)
     best = next(state for name, state in content["callbacks"].items() if "val_miou" in name)
@@ -76,6 +77,7 @@ def test_a_run_goes_on_in_its_folder_and_its_best_spans_the_whole(command, tmp_p
     assert longer.model.optimizer_options.lr == 0.02
     assert [path.name for path in folder.parent.iterdir()] == ["version_0"]
     assert (folder / "checkpoints/best.ckpt").read_bytes() == b"the best for ever"
+    assert (folder / "config.yaml").read_text() == config
     after = rows(folder / "metrics.csv")
     assert after[: len(before) - 2] == before[:-2]  # the last step and the validation after it are gone
     assert [row["epoch"] for row in after if row["val_miou"]] == ["0", "2"]
