@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_SILENCE_S = 60.0
 
 
 def find_chromium() -> str | None:
@@ -24,7 +26,7 @@ class Page:
     """One page: what it asks for, complains of and shows."""
 
     def __init__(self, to_browser: int, from_browser: int):
-        self._out, self._in = os.fdopen(to_browser, "wb"), os.fdopen(from_browser, "rb")
+        self._out, self._in = os.fdopen(to_browser, "wb"), os.fdopen(from_browser, "rb", buffering=0)
         self._sent, self._buffer, self._session = 0, b"", None
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -79,7 +81,8 @@ class Page:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            data = self._in.read1(1 << 20)
+            assert select.select([self._in], [], [], _SILENCE_S)[0], "the browser says nothing"
+            data = self._in.read(1 << 20)
             assert data, "the browser has ended"
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\0")

@@ -179,6 +179,8 @@ def _report(out: Path) -> Path:
 def _compare(args: argparse.Namespace) -> int:
     from gain_ros.replay.compare import compare
 
+    if args.bags or args.out:
+        raise UsageError("--compare reads two results and writes none; leave bags and --out out")
     comparison = compare(*args.compare, max_drop=args.max_drop, max_slowdown=args.max_slowdown)
     say(args, comparison.text)
     if args.json:

@@ -121,12 +121,11 @@ def _listen(source: Source, mask_topic: str, file: Path, report: Report) -> Any:
     from gain_ros.replay.live.player import is_compressed
 
     compressed = is_compressed(source)
-    with spinning(lambda context: Listener(source.topic, compressed, mask_topic, context, file)) as (listener, spin):
-        report("waiting for frames", 0, None)
-        with contextlib.suppress(KeyboardInterrupt):
-            while _goes_on(listener):
-                spin(0.2)
-                report("listening", len(listener.masks), None)
+    listening = spinning(lambda context: Listener(source.topic, compressed, mask_topic, context, file))
+    with listening as (listener, spin), contextlib.suppress(KeyboardInterrupt):
+        while _goes_on(listener):
+            spin(0.2)
+            report("listening" if listener.frames else "waiting for frames", len(listener.masks), None)
     if not listener.frames:
         raise GraphError(f"no frame on {source.topic}; play the bag (ros2 bag play) in this ROS domain")
     if not listener.diagnostics:

@@ -230,6 +230,7 @@ def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, room):
         (["{drive}", *TRUTH, "--mode", "realtime", "--batch", "2"], "are for offline evaluation"),
         (["{drive}", "{drive}", *TRUTH, "--mode", "realtime"], "2 bags given; expected one"),
         ([], "0 bags given; expected one or more"),
+        (["--compare", "a", "b"], "writes none"),
         (["{drive}:/front", "--against", "gain_unheard_of"], "gain_unheard_of"),
     ],
 )

@@ -182,7 +182,7 @@ class GoAfterAWhile:
         self._player, self._go_s = player, None
 
     def __call__(self, stage: str, *_: object) -> None:
-        if stage != "listening":
+        if stage != "waiting for frames":
             return
         if self._go_s is None:
             self._go_s = time.monotonic() + 2.0

@@ -36,7 +36,7 @@ def ahead(source: Source, limit: int | None = None) -> player.Prefetched:
 
 def test_frames_come_prepared_in_order_and_no_more_than_the_limit():
     frames = ahead(Frames(10), limit=4)
-    assert frames.prepared.wait(5)
+    assert frames.prepared.wait(60)
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
 
 
@@ -44,7 +44,7 @@ def test_preparing_stops_where_the_memory_ends(monkeypatch):
     monkeypatch.setattr(player, "_AHEAD_BYTES", 4 * 6 * 3 * 2)
     source = Frames(20)
     frames = ahead(source)
-    assert frames.prepared.wait(5)
+    assert frames.prepared.wait(60)
     assert source.made < 6
     assert len(list(frames)) == 20
 
