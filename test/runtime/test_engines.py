@@ -145,6 +145,13 @@ def test_what_is_not_installed_is_not_offered(model_folder: Path, monkeypatch: p
         open_engine("openvino", read_bundle(model_folder))
 
 
+def test_tensorrt_says_itself_what_each_machine_needs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EngineUnavailable, match=r"tensorrt is not installed; a Jetson.*JetPack, a PC by `pip install"):
+        open_engine("tensorrt", read_bundle(model_folder))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"name": "caffe"}, {"name": "torch", "device": "tpu"}, {"name": "torch", "threads": 0}]
 )

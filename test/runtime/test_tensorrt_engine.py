@@ -318,7 +318,7 @@ def test_a_launch_that_fails_says_why(tensorrt, open_one) -> None:
     engine = open_one()
     engine.prepare(GOLDEN, BuildProgress())
     trt.behaviour.refuses_launch = "illegal memory access"
-    with pytest.raises(CudaError, match="TensorRT could not start: illegal memory access"):
+    with pytest.raises(EngineUnavailable, match="TensorRT could not start: illegal memory access"):
         engine.labels(picture(*GOLDEN)[None])
 
 

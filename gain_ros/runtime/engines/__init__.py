@@ -99,7 +99,7 @@ def open_engine(
         raise ValueError(f"precision {tensorrt.precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1, or None for the engine's own choice")
-    if name not in available_engines():
+    if name not in available_engines() and name != "tensorrt":  # which itself says what a Jetson and what a PC needs
         raise EngineUnavailable(
             f"engine {name!r} is not installed (found: {', '.join(available_engines()) or 'none'}); "
             f"run `pip install {name}` or take another engine"

@@ -60,7 +60,7 @@ _ENUMS = {
 }
 
 
-class CudaError(RuntimeError):
+class CudaError(EngineUnavailable):
     """A CUDA call failed; the text holds its name and CUDA's own words."""
 
 
