@@ -173,6 +173,15 @@ def test_wrong_requests_are_named(bundle, arguments, message):
         typed_onnx(bundle, **arguments)
 
 
+@pytest.mark.parametrize(("precision", "share"), [("fp32", 0.9999), ("fp16", 0.999), ("int8", 0.99)])
+def test_the_shipped_model_keeps_its_golden_labels(precision, share):
+    bundle = read_bundle(find_model("gain_nano_camvid"))
+    rgb, golden = bundle.golden()
+    session = as_written(typed_onnx(bundle, "logits", precision, [rgb] if precision == "int8" else None))
+    labels = labels_from_logits(session.run(None, {"images": rgb[None]})[0][0], bundle.input_size)[0]
+    assert (labels == golden).mean() >= share
+
+
 @pytest.fixture(scope="module")
 def val(data_folder):
     """Some frames of CamVid val with their labels, and some of train for calibration."""
