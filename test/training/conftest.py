@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from drawings import drawn
+from small_runs import small_module, train
 
 from gain_ros.labels import CAMVID, CITYSCAPES_IDS, UNLABELLED
-from training.data import camvid, cityscapes
+from training.data import CamVid, camvid, cityscapes
+from training.data.augment import Augmentation
+from training.module import OptimizerOptions
 
 COUNTS = {"train": 6, "val": 2, "test": 3}
 COLORS = {ours: color for _, color, ours in camvid.CAMVID_COLORS if ours is None or _ in camvid.NAMESAKES}
@@ -32,16 +35,34 @@ def write_rgb(path, rgb):
 def camvid_root(tmp_path, monkeypatch):
     """SegNet's layout: lists and index masks."""
     monkeypatch.setattr(camvid, "COUNTS", COUNTS)
+    return write_camvid(tmp_path)
+
+
+def write_camvid(root):
     for split, count in COUNTS.items():
-        (tmp_path / split).mkdir()
-        (tmp_path / f"{split}annot").mkdir()
+        (root / split).mkdir()
+        (root / f"{split}annot").mkdir()
         for i in range(count):
             pair = drawn(i)
-            write_rgb(tmp_path / split / f"{i}.png", pair.image)
-            cv2.imwrite(str(tmp_path / f"{split}annot" / f"{i}.png"), void_mask(pair.labels))
+            write_rgb(root / split / f"{i}.png", pair.image)
+            cv2.imwrite(str(root / f"{split}annot" / f"{i}.png"), void_mask(pair.labels))
         listing = "".join(f"{split}/{i}.png {split}annot/{i}.png\n" for i in range(count))
-        (tmp_path / f"{split}.txt").write_text(listing)
-    return tmp_path
+        (root / f"{split}.txt").write_text(listing)
+    return root
+
+
+@pytest.fixture(scope="session")
+def camvid_checkpoints(tmp_path_factory):
+    """{"train": ..., "trainval": ...}: checkpoints of two epochs on a CamVid like that of ``camvid_root``."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(camvid, "COUNTS", COUNTS)
+        root = write_camvid(folder)
+        for split in ("train", "trainval"):
+            how = {"batch_size": 2, "workers": 0, "augmentation": Augmentation(crop=(48, 64))}
+            module = small_module(optimizer=OptimizerOptions(lr=0.02, warmup_steps=1))
+            train(folder / "runs" / split, module, CamVid(root, train_split=split, **how))
+    return {split: folder / "runs" / split / "end.ckpt" for split in ("train", "trainval")}
 
 
 @pytest.fixture

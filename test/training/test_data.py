@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from drawings import drawn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, CITYSCAPES_IDS, camvid_split
 from training.data import CamVid, Cityscapes, Scenes, camvid, cityscapes
@@ -253,3 +254,14 @@ def test_a_run_goes_on_where_it_stopped(small_camvid, done, epoch, left):
     rest = list(resumed.train_dataloader())
     assert len(rest) == left
     assert same(rest, list(loader)[-left:])
+
+
+def test_another_number_of_processes_is_not_the_run_to_resume(small_camvid):
+    state, resumed = small_camvid(workers=0).state_dict(), small_camvid(workers=2)
+    resumed.trainer = SimpleNamespace(global_rank=0, world_size=1, state=SimpleNamespace(fn="fit"))
+    assert resumed.load_state_dict(state) is None  # workers may differ
+    resumed.trainer.world_size = 2
+    with pytest.raises(MisconfigurationException, match=r"processes is 2, was 1; give the same"):
+        resumed.load_state_dict(state)
+    resumed.trainer.state.fn = "validate"
+    assert resumed.load_state_dict(state) is None

@@ -15,7 +15,7 @@ from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from training import package as packaging
 from training.__main__ import main as training
-from training.data import CamVid, Cityscapes
+from training.data import Cityscapes
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions
 from training.package import main as package_main
@@ -23,15 +23,9 @@ from training.package import package
 
 
 @pytest.fixture
-def trained(camvid_root):
-    """The folder of a small CamVid, and a checkpoint that was trained on it."""
-    return camvid_root, train_on(camvid_root, "train")
-
-
-def train_on(root, split):
-    data = CamVid(root, train_split=split, batch_size=2, workers=0, augmentation=Augmentation(crop=(48, 64)))
-    train(root / split, small_module(optimizer=OptimizerOptions(lr=0.02, warmup_steps=1)), data)
-    return root / split / "end.ckpt"
+def trained(camvid_root, camvid_checkpoints):
+    """The folder of a small CamVid, and a checkpoint that was trained on its like."""
+    return camvid_root, camvid_checkpoints["train"]
 
 
 def test_folder_holds_what_the_run_reached(trained):
@@ -103,10 +97,10 @@ def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monk
     assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in bundle.weights().items())
 
 
-def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_without(trained):
+def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_without(trained, camvid_checkpoints):
     root, checkpoint = trained
     twin = package(checkpoint, root / "models" / "twin", root)
-    both = train_on(root, "trainval")
+    both = camvid_checkpoints["trainval"]
     bundle = package(both, root / "models" / "shipped", root, train_only=twin.path)
     assert bundle.metrics["val_seen_in_training"] is True
     assert bundle.metrics["train_only"]["val_miou"] == twin.metrics["val_miou"]
