@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
@@ -41,6 +42,16 @@ def failed_graph() -> type[Exception]:
     from gain_ros.replay.live.graph import GraphError
 
     return GraphError
+
+
+def make_folder(out: Path, inside: str = "") -> None:
+    """The folder that --out names, or one inside it. Raises UsageError."""
+    try:
+        (out / inside).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {str(out)!r} cannot be a folder: {error}; name a folder that can be written"
+        ) from error
 
 
 def complain(text: str) -> None:

@@ -21,6 +21,7 @@ from gain_ros.cli.common import (
     add_model,
     complain,
     has_module,
+    make_folder,
     plain,
     print_json,
 )
@@ -52,12 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     bundle = read_bundle(find_model(args.model))
     source = open_source(args.source)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
-        ) from error
+    make_folder(args.out)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     try:

@@ -23,6 +23,7 @@ from gain_ros.cli.common import (
     add_model,
     complain,
     has_module,
+    make_folder,
     print_json,
     say,
 )
@@ -104,12 +105,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
-        ) from error
+    make_folder(args.out)
 
 
 def _truth(args: argparse.Namespace) -> Any:

@@ -12,11 +12,11 @@ from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
     Progress,
-    UsageError,
     add_engine,
     add_json,
     add_model,
     complain,
+    make_folder,
     print_json,
     say,
 )
@@ -38,12 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.runtime.segmenter import Segmenter
 
     source = open_source(args.source)
-    try:
-        (args.out / "overlay" if args.overlay else args.out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--out {str(args.out)!r} cannot be a folder: {error}; name a folder that can be written"
-        ) from error
+    make_folder(args.out, "overlay" if args.overlay else "")
     with Segmenter.open(args.model, engine=args.engine) as segmenter:
         frames, seconds = _segment_all(source, segmenter, args)
         result = {

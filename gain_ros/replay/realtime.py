@@ -8,7 +8,7 @@ difference can be told apart: frames that were dropped, masks that differ (there
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,36 +113,18 @@ def evaluate_realtime(
 
 
 def replayed(session: Session) -> dict[int, Replayed]:
-    """What became of each frame sent, by its number in the source.
-
-    Stamps say which mask and which lines of the trace belong to a frame. Frames that share a stamp (a loop on recorded
-    time, a camera that repeats one) take theirs in the order in which the node received them; they can end in another,
-    since a frame that waits is superseded while the one before it is still at work.
-    """
+    """What became of each frame sent, by its number in the source; stamps tell which mask and lines of the trace."""
+    masks = {mask.stamp_ns: mask for mask in session.masks}
+    ends = {line["stamp_ns"]: line["outcome"] for line in session.trace if "outcome" in line}
+    times = {line["stamp_ns"]: line["stage_ms"] for line in session.trace if "stage_ms" in line}
     order = sorted(session.sent, key=lambda index: session.sent[index].sent_ns)
-    masks, ends, times = (defaultdict(deque) for _ in range(3))
-    for mask in session.masks:
-        masks[mask.stamp_ns].append(mask)
-    for line in sorted((line for line in session.trace if "outcome" in line), key=lambda line: line["received_ns"]):
-        ends[line["stamp_ns"]].append(line["outcome"])
-    for line in session.trace:
-        if "stage_ms" in line:
-            times[line["stamp_ns"]].append(line["stage_ms"])
-    found = {}
     in_use = in_use_at([session.sent[index].sent_ns for index in order], session.masks)
+    found = {}
     for index, newest in zip(order, in_use, strict=True):
         sent = session.sent[index]
-        outcome = _next(ends[sent.stamp_ns], LOST)
-        if outcome == "published":
-            stages, mask = _next(times[sent.stamp_ns], {}), _next(masks[sent.stamp_ns], None)
-            found[index] = Replayed(sent, outcome, stages, mask, newest)
-        else:
-            found[index] = Replayed(sent, outcome, {}, None, newest)
+        stage_ms, mask = times.get(sent.stamp_ns, {}), masks.get(sent.stamp_ns)
+        found[index] = Replayed(sent, ends.get(sent.stamp_ns, LOST), stage_ms, mask, newest)
     return found
-
-
-def _next(queue: deque[Any], otherwise: Any) -> Any:
-    return queue.popleft() if queue else otherwise
 
 
 def in_use_at(times_ns: Sequence[int], masks: Sequence[Any]) -> list[Any]:

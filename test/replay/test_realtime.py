@@ -32,15 +32,8 @@ def mask(stamp_ns: int, received_ns: int, labels: np.ndarray | None = None) -> S
     return SimpleNamespace(stamp_ns=stamp_ns, received_ns=received_ns, labels=lambda: labels)
 
 
-def session(
-    sent: dict[int, tuple[int, int]], masks: list, trace: list[tuple[int, str]], order: list[int] | None = None
-) -> Session:
-    """``order``: places in the trace in the order in which the node received those frames; default: as they ended."""
-    received = {frame: index for index, frame in enumerate(order or range(len(trace)))}
-    lines = [
-        {"stamp_ns": stamp, "received_ns": received[place], "outcome": outcome}
-        for place, (stamp, outcome) in enumerate(trace)
-    ]
+def session(sent: dict[int, tuple[int, int]], masks: list, trace: list[tuple[int, str]]) -> Session:
+    lines = [{"stamp_ns": stamp, "outcome": outcome} for stamp, outcome in trace]
     lines += [{"stamp_ns": stamp, "stage_ms": {"infer": float(stamp)}} for stamp, end in trace if end == "published"]
     frames = {index: Sent(*times) for index, times in sent.items()}
     return Session(frames, masks, {}, lines, Usage(1.0, 0.5, 100.0), 0.01)
@@ -56,21 +49,6 @@ def test_each_frame_gets_its_outcome_its_mask_and_the_mask_in_use_when_it_was_se
     assert found[2].age_ms == pytest.approx(60e-6)
     assert found[0].stage_ms == {"infer": 10.0}
     assert found[1].stage_ms == {}
-
-
-def test_laps_of_a_loop_are_told_apart_by_when_they_were_sent():
-    masks = [mask(10, 130), mask(10, 530)]
-    found = replayed(session({0: (10, 100), 1: (10, 500)}, masks, [(10, "published"), (10, "published")]))
-    assert [found[0].mask, found[1].mask] == masks
-    assert found[1].in_use is masks[0]
-
-
-def test_a_frame_that_waits_can_end_before_an_earlier_one_of_its_stamp():
-    masks = [mask(10, 330), mask(20, 390)]
-    ends = [(10, "superseded"), (10, "published"), (20, "published")]
-    found = replayed(session({0: (10, 100), 1: (10, 200), 2: (20, 300)}, masks, ends, order=[1, 0, 2]))
-    assert [found[i].outcome for i in range(3)] == ["published", "superseded", "published"]
-    assert [found[i].mask for i in range(3)] == [masks[0], None, masks[1]]
 
 
 def counts(**values: int) -> dict[str, str]:

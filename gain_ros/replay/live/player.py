@@ -5,7 +5,8 @@ It draws or reads ahead, waits for "go" on standard input, publishes, and tells 
 
 Images of a bag go out as they were recorded, compressed ones too, so what the node cannot decode fails there. Frames of
 anything else go out as rgb8. The stamp is the moment of sending, as a camera's; with --clock it is the recorded one,
-and /clock runs along with it.
+and /clock runs along with it. No two frames have one stamp: a recorded one that was there before (in a loop, from a
+camera that repeats itself) moves on by nanoseconds.
 """
 
 from __future__ import annotations
@@ -205,7 +206,8 @@ def play(
     clock: RecordedClock | None = None,
 ) -> int:
     """Publish at the recorded pace; returns how many. A frame that comes late is not followed by a hurry."""
-    due_s, sent = time.monotonic(), 0
+    due_s = time.monotonic()
+    stamps_ns: set[int] = set()
     for frame in frames:
         due_s += wait_s(frame.stamp_ns)
         early_s = due_s - time.monotonic()
@@ -219,11 +221,13 @@ def play(
             clock.reach(frame.stamp_ns)
         sent_ns = time.time_ns()
         stamp_ns = sent_ns if clock is None else frame.stamp_ns
+        while stamp_ns in stamps_ns:
+            stamp_ns += 1
+        stamps_ns.add(stamp_ns)
         frame.message.header.stamp = _time(stamp_ns)
         publisher.publish(frame.message)
         tell(frame=frame.index, stamp_ns=stamp_ns, sent_ns=sent_ns)
-        sent += 1
-    return sent
+    return len(stamps_ns)
 
 
 def _time(stamp_ns: int) -> Time:

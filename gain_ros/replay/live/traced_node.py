@@ -1,8 +1,7 @@
 """The segmentation node as it is, telling a file how each frame ended and what it cost.
 
-``python -m gain_ros.replay.live.traced_node FILE --ros-args ...``. A line for each frame that ended, with ``stamp_ns``,
-``received_ns`` (``time.monotonic_ns()``) and ``outcome``; after it, where a mask went out, one with ``stamp_ns`` and
-``stage_ms``.
+``python -m gain_ros.replay.live.traced_node FILE --ros-args ...``. A line for each frame that ended, with ``stamp_ns``
+and ``outcome``; after it, where a mask went out, one with ``stamp_ns`` and ``stage_ms``.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ class Trace:
 
     def ended(self, frame: Frame, outcome: Outcome) -> None:
         stamp = frame.message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        self._tell(stamp_ns=stamp_ns, received_ns=frame.received_ns, outcome=outcome.value)
+        self._tell(stamp_ns=stamp.sec * 1_000_000_000 + stamp.nanosec, outcome=outcome.value)
 
     def timed(self, times: FrameTimes) -> None:
         stage_ms = {stage: round(value, 3) for stage, value in times.stage_ms.items()}

@@ -105,6 +105,17 @@ def test_with_a_clock_the_stamps_are_the_recorded_ones_and_the_clock_reaches_eac
     assert told[0]["sent_ns"] > 10**18
 
 
+def test_recorded_stamps_that_repeat_are_told_apart(capsys):
+    frames = [SourceFrame(str(i), np.zeros((4, 6, 3), np.uint8), stamp) for i, stamp in enumerate((0, 0, 9, 0))]
+    source = Frames(4)
+    source.frames = lambda: iter(frames)
+    clock = player.RecordedClock(lambda _: None, 1.0)
+    _, stamps = play(player.outgoing(source), clock)
+    clock.stop()
+    assert stamps == [0, 1, 9, 2]
+    assert [json.loads(line)["stamp_ns"] for line in capsys.readouterr().out.splitlines()] == stamps
+
+
 def test_the_clock_runs_back_with_a_new_lap_and_for_nothing_else():
     shown = []
     clock = player.RecordedClock(shown.append, 1e6)
