@@ -35,7 +35,7 @@ from training.metrics import SegmentationScore
 HALF_PRECISION_LOSS = 0.0005
 GOLDEN_SCENE, GOLDEN_TIME_S, GOLDEN_HEIGHT = 7, 2.0, 360
 LIBRARIES = ("torch", "lightning", "numpy", "opencv-python-headless")
-PLACES = ("root", "default_root_dir", "ckpt_path", "config")  # where the run stood says nothing about the model
+PLACES = ("root", "default_root_dir", "ckpt_path", "config", "initial_weights")  # of the run, and not of the model
 
 
 def main(arguments: Sequence[str]) -> int:
