@@ -21,6 +21,8 @@ from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import Segmentation
 from training.weights import WeightsError
 
+HELP = "Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder."
+
 
 class TrainingCLI(LightningCLI):
     """Lightning's command line with what every run here has: EMA, the best and the last checkpoint, two logs, one seed.
@@ -28,6 +30,10 @@ class TrainingCLI(LightningCLI):
     ``fit --ckpt_path`` goes on in the folder of the checkpoint's run, so that its best checkpoint and its logs span the
     whole run. ``validate`` and ``test`` take a model folder as ``--ckpt_path`` as well, to measure what is shipped.
     """
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {name: skip for name, skip in LightningCLI.subcommands().items() if name != "predict"}  # gain segment
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(EMAWeightAveraging, "ema")
@@ -63,6 +69,12 @@ class TrainingCLI(LightningCLI):
         config.model.labels, config.model.input_size = bundle.labels.name, bundle.input_size
         config.model.initial_weights = str(bundle.path)
         config.ckpt_path = None
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # values that our classes refuse
+            self.parser.error(str(error))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config[self.subcommand]
@@ -105,6 +117,7 @@ def main() -> TrainingCLI:
             Segmentation,
             LabelledFrames,
             subclass_mode_data=True,
+            parser_kwargs={"prog": "python -m training", "description": HELP},
             seed_everything_default=0,
             auto_configure_optimizers=False,
         )

@@ -128,3 +128,18 @@ def test_a_model_folder_is_no_run_to_resume(command, tmp_path, capsys):
         command("fit", "--ckpt_path", str(tmp_path / "model"))
     assert error.value.code == 2
     assert "--model.initial_weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--model.architecture", "nothing", "expected one of gain_r18, gain_df2"),
+        ("--model.evaluation.overlap", "2", "evaluation.overlap is 2.0; expected 0 to below 1"),
+        ("--model.labels", "cityscapes", "labelled in 'camvid', but model.labels is 'cityscapes'"),
+    ],
+)
+def test_values_that_make_no_sense_end_with_the_reason(command, capsys, option, value, message):
+    with pytest.raises(SystemExit) as error:
+        command("fit", *SMALL, option, value)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
