@@ -220,17 +220,23 @@ def check_network(device: str) -> list[dict[str, Any]]:
 
 
 def gai_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
-    """One GAI, two passes, in each of its forms. Bytes are what its operators read and write, where they are seen."""
+    """One GAI, two passes, in each of its forms. Bytes are what its operators read and write, where they are seen;
+    "off" is the largest difference from the first form's result.
+    """
     import torch
 
     rows = []
     for low_size, high_size in plan.gai:
         torch.manual_seed(2)
         low, high = (torch.randn(1, CHANNELS, *size, device=plan.device) for size in (low_size, high_size))
+        reference = None
         for name, make in gai_forms(plan):
             row: dict[str, Any] = {"size": f"{low_size[0]}x{low_size[1]}", "form": name}
             try:
                 call = make(low, high)
+                found = call().float()
+                reference = found if reference is None else reference
+                row["off"] = float((found - reference).abs().max())
                 row |= meter.milliseconds(call) | {"scratch_mb": None, "bytes_mb": None}
                 if not name.endswith("CUDA graph"):  # a replay calls no operator, and its memory is set aside before
                     row["scratch_mb"] = meter.scratch_mb(call)
@@ -369,7 +375,12 @@ def recorded(call: Callable[[], object], plan: Plan) -> Callable[[], object]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         keep = call()
-    return lambda: (graph.replay(), keep)  # the graph writes into ``keep`` as long as it lives
+
+    def replay() -> object:
+        graph.replay()
+        return keep  # the graph writes there
+
+    return replay
 
 
 def network_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
@@ -556,7 +567,7 @@ def main() -> int:
         if wrong:
             print(f"wrong: {', '.join(wrong)}; nothing is timed", file=sys.stderr)
             return 1
-        print_head("GAI", "size", "form", "p50 ms", "p99 ms", "scratch MB", "bytes MB")
+        print_head("GAI", "size", "form", "off", "p50 ms", "p99 ms", "scratch MB", "bytes MB")
         result["gai"] = gai_rows(plan, meter)
         print_head("Networks", "network", "size", "form", "p50 and p99 ms, gpu then host; output MB")
         result["networks"] = network_rows(plan, meter)

@@ -23,6 +23,7 @@ def test_every_part_runs_and_is_right(tmp_path):
     assert all(row["error"] <= row["bound"] for row in result["correctness"])
     assert [row["form"] for row in result["gai"] if "error" in row] == []
     assert all(row["p50_ms"] > 0 for row in result["gai"])
+    assert all(row["off"] < 0.02 for row in result["gai"])
     networks = {row["form"]: row for row in result["networks"]}
     assert networks["fused fp16"]["host_p99_ms"] >= networks["fused fp16"]["host_p50_ms"] > 0
     assert "tensorrt" in networks.pop("TensorRT fp16").get("error", "tensorrt")
