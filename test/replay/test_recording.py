@@ -108,6 +108,12 @@ def test_cityscapes_has_a_camera(cityscapes, tmp_path):
     np.testing.assert_array_equal(info.k, [2262.5, 0, 1096.9, 0, 2265.3, 513.1, 0, 0, 1])
 
 
+def test_train_ids_of_cityscapes_are_preferred_to_official_ids(cityscapes):
+    cv2.imwrite(str(cityscapes / "gtFine/val/ulm/ulm_0_0_gtFine_labelTrainIds.png"), np.full((20, 30), 13, np.uint8))
+    (frame,) = open_dataset(str(cityscapes), "val")
+    assert CITYSCAPES.names[int(frame.labels[0, 0])] == "car"
+
+
 def test_a_scene_is_lossless_and_takes_another_rate(tmp_path, monkeypatch):
     monkeypatch.setattr("gain_ros.replay.sources._SCENE_FRAMES", 2)
     record(open_source("scene:3"), tmp_path / "bag", rate_hz=4.0)
