@@ -89,7 +89,7 @@ def package(
         input_size=input_size,
         mean=MEAN,
         std=STD,
-        training=training_record(content, data, precision) | ({"note": note} if note else {}),
+        training=training_record(content, checkpoint, data, precision) | ({"note": note} if note else {}),
         metrics=metrics_record(measured, data, input_size) | sibling_record(train_only, model, data),
         licence=f"{data.terms} That holds for these weights; the code is Apache-2.0.",
         weights=weights,
@@ -171,15 +171,13 @@ def own(hyper_parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
 
 
-def training_record(content: dict[str, Any], data: LabelledFrames, precision: str) -> dict[str, Any]:
+def training_record(content: dict[str, Any], checkpoint: Path, data: LabelledFrames, precision: str) -> dict[str, Any]:
     model, trained_on = own(content["hyper_parameters"]), train_split(data)
-    chosen = {
-        "train": "checkpoint chosen on val, test never seen",
-        "trainval": "val seen in training, no checkpoint chosen, test never seen",
-    }
+    val = {"train": "val for choosing checkpoints alone", "trainval": "val seen in training"}[trained_on]
     return {
         "data": data.terms,
-        "split": f"{trained_on}; {chosen[trained_on]}",
+        "split": f"{trained_on}; {val}, test never seen",
+        "checkpoint": checkpoint.name,
         "pretraining": Path(model["initial_weights"]).name if model.get("initial_weights") else "none",
         "epochs": content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"],
         "steps": content["global_step"],

@@ -33,7 +33,8 @@ def test_folder_holds_what_the_run_reached(trained):
     bundle = package(checkpoint, root / "models" / "tiny", root, note="two epochs")
     record, state = bundle.training, torch.load(checkpoint, weights_only=True)["state_dict"]
     assert (record["epochs"], record["steps"], record["seed"], record["note"]) == (2, 6, 0, "two epochs")
-    assert record["split"].startswith("train; checkpoint chosen on val")
+    assert record["split"] == "train; val for choosing checkpoints alone, test never seen"
+    assert record["checkpoint"] == checkpoint.name
     assert record["weights"] == "fp16"
     assert record["config"]["model"]["optimizer"]["lr"] == 0.02
     assert str(root) not in (bundle.path / "model.yaml").read_text()
@@ -111,7 +112,7 @@ def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_witho
     assert bundle.metrics["val_seen_in_training"] is True
     assert bundle.metrics["train_only"]["val_miou"] == twin.metrics["val_miou"]
     assert bundle.metrics["train_only"]["val_seen_in_training"] is False
-    assert bundle.training["split"].startswith("trainval; val seen in training")
+    assert bundle.training["split"] == "trainval; val seen in training, test never seen"
     with pytest.raises(BundleError, match="a model trained on train"):
         package(both, root / "models" / "wrong", root, train_only=bundle.path)
 
