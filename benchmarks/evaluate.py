@@ -28,6 +28,7 @@ from gain_ros.replay.sources import open_source
 from gain_ros.replay.truth import TruthOptions
 from gain_ros.runtime.engines import open_engine
 from gain_ros.runtime.resize import resize_input
+from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.scenes import StreetScene
 from gain_ros.score import confusion_matrix, mean_iou
 
@@ -54,7 +55,7 @@ def make_bag(folder: Path, frames: int) -> Path:
 
 def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     """Each goes once through all frames of the bag."""
-    segmenter = models.segmenter
+    segmenter = Segmenter.open(job.model, models.segmenter.engine)
     pictures = [frame.rgb for frame in open_source(job.bag, LABELS)]
     images = [np.ascontiguousarray(resize_input(rgb, segmenter.bundle.input_size))[None] for rgb in pictures]
     engine = open_engine(segmenter.engine, segmenter.bundle)

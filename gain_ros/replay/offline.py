@@ -1,18 +1,21 @@
 """Every frame of a bag through the Segmenter, as fast as it goes, scored against truth where there is some.
 
 Reading and decoding happen in one thread, the network runs in two that take turns, so that the resizes and the score of
-one batch overlap with the inference of the next; rows come out in the order of the bag. Nothing depends on timing: the
-same bag, model, engine and batch size give the same numbers.
+one batch overlap with the inference of the next; rows come out in the order of the bag. On a CPU each of the two has
+the model and half of the cores to itself: a frame takes longer, but more of them get done. Nothing depends on timing:
+the same bag, model, engine and batch size give the same numbers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -63,28 +66,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Models:
-    """The model under test, and the one it is compared with."""
+    """The model under test, the one it is compared with, and the first once more where two frames run at a time."""
 
     segmenter: Segmenter
     other: Segmenter | None
+    twin: Segmenter | None = None
 
 
 @contextlib.contextmanager
 def open_models(job: Job) -> Iterator[Models]:
     """Raises what :meth:`Segmenter.open` raises, and SourceError where the two have different classes."""
+    cores = job.threads or len(os.sched_getaffinity(0))
+    share = max(1, cores // _AT_ONCE)
     with contextlib.ExitStack() as stack:
-        segmenter = stack.enter_context(Segmenter.open(job.model, job.engine, threads=job.threads))
-        if job.against is None:
-            yield Models(segmenter, None)
-            return
-        model, engine = (job.model, job.against) if job.against in ENGINES else (job.against, job.engine)
-        other = stack.enter_context(Segmenter.open(model, engine, threads=job.threads))
-        if other.bundle.labels.names != segmenter.bundle.labels.names:
-            raise SourceError(
-                f"{job.against!r} has classes {', '.join(other.bundle.labels.names)}, the model "
-                f"{', '.join(segmenter.bundle.labels.names)}; only models of the same classes can be compared"
-            )
-        yield Models(segmenter, other)
+        segmenter, other, twin = stack.enter_context(Segmenter.open(job.model, job.engine, threads=share)), None, None
+        if segmenter.device == "cpu" and cores > 1:
+            twin = stack.enter_context(Segmenter.open(job.model, segmenter.engine, threads=share))
+        if job.against is not None:
+            model, engine = (job.model, job.against) if job.against in ENGINES else (job.against, job.engine)
+            other = stack.enter_context(Segmenter.open(model, engine, threads=share))
+            if other.bundle.labels.names != segmenter.bundle.labels.names:
+                raise SourceError(
+                    f"{job.against!r} has classes {', '.join(other.bundle.labels.names)}, the model "
+                    f"{', '.join(segmenter.bundle.labels.names)}; only models of the same classes can be compared"
+                )
+        yield Models(segmenter, other, twin)
 
 
 def evaluate_bag(
@@ -176,13 +182,15 @@ class Reader:
 def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
     """Frames with their masks, in order."""
 
-    def work(batch: list[ReadFrame]) -> list[_Done]:
-        return _segment(batch, models, reader.truth)
+    turns = cycle((models.segmenter, models.twin or models.segmenter))
+
+    def work(batch: list[ReadFrame], segmenter: Segmenter) -> list[_Done]:
+        return _segment(batch, segmenter, models.other, reader.truth)
 
     pending: deque[Future[list[_Done]]] = deque()
     with ThreadPoolExecutor(_AT_ONCE, "segment") as pool, contextlib.closing(ahead(reader)) as frames:
         for batch in _batches(frames, size):
-            pending.append(pool.submit(work, batch))
+            pending.append(pool.submit(work, batch, next(turns)))
             if len(pending) > _AT_ONCE:
                 yield from pending.popleft().result()
         while pending:
@@ -201,19 +209,21 @@ def _batches(frames: Iterable[ReadFrame], size: int) -> Iterator[list[ReadFrame]
         yield batch
 
 
-def _segment(batch: list[ReadFrame], models: Models, truth: Truth | None) -> list[_Done]:
+def _segment(
+    batch: list[ReadFrame], segmenter: Segmenter, other: Segmenter | None, truth: Truth | None
+) -> list[_Done]:
     pictures = [frame.rgb for frame in batch if frame.rgb is not None]
     # Confidence costs several times as much as the labels: it is taken where nothing better is known.
-    masks = iter(models.segmenter.segment(pictures, confidence=truth is None))
-    others = iter(models.other.segment(pictures, confidence=False) if models.other is not None else ())
-    classes = len(models.segmenter.bundle.labels)
+    masks = iter(segmenter.segment(pictures, confidence=truth is None))
+    others = iter(other.segment(pictures, confidence=False) if other is not None else ())
+    classes = len(segmenter.bundle.labels)
     done = []
     for frame in batch:
         if frame.rgb is None:
             done.append(_Done(frame))
             continue
-        mask, other = next(masks), next(others, None)
-        against = None if other is None else confusion_matrix(other.labels, mask.labels, classes)
+        mask, second = next(masks), next(others, None)
+        against = None if second is None else confusion_matrix(second.labels, mask.labels, classes)
         shared_ms = {stage: value / len(pictures) for stage, value in mask.stage_ms.items()}
         done.append(_scored(frame, mask.labels, mask.confidence, against, shared_ms, truth))
     return done

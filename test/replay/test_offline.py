@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from red_segmenter import RedSegmenter
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from gain_ros.labels import CAMVID
-from gain_ros.replay.offline import Job, Models, evaluate_bag
+from gain_ros.replay.offline import Job, Models, evaluate_bag, open_models
 from gain_ros.replay.sources import SourceError
 from gain_ros.replay.truth import TruthOptions
 
@@ -110,6 +111,35 @@ def test_batches_are_as_large_as_asked_for_and_change_nothing(tmp_path):
     np.testing.assert_array_equal(one.score.confusion, two.score.confusion)
     assert [replace(row, stage_ms={}) for row in rows] == [replace(row, stage_ms={}) for row in rows_one]
     assert rows[0].stage_ms["infer"] == 1.0
+
+
+def test_two_that_take_turns_give_what_one_gives(tmp_path):
+    bag = write(tmp_path / "bag", {"/front": frames(1, 2, 3, 4, 5), "/ids": [stamped(0, mask(1))]})
+    one, rows_one = evaluate(bag)
+    pair, rows = (RedSegmenter(), RedSegmenter()), []
+    two = evaluate_bag(Job(str(bag), "", "", WITH_IDS), Models(pair[0], None, pair[1]), rows.append, lambda *_: None)
+    assert [len(segmenter.batches) for segmenter in pair] == [3, 2]
+    np.testing.assert_array_equal(one.score.confusion, two.score.confusion)
+    assert [replace(row, stage_ms={}) for row in rows] == [replace(row, stage_ms={}) for row in rows_one]
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "expected"),
+    [("cpu", 4, [("auto", 2), ("red", 2)]), ("cpu", 1, [("auto", 1)]), ("cuda", 4, [("auto", 2)])],
+)
+def test_on_a_cpu_two_engines_share_the_cores(monkeypatch, device, threads, expected):
+    opened = []
+
+    def open_red(model, engine, threads):
+        opened.append((engine, threads))
+        red = RedSegmenter()
+        red.device = device
+        return contextlib.nullcontext(red)
+
+    monkeypatch.setattr("gain_ros.replay.offline.Segmenter.open", open_red)
+    with open_models(Job("bag", "red", "auto", TruthOptions(), threads=threads)) as models:
+        assert (models.twin is None) == (len(expected) == 1)
+    assert opened == expected
 
 
 def test_a_bag_that_breaks_off_gives_what_came_before(tmp_path):

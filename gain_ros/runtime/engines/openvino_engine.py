@@ -26,8 +26,8 @@ class OpenVinoEngine:
             )
         # Left alone, CPUs with bfloat16 units compute in bfloat16, which moves class borders.
         self._options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        if threads is not None:
-            self._options["INFERENCE_NUM_THREADS"] = threads
+        if threads is not None:  # unpinned: two engines with a share of the cores each would be pinned to the same ones
+            self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
         self._graph = graph
         self._size = bundle.input_size
