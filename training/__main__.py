@@ -14,12 +14,12 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from gain_ros.bundle import MODEL_YAML, read_bundle
+from gain_ros.model.checkpoint import CheckpointError
 from training.data import LabelledFrames
 from training.data.frames import DatasetError
 from training.evaluation import MEAN, STD
 from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import Segmentation
-from training.weights import WeightsError
 
 HELP = "Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder."
 
@@ -121,7 +121,7 @@ def main() -> TrainingCLI:
             seed_everything_default=0,
             auto_configure_optimizers=False,
         )
-    except (DatasetError, WeightsError, MisconfigurationException) as error:  # the message says it all
+    except (DatasetError, CheckpointError, MisconfigurationException) as error:  # the message says it all
         print(error, file=sys.stderr)
         sys.exit(2)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import pickle
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -24,6 +23,7 @@ import training.data
 from gain_ros.bundle import Bundle, BundleError, read_bundle, write_bundle
 from gain_ros.labels import LABEL_SETS, LabelSet
 from gain_ros.model import GAIN, build
+from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.runtime.export import add_onnx
 from gain_ros.scenes import StreetScene
@@ -34,6 +34,7 @@ from training.metrics import SegmentationScore
 
 HALF_PRECISION_LOSS = 0.0005
 GOLDEN_SCENE, GOLDEN_TIME_S, GOLDEN_HEIGHT = 7, 2.0, 360
+WRITTEN = "a checkpoint of `python -m training fit`"
 LIBRARIES = ("torch", "lightning", "numpy", "opencv-python-headless")
 PLACES = ("root", "default_root_dir", "ckpt_path", "config", "initial_weights")  # of the run, and not of the model
 
@@ -72,7 +73,7 @@ def package(
     val metrics are told beside those of weights that were trained on train and val. Raises ValueError for a file that
     is no such checkpoint, BundleError and DatasetError.
     """
-    content = read_checkpoint(checkpoint)
+    content = read_run(checkpoint)
     model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
     labels, input_size = LABEL_SETS[model["labels"]], tuple(model["input_size"])
     network = load_network(content, labels)
@@ -99,15 +100,11 @@ def package(
     return add_onnx(out)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise ValueError(f"{path} cannot be read ({reason}); give a checkpoint of `python -m training fit`") from error
-    missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
+def read_run(path: Path) -> dict[str, Any]:
+    content = read_checkpoint(path, f"expected {WRITTEN}")
+    missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - set(content if isinstance(content, dict) else ())
     if missing:
-        raise ValueError(f"{path} has no {sorted(missing)[0]}; give a checkpoint of `python -m training fit`")
+        raise CheckpointError(f"{path} has no {sorted(missing)[0]}; expected {WRITTEN}")
     return content
 
 

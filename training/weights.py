@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gain_ros.bundle import MODEL_YAML, read_bundle
 from gain_ros.model import GAIN
+from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
 from gain_ros.model.simpleseg import is_weight, module_names, rename
 
 EXPECTED = (
@@ -23,10 +24,6 @@ EXPECTED = (
 )
 CLASS_DEPENDENT = ("classifier.", "aux16.classifier.", "aux32.classifier.")
 AUXILIARY = ("aux16.", "aux32.")
-
-
-class WeightsError(ValueError):
-    """The file cannot initialise the network; the text says what was found, what was expected and what to do."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def load_initial(network: GAIN, path: str | Path) -> Report:
     """Fill ``network`` from ``path``: a model folder, a Lightning checkpoint of ours (its averaged weights, where it
     has them), or a published backbone.
 
-    Raises WeightsError for a file of another kind and for every tensor that should match and does not.
+    Raises CheckpointError for a file of another kind and for every tensor that should match and does not.
     """
     path = Path(path)
     if (path / MODEL_YAML).is_file():
@@ -92,7 +89,7 @@ def load_initial(network: GAIN, path: str | Path) -> Report:
     kind = next((kind for marker, kind in backbones().items() if marker in state), None)
     if kind is None:
         hint = "; import it first: gain import-simpleseg" if any(n.startswith("seg_head.") for n in state) else ""
-        raise WeightsError(f"{path}: holds {modules(tuple(state))}{hint}; {EXPECTED}")
+        raise CheckpointError(f"{path}: holds {modules(tuple(state))}{hint}; {EXPECTED}")
     ours = {name: rename(name, kind.names) for name in state if is_weight(name)}
     head = tuple(f"{name}." for name, _ in network.named_children() if name != "backbone")
     kind = replace(kind, may_miss=(*kind.may_miss, *head))
@@ -117,7 +114,7 @@ def fill(network: GAIN, given: dict[str, tuple[str | None, Tensor]], kind: Kind,
     extra = [f"{name} {tuple(given[name][1].shape)}" for name in unexpected if not name.startswith(kind.may_have)]
     if wrong or extra:
         found = {"in the network alone": wrong, "in the file alone, or of another shape": extra}
-        raise WeightsError(
+        raise CheckpointError(
             f"{path}: a {kind.name} that does not fit this network; tensors "
             + "; ".join(f"{what}: {', '.join(names[:6])} ({len(names)})" for what, names in found.items() if names)
             + "; name the architecture it was made for"
@@ -127,22 +124,13 @@ def fill(network: GAIN, given: dict[str, tuple[str | None, Tensor]], kind: Kind,
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file, out of "state_dict" or "model" and without "module." and "backbone." in front.
-
-    Loads tensors and plain values only, never code.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from error
-    except Exception as error:
-        # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises unsafe loading.
-        raise WeightsError(f"{path}: holds code or is no checkpoint; {EXPECTED}") from error
+    """The tensors of a checkpoint file by name, out of "state_dict" or "model", without "module." and "backbone."."""
+    content = read_checkpoint(path, EXPECTED)
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise WeightsError(f"{path}: holds no tensors by name; {EXPECTED}")
+        raise CheckpointError(f"{path}: holds no tensors by name; {EXPECTED}")
     for prefix in ("module.", "backbone."):
         if all(name.startswith(prefix) for name in content):
             content = {name.removeprefix(prefix): tensor for name, tensor in content.items()}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gain_ros.bundle import write_bundle
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
+from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
 from gain_ros.model.gain import GAIN, build
 
 ARCHITECTURES = {"r18": "gain_r18", "df2": "gain_df2"}
@@ -23,10 +24,6 @@ FIRST_STAGES = {"r18": "backbone.layer1.", "df2": "backbone.stage2_1."}
 AUXILIARY = ("aux16.", "aux32.")  # in our networks; training only
 WRITTEN = "what simpleseg's training writes: a dict whose 'model' is a dict of tensors"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class CheckpointError(ValueError):
-    """The file cannot be imported; the text says what was found, what was expected and what to do."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
     architecture = choose("arch", arch, ARCHITECTURES)
     if dilation is not None and (arch != "r18" or dilation < 1):
         raise ValueError(f"dilation is {dilation} for {arch}; expected 1 or more and r18 (df2 has no dilated stage)")
-    content = read_checkpoint(checkpoint)
+    content = read_published(checkpoint)
     model, options = network(content["model"], arch, published.dilation if dilation is None else dilation)
     if model.classes != len(published.labels):
         raise CheckpointError(
@@ -97,15 +94,9 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
     return ImportReport(bundle.path, architecture, options, sum(used))
 
 
-def read_checkpoint(path: str | Path) -> dict:
-    """The checkpoint's dict, its "model" without "module.". Loads tensors and plain values only, never code."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a checkpoint file") from error
-    except Exception as error:
-        # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises unsafe loading.
-        raise CheckpointError(f"{path}: holds code or is no checkpoint; expected {WRITTEN}") from error
+def read_published(path: str | Path) -> dict:
+    """The checkpoint's dict, its "model" without "module."."""
+    content = read_checkpoint(path, f"expected {WRITTEN}")
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         found = f"the keys {list(content)[:6]}" if isinstance(content, dict) else type(content).__name__

@@ -153,8 +153,9 @@ class StampedTruth(Truth):
     def unmatched(self) -> tuple[str, ...]:
         return tuple(str(stamp) for stamp, used in zip(self._stamps_ns, self._used, strict=True) if not used)
 
+    @abstractmethod
     def _read(self, index: int) -> np.ndarray:
-        raise NotImplementedError
+        """Ids of the label number ``index``. Raises ValueError."""
 
 
 class TopicTruth(StampedTruth):

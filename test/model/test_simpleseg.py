@@ -11,7 +11,8 @@ from networks import trained_like
 
 from gain_ros.bundle import read_bundle
 from gain_ros.model import load_model, simpleseg
-from gain_ros.model.simpleseg import CheckpointError, convert, network
+from gain_ros.model.checkpoint import CheckpointError
+from gain_ros.model.simpleseg import convert, network
 
 # Ours → the checkpoint's. Written out, so that the importer's table has something to be wrong against.
 SHARED_NAMES = {

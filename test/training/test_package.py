@@ -127,9 +127,10 @@ def without_val(root, checkpoint):
     [
         (without_val, "val.txt"),
         (lambda root, checkpoint: (checkpoint,), "give its folder as --data"),
-        (lambda root, checkpoint: (root / "val.txt", "--data", root), "cannot be read"),
+        (lambda root, checkpoint: (root / "val.txt", "--data", root), "no checkpoint"),
         (lambda root, checkpoint: (root / "nothing.ckpt", "--data", root), "nothing.ckpt"),
         (lambda root, checkpoint: (weights_alone(root), "--data", root), "has no datamodule_hyper_parameters"),
+        (lambda root, checkpoint: (a_tensor(root), "--data", root), "has no datamodule_hyper_parameters"),
     ],
 )
 def test_wrong_use_ends_with_one_line_and_code_2(trained, capsys, arguments, message):
@@ -139,6 +140,11 @@ def test_wrong_use_ends_with_one_line_and_code_2(trained, capsys, arguments, mes
     said = capsys.readouterr().err.strip().splitlines()
     assert error.value.code == 2
     assert message in said[-1]
+
+
+def a_tensor(root):
+    torch.save(torch.zeros(3), root / "tensor.ckpt")
+    return root / "tensor.ckpt"
 
 
 def weights_alone(root):

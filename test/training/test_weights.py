@@ -10,8 +10,9 @@ from torch import nn
 from gain_ros.bundle import write_bundle
 from gain_ros.labels import CAMVID
 from gain_ros.model import build
+from gain_ros.model.checkpoint import CheckpointError
 from gain_ros.model.simpleseg import is_weight
-from training.weights import WeightsError, load_initial
+from training.weights import load_initial
 
 STEMS = {
     "simpleseg": (("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")),
@@ -116,7 +117,7 @@ def test_df2_under_its_published_names(save):
     report = load_initial(network, save({"state_dict": state}))
     assert report.kind == "DF-2"
     assert equal(network.backbone, trained.backbone)
-    with pytest.raises(WeightsError, match="a DF-2 that does not fit this network"):
+    with pytest.raises(CheckpointError, match="a DF-2 that does not fit this network"):
         load_initial(build("gain_r18", 11), save(state))
 
 
@@ -139,7 +140,7 @@ def test_a_model_folder_fills_all_but_auxiliary_heads(tmp_path, nano):
     assert {name.partition(".")[0] for name in report.missing} == {"aux16", "aux32"}
     assert report.unexpected == ()
     assert torch.allclose(network.classifier.weight, nano.classifier.weight, atol=1e-3)
-    with pytest.raises(WeightsError, match=r"does not fit.*in the network alone.*of another shape"):
+    with pytest.raises(CheckpointError, match=r"does not fit.*in the network alone.*of another shape"):
         load_initial(build("gain_nano", 11, channels=32), tmp_path / "m")
 
 
@@ -160,7 +161,7 @@ def test_a_missing_tensor_is_an_error_that_names_it(save):
     state = published_resnet("simpleseg")
     del state["layer3.1.bn1.bias"]
     state["layer2.0.conv1.weight"] = torch.zeros(128, 64, 1, 1)
-    with pytest.raises(WeightsError, match=r"stage16\.1\.bn1\.bias.*layer2\.0\.conv1\.weight \(128, 64, 1, 1\)"):
+    with pytest.raises(CheckpointError, match=r"stage16\.1\.bn1\.bias.*layer2\.0\.conv1\.weight \(128, 64, 1, 1\)"):
         load_initial(build("gain_r18", 11), save(state))
 
 
@@ -174,13 +175,13 @@ def test_a_missing_tensor_is_an_error_that_names_it(save):
     ],
 )
 def test_other_files_are_refused(save, content, message):
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(CheckpointError, match=message):
         load_initial(build("gain_nano", 11), save(content))
 
 
 def test_a_file_that_is_not_there_or_no_checkpoint(tmp_path):
-    with pytest.raises(WeightsError, match="No such file"):
+    with pytest.raises(CheckpointError, match="No such file"):
         load_initial(build("gain_nano", 11), tmp_path / "none.pth")
     (tmp_path / "plain.pkl").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="no checkpoint"):
+    with pytest.raises(CheckpointError, match="no checkpoint"):
         load_initial(build("gain_nano", 11), tmp_path / "plain.pkl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +68,7 @@ def to_tensors(pair: Pair) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pair.image.transpose(2, 0, 1).copy()), torch.from_numpy(pair.labels.astype(np.int64))
 
 
-class LabelledFrames(lightning.LightningDataModule):
+class LabelledFrames(lightning.LightningDataModule, ABC):
     """What all data sets share. A data set says what its classes are and opens its splits.
 
     ``batch_size`` is that of one process. ``workers`` load and augment; ``uniform_share`` of the training samples is
@@ -103,9 +104,9 @@ class LabelledFrames(lightning.LightningDataModule):
         # plain values only: a checkpoint must load without running code
         self.save_hyperparameters({"data": type(self).__name__, **described, **common, "augmentation": views})
 
+    @abstractmethod
     def open_split(self, split: str) -> Frames:
         """The frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
-        raise NotImplementedError
 
     def setup(self, stage: str) -> None:
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
