@@ -102,7 +102,8 @@ def package(
 
 def read_run(path: Path) -> dict[str, Any]:
     content = read_checkpoint(path, f"expected {WRITTEN}")
-    missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - set(content if isinstance(content, dict) else ())
+    found = content.keys() if isinstance(content, dict) else set()
+    missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - found
     if missing:
         raise CheckpointError(f"{path} has no {sorted(missing)[0]}; expected {WRITTEN}")
     return content
