@@ -5,7 +5,8 @@ weights.safetensors  the parameters
 golden.png           one 8-bit RGB picture ...
 golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
 model.onnx           optional: uint8 frames in, labels and confidence out ("labels" form)
-logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form)
+logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form); its weights are
+                     those of model.onnx, as ONNX external data, so the two go together
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,24 @@ class Bundle:
             raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
         name = ONNX_FILES[form]
         return self.path / name if name in self.sha256 else None
+
+    @contextlib.contextmanager
+    def loadable_onnx(self, form: str) -> Iterator[Path | None]:
+        """As ``onnx``, but a path that every library loads, as long as the ``with`` lasts.
+
+        ``logits.onnx`` reads its weights from ``model.onnx``, which OpenVINO and onnx refuse where that is a symbolic
+        link (colcon build --symlink-install, download caches) and onnx also where it has a second hard link (conda,
+        uv): then copies are loaded.
+        """
+        file = self.onnx(form)
+        files = [self.path / name for name in ONNX_FILES.values() if name in self.sha256]
+        if file is None or not any(part.is_symlink() or part.stat().st_nlink > 1 for part in files):
+            yield file
+            return
+        with tempfile.TemporaryDirectory(prefix="gain_ros.") as scratch:
+            for part in files:
+                shutil.copyfile(part, Path(scratch) / part.name)
+            yield Path(scratch) / file.name
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
