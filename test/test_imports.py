@@ -47,10 +47,11 @@ TABLE = {
     "gain_ros/model/": Room(("torch",), ("gain_ros.model", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/model/kernels/": Room(("torch", "triton"), ("gain_ros.model",)),
     "gain_ros/runtime/": Room(("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.labels", "gain_ros.bundle")),
-    "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "gain_ros.model")),
+    "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "onnx", "gain_ros.model")),
     "gain_ros/runtime/graph.py": Room(("numpy",), inside=("onnx",)),
     "gain_ros/runtime/precision.py": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx",)),
     "gain_ros/runtime/quantize.py": Room(("numpy",), ("gain_ros.runtime",), inside=("onnx", "onnxruntime")),
+    "gain_ros/runtime/yuv_graph.py": Room(("numpy",), inside=("onnx",)),
     "gain_ros/runtime/plugin.py": Room((), ("gain_ros.runtime",), inside=("onnx", "triton", "gain_ros.model.kernels")),
     "gain_ros/runtime/engines/": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle")),
     "gain_ros/runtime/engines/onnxruntime_engine.py": Room(
@@ -63,12 +64,15 @@ TABLE = {
     "gain_ros/runtime/engines/tensorrt_store.py": Room(
         ("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx",)
     ),
+    "gain_ros/runtime/engines/tensorrt_graphs.py": Room(
+        ("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx",)
+    ),
     "gain_ros/runtime/engines/torch_engine.py": Room(
-        ("numpy", "torch"), ("gain_ros.runtime.engines", "gain_ros.bundle", "gain_ros.model")
+        ("numpy", "torch"), ("gain_ros.runtime.engines", "gain_ros.runtime.frames", "gain_ros.bundle", "gain_ros.model")
     ),
     "gain_ros/node/": Room(("numpy", *ROS), ("gain_ros.node", "gain_ros.runtime", "gain_ros.labels")),
     "gain_ros/node/newest.py": Room(),
-    "gain_ros/node/images.py": Room(("numpy", "cv2"), inside=("cv_bridge",)),
+    "gain_ros/node/images.py": Room(("numpy", "cv2"), ("gain_ros.runtime.frames",), inside=("cv_bridge",)),
     "gain_ros/replay/": Room(
         ("numpy", "cv2", "yaml", "rosbags", "jinja2", "pygal"),
         (

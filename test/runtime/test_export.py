@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from gain_ros.bundle import Bundle, read_bundle
+from gain_ros.bundle import Bundle, BundleError, read_bundle
 from gain_ros.runtime.engines import open_engine
 from gain_ros.runtime.export import export_onnx
 from gain_ros.runtime.precision import typed_onnx
@@ -67,6 +67,15 @@ def test_model_onnx_stands_alone(bundle: Bundle, tmp_path: Path) -> None:
         assert not part.doc_string.strip()
         part.ClearField("doc_string")
     assert found == exported
+
+
+def test_another_model_onnx_is_noticed(bundle: Bundle, tmp_path: Path) -> None:
+    folder = shutil.copytree(bundle.path, tmp_path / "swapped")
+    with (folder / "model.onnx").open("r+b") as file:
+        file.seek(int(tensors(folder / "logits.onnx")[0].external_data[1].value))
+        file.write(b"other weights")
+    with pytest.raises(BundleError, match=r"model\.onnx: found sha256"):
+        read_bundle(folder)
 
 
 @pytest.mark.parametrize("name", ENGINES)
