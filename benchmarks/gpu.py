@@ -177,10 +177,12 @@ def check_attention(size: tuple[int, int], dtype: Any, bound: float, device: str
 
 
 def check_pixels(device: str) -> list[dict[str, Any]]:
+    import numpy as np
     import torch
 
     from gain_ros.model.gai import upsample
     from gain_ros.model.kernels import label_map, normalise
+    from gain_ros.runtime.frames import rgb_from_array, shape_of
 
     height, width = (90, 120) if device == "cuda" else (2, 3)
     logits = 3 * torch.randn(1, CLASSES, height, width, device=device)
@@ -196,8 +198,15 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
     frames = torch.randint(0, 256, (1, 6, 8, 3), dtype=torch.uint8, device=device)
     mean, scale = 255 * torch.tensor(MEAN, device=device), 1 / (255 * torch.tensor(STD, device=device))
     expected = (frames.permute(0, 3, 1, 2).double() - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
-    error = float((normalise(frames, mean, scale, dtype=torch.float32) - expected).abs().max())
-    return [*rows, {"what": "normalise", "error": error, "bound": 1e-5}]
+    error = float((normalise(frames, mean, scale, torch.float32) - expected).abs().max())
+    rows.append({"what": "normalise", "error": error, "bound": 1e-5})
+    for encoding in ("nv12", "yuyv"):
+        given = np.random.default_rng(0).integers(0, 256, shape_of((6, 8), encoding), np.uint8)
+        rgb, yuv = (torch.from_numpy(each)[None].to(device) for each in (rgb_from_array(given), given))
+        planes = [normalise(each, mean, scale, torch.float32) for each in (rgb, yuv)]
+        error = float((planes[0] - planes[1]).abs().max())
+        rows.append({"what": f"normalise {encoding}, against OpenCV", "error": error, "bound": 1e-5})
+    return rows
 
 
 def check_network(device: str) -> list[dict[str, Any]]:
@@ -458,12 +467,12 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
         options = TensorRtOptions(precision="fp16", cuda_graph=True)
         engine = open_engine("tensorrt", read_bundle(folder), "cuda", tensorrt=options)
         started = time.perf_counter()
-        engine.prepare(size, BuildProgress(), accept=True)
+        engine.prepare((*size, 3), BuildProgress(), accept=True)
         built_s = time.perf_counter() - started
         frames = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
         result = prefixed("host", meter.milliseconds(lambda: engine.labels(frames)))
         engine.close()
-        session = engine.store.load(size)
+        session = engine.store.load((*size, 3))
         result |= prefixed("gpu", meter.milliseconds(session.compute))
         session.close()
     return result | {"build_s": built_s, "version": engine.version}

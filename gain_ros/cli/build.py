@@ -1,4 +1,4 @@
-"""Build a model's TensorRT engine for one frame size into this machine's cache, and report how well it agrees.
+"""Build a model's TensorRT engine for one kind of frames into this machine's cache, and report how well it agrees.
 
 An fp16 or fp32 engine below 99.9 % of the reference's pixels, and an int8 engine that loses more than 0.4 mIoU, is
 refused and deleted, unless --accept says otherwise.
@@ -42,6 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size", type=frame_size, metavar="HxW", help="the camera's frames; default: those of --images or of the model"
     )
     parser.add_argument(
+        "--encoding", choices=("rgb8", "nv12", "yuyv"), default="rgb8",
+        help="what the camera gives: nv12 and yuyv bytes are read as they are, all else comes as rgb8 (default)",
+    )  # fmt: skip
+    parser.add_argument(
         "--images", metavar="D",
         help="folder of images, or any source of gain segment, to judge the engine on; int8 is calibrated on its first "
         f"{_CALIBRATION_FRAMES} frames and needs truth (a folder Dannot beside it)",
@@ -59,17 +63,18 @@ def run(args: argparse.Namespace) -> int:
     source = _open_images(args)
     engine = tensorrt_engine.TensorRtEngine(bundle, "auto", None, TensorRtOptions(args.precision))
     size = args.size or _first_size(source) or bundle.golden()[0].shape[:2]
+    shape = _shape(size, args.encoding)
     reference = _open_reference(bundle)
     try:
-        _prepare(engine, size, reference, _calibration(args, source, size), args.accept)
+        _prepare(engine, shape, reference, _calibration(args, source, size), args.accept)
         fast = Segmenter(bundle, engine, "as asked")
-        entry = engine.store.entry(size)
+        entry = engine.store.entry(shape)
         report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
         if source is not None and reference is not None:
-            report = _report(source, size, reference, fast)
+            report = _report(args, source, size, reference, fast)
         refusal = _refusal(args, report)
         if refusal and not args.accept:
-            engine.store.forget(size, refusal)
+            engine.store.forget(shape, refusal)
     except GoldenMismatch as error:
         complain(f"{error}; --accept keeps it")
         return CHECK_FAILED
@@ -104,6 +109,15 @@ def _first_size(source: Any) -> tuple[int, int] | None:
     raise UsageError(f"--images {source.name!r} holds no picture that can be read; give another folder")
 
 
+def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
+    from gain_ros.runtime.frames import shape_of
+
+    try:
+        return shape_of(size, encoding)
+    except ValueError as error:
+        raise UsageError(f"{error}; give another --encoding or --size") from error
+
+
 def _open_reference(bundle: Any) -> Any:
     """The model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
     from gain_ros.runtime.segmenter import Segmenter
@@ -123,12 +137,12 @@ def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int]) -
     return images
 
 
-def _prepare(engine: Any, size: tuple[int, int], reference: Any, images: list[Any] | None, accept: bool) -> None:
+def _prepare(engine: Any, shape: tuple[int, ...], reference: Any, images: list[Any] | None, accept: bool) -> None:
     from gain_ros.runtime.build_progress import BuildProgress
 
     progress = BuildProgress()
-    judge = None if reference is None else lambda rgb: reference.segment([rgb], confidence=False)[0].labels
-    _watch(progress, lambda: engine.prepare(size, progress, judge, images, accept))
+    judge = None if reference is None else lambda frame: reference.segment([frame], confidence=False)[0].labels
+    _watch(progress, lambda: engine.prepare(shape, progress, judge, images, accept))
 
 
 def _watch(progress: Any, work: Callable[[], None]) -> None:
@@ -177,9 +191,11 @@ def _cancel(progress: Any, thread: threading.Thread) -> None:
         os._exit(130)
 
 
-def _report(source: Any, size: tuple[int, int], reference: Any, fast: Any) -> dict[str, Any]:
+def _report(
+    args: argparse.Namespace, source: Any, size: tuple[int, int], reference: Any, fast: Any
+) -> dict[str, Any]:
     frames = (frame for frame in source if frame.rgb.shape[:2] == size)
-    expected, found = parity_rows(source, [reference, fast], frames)
+    expected, found = parity_rows(source, [reference, fast], frames, args.encoding)
     if not found["frames"]:
         raise UsageError(f"--images {source.name!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
     return {
@@ -214,6 +230,7 @@ def _print(args: argparse.Namespace, entry: Any, size: tuple[int, int], report: 
         "reference": by,
         "precision": args.precision,
         "size": list(size),
+        "encoding": args.encoding,
         "why": entry.why,
         "seconds": entry.facts["seconds"],
         "layers": entry.facts["layers"],

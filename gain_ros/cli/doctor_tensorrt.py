@@ -59,6 +59,7 @@ def _open() -> tuple[Any, Any, list[str]]:
 
 def _row(entry: Any, trt: Any, cuda: Any) -> dict[str, Any]:
     from gain_ros.runtime.engines.tensorrt_store import unusable_here
+    from gain_ros.runtime.frames import encoding_of, size_of
 
     damage = entry.damage()
     state = f"damaged: {damage}" if damage else "right"
@@ -67,7 +68,8 @@ def _row(entry: Any, trt: Any, cuda: Any) -> dict[str, Any]:
     return {
         "model": entry.model,
         "precision": entry.key.precision,
-        "size": entry.facts["size"],
+        "size": list(size_of(entry.key.shape)),
+        "encoding": encoding_of(entry.key.shape),
         "plugin": bool(entry.key.plugin),
         "route": entry.key.route,
         "tensorrt": entry.key.tensorrt,
@@ -84,10 +86,11 @@ def _row(entry: Any, trt: Any, cuda: Any) -> dict[str, Any]:
 
 def _describe(row: dict[str, Any]) -> list[str]:
     height, width = row["size"]
+    encoding = "" if row["encoding"] == "rgb8" else f" {row['encoding']}"
     plugin = ", with the attention plugin" if row["plugin"] else ""
     return [
-        f"  {row['model']} {height}x{width} {row['precision']}{plugin}: {row['state']}; {row['bytes'] / 1e6:.0f} MB, "
-        f"{row['layers']} layers, TensorRT {row['tensorrt']}, {row['created'][:10]}",
+        f"  {row['model']} {height}x{width}{encoding} {row['precision']}{plugin}: {row['state']}; "
+        f"{row['bytes'] / 1e6:.0f} MB, {row['layers']} layers, TensorRT {row['tensorrt']}, {row['created'][:10]}",
         f"    {row['why']}; took {row['seconds']} s",
     ]
 

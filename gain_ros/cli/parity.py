@@ -8,14 +8,17 @@ from typing import Any
 from gain_ros.cli.common import Progress
 
 
-def parity_rows(source: Any, segmenters: Sequence[Any], frames: Iterable[Any] | None = None) -> list[dict[str, Any]]:
-    """One row a Segmenter; ``frames`` are those of ``source`` to look at, by default all.
+def parity_rows(
+    source: Any, segmenters: Sequence[Any], frames: Iterable[Any] | None = None, encoding: str = "rgb8"
+) -> list[dict[str, Any]]:
+    """One row a Segmenter; ``frames`` are those of ``source`` to look at, by default all, shown in ``encoding``.
 
     Keys: engine, provider, frames, agreement (share of pixels as in the first row), miou (None without truth in the
     model's own classes). Frame by frame through all of them, so that no mask has to be kept.
     """
     import numpy as np
 
+    from gain_ros.runtime.frames import from_rgb
     from gain_ros.score import confusion_matrix, mean_iou
 
     label_set = segmenters[0].bundle.labels
@@ -24,7 +27,8 @@ def parity_rows(source: Any, segmenters: Sequence[Any], frames: Iterable[Any] | 
     confusion = np.zeros((len(segmenters), len(label_set), len(label_set)), np.int64)
     progress = Progress("comparing", source.length)
     for frame in source if frames is None else frames:
-        masks = [segmenter.segment([frame.rgb], confidence=False)[0].labels for segmenter in segmenters]
+        shown = from_rgb(frame.rgb, encoding)
+        masks = [segmenter.segment([shown], confidence=False)[0].labels for segmenter in segmenters]
         same += [float((mask == masks[0]).sum()) for mask in masks]
         if scored and frame.labels is not None:
             confusion += [confusion_matrix(frame.labels, mask, len(label_set)) for mask in masks]

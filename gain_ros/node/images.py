@@ -1,9 +1,9 @@
-"""Camera messages to RGB arrays and back. The only file that knows encodings, padding and byte order.
+"""Camera messages to frames and back. The only file that knows messages' encodings, padding and byte order.
 
 Messages are used by their fields alone (``sensor_msgs/Image``, ``sensor_msgs/CompressedImage``), so nothing here
 imports ROS. ``rgb8`` and ``bgr8`` become views of the message's own bytes: rows may be padded (the array's first
-stride is the message's ``step``) and bgr8 has a negative last stride. Everything else is converted into a fresh
-array.
+stride is the message's ``step``) and bgr8 has a negative last stride. So do NV12 and YUYV, for engines that read them.
+Everything else is converted into a fresh array.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gain_ros.runtime.frames import Frame, YuvFrame, as_rgb
+
 RGB = None
 REVERSED = -1
 
 
 @dataclass(frozen=True)
 class _Packed:
-    """One plane of interleaved samples; ``conversion`` is RGB (none), REVERSED (bgr) or a cv2 colour code."""
+    """One plane of interleaved samples.
+
+    ``conversion`` is RGB (none), REVERSED (bgr), a cv2 colour code, or the name of a :class:`YuvFrame`'s encoding.
+    """
 
     channels: int
     sample: type
-    conversion: int | None
+    conversion: int | str | None
     even_width: bool = False
 
 
@@ -34,11 +39,11 @@ class _Packed:
 class _SemiPlanar:
     """A full-size luma plane followed by interleaved chroma at half height, both ``step`` bytes a row."""
 
-    conversion: int
+    conversion: int | str
 
 
 _UYVY = _Packed(2, np.uint8, cv2.COLOR_YUV2RGB_UYVY, even_width=True)
-_YUYV = _Packed(2, np.uint8, cv2.COLOR_YUV2RGB_YUY2, even_width=True)
+_YUYV = _Packed(2, np.uint8, "yuyv", even_width=True)
 
 # Names from sensor_msgs/image_encodings.hpp. Packed YUV has two names each: the old ones up to Humble, the new ones
 # after it. OpenCV names a Bayer pattern by its second row, so rggb is its "BG". Untyped 8UCn is read as OpenCV would
@@ -63,7 +68,7 @@ _ENCODINGS: dict[str, _Packed | _SemiPlanar] = {
     "uyvy": _UYVY,
     "yuv422_yuy2": _YUYV,
     "yuyv": _YUYV,
-    "nv12": _SemiPlanar(cv2.COLOR_YUV2RGB_NV12),
+    "nv12": _SemiPlanar("nv12"),
     "nv21": _SemiPlanar(cv2.COLOR_YUV2RGB_NV21),
 }
 
@@ -80,15 +85,21 @@ class ImageError(ValueError):
 
 
 def decode_image(message: Any, max_pixels: int) -> np.ndarray:
-    """Turn a ``sensor_msgs/Image`` into RGB.
+    """Turn a ``sensor_msgs/Image`` into RGB, uint8 H×W×3: :func:`read_image`, with NV12 and YUYV converted too."""
+    return as_rgb(read_image(message, max_pixels))
+
+
+def read_image(message: Any, max_pixels: int) -> Frame:
+    """Turn a ``sensor_msgs/Image`` into a frame for :meth:`gain_ros.runtime.segmenter.Segmenter.segment`.
 
     Args:
         message: the message; its ``data`` is any buffer of bytes.
         max_pixels: largest ``height * width`` accepted.
 
     Returns:
-        uint8 H×W×3 RGB. For rgb8, bgr8 and 8UC3 a view that keeps ``message.data`` alive and shares its memory.
-        16-bit samples are scaled by 255/65535 and rounded.
+        RGB uint8 H×W×3, or for nv12, yuyv and yuv422_yuy2 a :class:`YuvFrame`. This one, and the RGB of rgb8, bgr8 and
+        8UC3, is a view that keeps ``message.data`` alive and shares its memory. 16-bit samples are scaled by 255/65535
+        and rounded.
 
     Raises:
         ImageError: size, step, data length or encoding that do not make an image.
@@ -209,7 +220,7 @@ def _check_rows(message: Any, row_bytes: int, rows: int) -> None:
     _check_data(message, rows)
 
 
-def _decode_packed(message: Any, layout: _Packed) -> np.ndarray:
+def _decode_packed(message: Any, layout: _Packed) -> Frame:
     height, width, channels = message.height, message.width, layout.channels
     if layout.even_width and width % 2:
         raise ImageError(f"{message.encoding} of width {width}; expected an even one, since two pixels share a colour")
@@ -225,10 +236,10 @@ def _decode_packed(message: Any, layout: _Packed) -> np.ndarray:
         return pixels
     if layout.conversion == REVERSED:
         return pixels[..., ::-1]
-    return cv2.cvtColor(pixels, layout.conversion)
+    return _converted(pixels, layout.conversion)
 
 
-def _decode_semi_planar(message: Any, layout: _SemiPlanar) -> np.ndarray:
+def _decode_semi_planar(message: Any, layout: _SemiPlanar) -> Frame:
     height, width = message.height, message.width
     if height % 2 or width % 2:
         raise ImageError(
@@ -237,7 +248,11 @@ def _decode_semi_planar(message: Any, layout: _SemiPlanar) -> np.ndarray:
     rows = height * 3 // 2
     _check_rows(message, width, rows)
     planes = np.ndarray((rows, width), np.uint8, buffer=memoryview(message.data).cast("B"), strides=(message.step, 1))
-    return cv2.cvtColor(planes, layout.conversion)
+    return _converted(planes, layout.conversion)
+
+
+def _converted(pixels: np.ndarray, conversion: int | str) -> Frame:
+    return YuvFrame(pixels, conversion) if isinstance(conversion, str) else cv2.cvtColor(pixels, conversion)
 
 
 def _decode_with_cv_bridge(message: Any) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
@@ -14,6 +13,7 @@ from std_msgs.msg import Header, String
 from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.node.images import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
+from gain_ros.runtime.frames import Frame, as_rgb
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -83,12 +83,12 @@ class CameraOutputs:
         """Publish the class ids (mono8) under the camera's own header."""
         self._mask.publish(fill_image(Image(), segmentation.labels, header))
 
-    def publish_extras(self, header: Header, rgb: np.ndarray, segmentation: Segmentation, alpha: float) -> None:
+    def publish_extras(self, header: Header, picture: Frame, segmentation: Segmentation, alpha: float) -> None:
         """Publish confidence, colours and overlay, each only if someone subscribes.
 
         Args:
             header: the camera's header.
-            rgb: uint8 H×W×3, the camera's image.
+            picture: the camera's image, RGB uint8 H×W×3 or a YuvFrame.
             segmentation: what the network said about it.
             alpha: weight of the colours in the overlay, 0..1.
         """
@@ -97,7 +97,8 @@ class CameraOutputs:
         if self._color.get_subscription_count():
             self._color.publish(fill_image(Image(), colorize(segmentation.labels, self._labels), header))
         if self._overlay.get_subscription_count():
-            self._overlay.publish(fill_image(Image(), overlay(rgb, segmentation.labels, self._labels, alpha), header))
+            blended = overlay(as_rgb(picture), segmentation.labels, self._labels, alpha)
+            self._overlay.publish(fill_image(Image(), blended, header))
 
     def destroy(self) -> None:
         """Take the publishers off the graph."""

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.node.diagnostics import CameraMonitor, Health, status
-from gain_ros.node.images import decode_compressed, decode_image
+from gain_ros.node.images import decode_compressed, read_image
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
@@ -111,7 +111,7 @@ class SegmentationNode(LifecycleNode):
         self._worker = Worker(
             self._frames,
             self._segmenter,
-            decode_compressed if self._compressed else decode_image,
+            decode_compressed if self._compressed else read_image,
             self._outputs,
             settings=self._live_settings,
             clock_ns=lambda: self.get_clock().now().nanoseconds,

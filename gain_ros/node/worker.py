@@ -13,6 +13,7 @@ import numpy as np
 
 from gain_ros.node.images import ImageError
 from gain_ros.node.newest import Frame, NewestFrames, Outcome
+from gain_ros.runtime.frames import YuvFrame
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Outputs(Protocol):
 
     def publish_mask(self, header: Any, segmentation: Any) -> None: ...
 
-    def publish_extras(self, header: Any, rgb: np.ndarray, segmentation: Any, alpha: float) -> None: ...
+    def publish_extras(self, header: Any, picture: np.ndarray | YuvFrame, segmentation: Any, alpha: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class _Job:
     """One frame on its way; ``times`` fills up as it goes."""
 
     frame: Frame
-    rgb: np.ndarray
+    picture: np.ndarray | YuvFrame
     stage_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -74,7 +75,7 @@ class Worker:
     Args:
         frames: where they come from.
         segmenter: has ``segment(frames, confidence=...)``.
-        decode: message and pixel bound to uint8 H×W×3 RGB; raises ImageError.
+        decode: message and pixel bound to RGB uint8 H×W×3 or a YuvFrame; raises ImageError.
         outputs: for every camera.
         settings: read once a round.
         clock_ns: the node's clock, for stamps.
@@ -86,7 +87,7 @@ class Worker:
         self,
         frames: NewestFrames,
         segmenter: Any,
-        decode: Callable[[Any, int], np.ndarray],
+        decode: Callable[[Any, int], np.ndarray | YuvFrame],
         outputs: Mapping[str, Outputs],
         *,
         settings: Callable[[], LiveSettings],
@@ -130,7 +131,7 @@ class Worker:
         if not jobs:
             return
         confidence = any(self._outputs[job.frame.camera].wants_confidence for job in jobs)
-        results = self._segmenter.segment([job.rgb for job in jobs], confidence=confidence)
+        results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
         pairs = list(zip(jobs, results, strict=True))
         published = [pair for pair in pairs if self._publish_mask(*pair)]
         for job, result in published:
@@ -143,7 +144,7 @@ class Worker:
             self._settle(frame, Outcome.STALE)
             return None
         try:
-            rgb = self._decode(frame.message, settings.max_pixels)
+            picture = self._decode(frame.message, settings.max_pixels)
         except ImageError as error:
             self._fail(frame, str(error))
             return None
@@ -151,7 +152,7 @@ class Worker:
             self._fail(frame, f"image: {type(error).__name__}: {error}")
             return None
         wait_ms = (start_ns - frame.received_ns) / 1e6
-        return _Job(frame, rgb, {"wait": wait_ms, "decode": _ms_since(start_ns)})
+        return _Job(frame, picture, {"wait": wait_ms, "decode": _ms_since(start_ns)})
 
     def _publish_mask(self, job: _Job, result: Any) -> bool:
         start_ns = time.monotonic_ns()
@@ -170,7 +171,7 @@ class Worker:
 
     def _publish_extras(self, job: _Job, result: Any, alpha: float) -> None:
         try:
-            self._outputs[job.frame.camera].publish_extras(job.frame.message.header, job.rgb, result, alpha)
+            self._outputs[job.frame.camera].publish_extras(job.frame.message.header, job.picture, result, alpha)
         except Exception as error:  # the mask is out already: the frame stays published
             self._on_error(job.frame.camera, f"publish: {type(error).__name__}: {error}")
 

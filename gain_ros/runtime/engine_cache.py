@@ -33,7 +33,8 @@ class EngineKey:
     """Everything a built engine depends on: two engines are interchangeable when all of it is equal.
 
     ``onnx`` and ``plugin`` are sha256 sums ("" without a plugin), ``compute_capability`` is like "8.7", ``platform``
-    like "x86_64", "sbsa" or "l4t-36.4.3", ``profile`` the input shape, ``flags`` what the builder was told.
+    like "x86_64", "sbsa" or "l4t-36.4.3", ``profile`` the input's shape like "1x720x960x3", ``flags`` what the builder
+    was told.
     """
 
     onnx: str
@@ -51,6 +52,11 @@ class EngineKey:
     def digest(self) -> str:
         """Name of the engine's folder."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of one frame, from ``profile``."""
+        return tuple(map(int, self.profile.split("x")))[1:]
 
     def changes(self, before: EngineKey) -> list[str]:
         """What is different from an older key, in words."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gain_ros.runtime.frames import check_frame, in_memory_order
+
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in a core's cache
 
 
@@ -30,20 +32,6 @@ def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         grown = cv2.resize(rgb.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         rgb = np.add(grown, 0.5, out=grown).astype(np.uint8)
     return rgb
-
-
-def in_memory_order(rgb: np.ndarray) -> np.ndarray:
-    """The same picture, uint8 (H, W, 3), without a backward last axis.
-
-    A BGR message seen as RGB is such a view. NumPy, and cv2 when given one, copy it some thirty times as slowly.
-    """
-    return cv2.cvtColor(rgb[..., ::-1], cv2.COLOR_BGR2RGB) if rgb.strides[2] < 0 else rgb
-
-
-def check_frame(rgb: np.ndarray) -> None:
-    """Raises ValueError unless ``rgb`` is uint8 (H, W, 3) with pixels."""
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
-        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}; expected uint8 (H, W, 3) RGB with at least one pixel")
 
 
 def labels_from_logits(

@@ -21,9 +21,10 @@ from gain_ros.runtime.engines import (
     available_engines,
     open_engine,
 )
-from gain_ros.runtime.resize import check_frame, in_memory_order, labels_from_logits, resize_input
+from gain_ros.runtime.frames import Frame, YuvFrame, as_array, as_rgb, check_frame
+from gain_ros.runtime.resize import labels_from_logits, resize_input
 
-__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter", "TensorRtOptions"]
+__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter", "TensorRtOptions", "YuvFrame"]
 
 GOLDEN_AGREEMENT = 0.999
 
@@ -129,8 +130,8 @@ class Segmenter:
         for frames in range(2, batch + 1):
             self.segment([rgb] * frames)
 
-    def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Segmentation]:
-        """Masks of frames, uint8 (H, W, 3) RGB each; the sizes may differ, the engine sees one batch.
+    def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Segmentation]:
+        """Masks of frames, RGB uint8 (H, W, 3) or :class:`YuvFrame`; sizes may differ, the engine sees one batch.
 
         Raises ValueError for anything else, RuntimeError after ``close``.
         """
@@ -161,9 +162,10 @@ class Segmenter:
                 raise RuntimeError("this Segmenter is closed; open another one")
             yield self._engine
 
-    def _steps(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+    def _steps(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         start = time.perf_counter()
-        images = [resize_input(frame, self.bundle.input_size) for frame in frames]
+        pictures = [as_rgb(frame) for frame in frames]
+        images = [resize_input(picture, self.bundle.input_size) for picture in pictures]
         batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
         resized = time.perf_counter()
         with self._running() as engine:
@@ -171,18 +173,20 @@ class Segmenter:
             logits = engine.logits(batch)
         inferred = time.perf_counter()
         masks = [
-            labels_from_logits(each, frame.shape[:2], confidence) for each, frame in zip(logits, frames, strict=True)
+            labels_from_logits(each, picture.shape[:2], confidence)
+            for each, picture in zip(logits, pictures, strict=True)
         ]
         stage_ms = _stage_ms(start + (running - resized), running, inferred, time.perf_counter())
         return [Segmentation(*mask, stage_ms) for mask in masks]
 
-    def _whole_step(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
-        """For engines that do the resizes themselves: one batch for each frame size."""
+    def _whole_step(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
+        """For engines that do conversion and resizes themselves: one batch for each shape of frames."""
         start = time.perf_counter()
+        arrays = [as_array(frame) for frame in frames]
         places: dict[tuple[int, ...], list[int]] = {}
-        for place, frame in enumerate(frames):
-            places.setdefault(frame.shape, []).append(place)
-        batches = [(group, np.stack([in_memory_order(frames[place]) for place in group])) for group in places.values()]
+        for place, array in enumerate(arrays):
+            places.setdefault(array.shape, []).append(place)
+        batches = [(group, _batch([arrays[place] for place in group])) for group in places.values()]
         stacked = time.perf_counter()
         masks = {}
         with self._running() as engine:
@@ -204,6 +208,11 @@ class Segmenter:
                 f"golden pixels of model {self.bundle.name!r}, expected {100 * GOLDEN_AGREEMENT:.1f} %; take another "
                 "engine, or package the model again if every engine fails"
             )
+
+
+def _batch(arrays: list[np.ndarray]) -> np.ndarray:
+    """Along a new first axis; a single array stays where it is, since engines copy it into memory of their own."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
 
 
 def _stage_ms(start: float, prepared: float, inferred: float, end: float) -> dict[str, float]:

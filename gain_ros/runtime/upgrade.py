@@ -1,4 +1,4 @@
-"""Serve now, and better as soon as possible: TensorRT for the frame sizes it has an engine for, the next best else."""
+"""Serve now, and better as soon as possible: TensorRT for the frames it has an engine for, the next best else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from gain_ros.bundle import Bundle
 from gain_ros.runtime.build_progress import BuildProgress
 from gain_ros.runtime.engines import EngineNotBuilt, EngineUnavailable, available_engines
-from gain_ros.runtime.resize import check_frame
+from gain_ros.runtime.frames import Frame, check_frame, describe
 from gain_ros.runtime.segmenter import Segmentation, Segmenter
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def open_with_tensorrt(
         return open_base()
     try:
         engine = open_tensorrt()
-        sizes = engine.store.built_sizes()
-        if build is None and not sizes:
+        shapes = engine.store.built_shapes()
+        if build is None and not shapes:
             raise EngineNotBuilt(f"no TensorRT engine of {bundle.name} was built here; run `gain build {bundle.name}`")
     except EngineUnavailable as error:
         if must:
@@ -59,13 +59,13 @@ def open_with_tensorrt(
             return fast
         _logger.warning("no other engine can serve while TensorRT builds: %s", error)
         base = None
-    return UpgradingSegmenter(base, fast, engine, build, sizes)
+    return UpgradingSegmenter(base, fast, engine, build, shapes)
 
 
 class UpgradingSegmenter(Segmenter):
-    """Sends each frame to TensorRT (``fast``) where its size has an engine, else to ``base``.
+    """Sends each frame to TensorRT (``fast``) where its shape has an engine, else to ``base``.
 
-    The engine of a new size is loaded, or built with ``build``, in a thread of its own meanwhile; without ``build`` it
+    The engine of a new shape is loaded, or built with ``build``, in a thread of its own meanwhile; without ``build`` it
     is loaded at once or not at all. The change comes between two calls, so no frame is lost. ``engine``, ``provider``
     and ``device`` tell what served the latest frames.
     """
@@ -76,26 +76,26 @@ class UpgradingSegmenter(Segmenter):
         fast: Segmenter,
         engine: TensorRtEngine,
         build: BuildProgress | None,
-        built: Sequence[tuple[int, int]],
+        built: Sequence[tuple[int, ...]],
     ):
         self.bundle = fast.bundle
         self._base, self._fast, self._tensorrt, self._build = base, fast, engine, build
-        self._states: dict[tuple[int, int], str] = {}
+        self._states: dict[tuple[int, ...], str] = {}
         self._deciding = threading.Lock()
-        self._wanted: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[tuple[int, ...] | None] = queue.SimpleQueue()
         self._closed = False
         self._show(base or fast)
-        sizes = ", ".join(f"{height}x{width}" for height, width in built) or "none yet"
+        shapes = ", ".join(map(describe, built)) or "none yet"
         other = f"{base.engine} until then: {base.reason}" if base else "no other engine until then"
-        self.reason = f"tensorrt is preferred for frame sizes that it has an engine for ({sizes}); {other}"
+        self.reason = f"tensorrt is preferred for frames that it has an engine for ({shapes}); {other}"
         self._thread = threading.Thread(target=self._prepare_wanted, name="tensorrt", daemon=True)
         if build is not None:
             self._thread.start()
 
-    def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Segmentation]:
+    def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Segmentation]:
         for frame in frames:
             check_frame(frame)
-        ready = [self._is_ready(frame.shape[:2]) for frame in frames]
+        ready = [self._is_ready(frame.shape) for frame in frames]
         results: dict[int, Segmentation] = {}
         for fast in (True, False):
             places = [place for place, is_fast in enumerate(ready) if is_fast is fast]
@@ -124,31 +124,31 @@ class UpgradingSegmenter(Segmenter):
         self.engine, self.engine_version = used.engine, used.engine_version
         self.provider, self.device = used.provider, used.device
 
-    def _is_ready(self, size: tuple[int, int]) -> bool:
+    def _is_ready(self, shape: tuple[int, ...]) -> bool:
         with self._deciding:
-            if size not in self._states:
-                self._states[size] = _PENDING
+            if shape not in self._states:
+                self._states[shape] = _PENDING
                 if self._build is None:
-                    self._prepare(size)
+                    self._prepare(shape)
                 else:
-                    self._wanted.put(size)
-            return self._states[size] == _READY
+                    self._wanted.put(shape)
+            return self._states[shape] == _READY
 
-    def _run_fast(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+    def _run_fast(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         try:
             results = self._fast.segment(frames, confidence)
         except Exception as error:  # a GPU may fail in any way; the frames need not
             if self._base is None or self._closed:
                 raise
             _logger.error("tensorrt failed, %s takes its frames from now on: %s", self._base.engine, error)
-            self._states.update((frame.shape[:2], str(error)) for frame in frames)
+            self._states.update((frame.shape, str(error)) for frame in frames)
             return self._run_base(frames, confidence)
         self._show(self._fast)
         return results
 
-    def _run_base(self, frames: Sequence[np.ndarray], confidence: bool) -> list[Segmentation]:
+    def _run_base(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         if self._base is None:
-            states = sorted({self._states[frame.shape[:2]] for frame in frames})
+            states = sorted({self._states[frame.shape] for frame in frames})
             now = self._build.text if self._build else ""
             raise EngineUnavailable(f"tensorrt is not ready and no other engine is installed: {now or states[0]}")
         results = self._base.segment(frames, confidence)
@@ -156,22 +156,22 @@ class UpgradingSegmenter(Segmenter):
         return results
 
     def _prepare_wanted(self) -> None:
-        while (size := self._wanted.get()) is not None and not self._closed:
-            self._prepare(size)
+        while (shape := self._wanted.get()) is not None and not self._closed:
+            self._prepare(shape)
         if self._closed:
             self._fast.close()
 
-    def _prepare(self, size: tuple[int, int]) -> None:
+    def _prepare(self, shape: tuple[int, ...]) -> None:
         reference = None if self._base is None else self._reference
         try:
-            self._tensorrt.prepare(size, self._build, reference)
+            self._tensorrt.prepare(shape, self._build, reference)
         except Exception as error:  # whatever it is, the base goes on serving
-            self._states[size] = str(error)
+            self._states[shape] = str(error)
             if not self._closed:
-                _logger.warning("no TensorRT for frames of %dx%d: %s", *size, error)
+                _logger.warning("no TensorRT for frames of %s: %s", describe(shape), error)
         else:
-            self._states[size] = _READY
-            _logger.info("frames of %dx%d go to TensorRT from now on", *size)
+            self._states[shape] = _READY
+            _logger.info("frames of %s go to TensorRT from now on", describe(shape))
 
-    def _reference(self, rgb: np.ndarray) -> np.ndarray:
-        return self._base.segment([rgb], confidence=False)[0].labels
+    def _reference(self, frame: Frame) -> np.ndarray:
+        return self._base.segment([frame], confidence=False)[0].labels

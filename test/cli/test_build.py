@@ -18,6 +18,7 @@ import gain_ros.runtime
 from gain_ros.cli import build, doctor_tensorrt, main
 from gain_ros.runtime.engine_cache import EngineCache
 from gain_ros.runtime.engines import cudart, tensorrt_engine
+from gain_ros.runtime.frames import as_rgb
 from gain_ros.runtime.segmenter import Segmentation
 
 SIZE = (50, 70)
@@ -37,7 +38,7 @@ class Reference:
         self.bundle, self.wrong_rows = bundle, wrong_rows
 
     def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
-        labels = run_graph(frames[0][None])[0][0].copy()
+        labels = run_graph(as_rgb(frames[0])[None])[0][0].copy()
         labels[: self.wrong_rows] += 1
         return [Segmentation(labels, None, {})]
 
@@ -88,6 +89,16 @@ def test_an_engine_is_built_and_reported(machine, tiny_folder, images, capsys) -
     assert found["why"].startswith("first engine of tiny")
     assert run(tiny_folder, "--precision", "fp32", "--images", images) == 0
     assert len(machine.trt.behaviour.builds) == 1
+
+
+def test_an_engine_for_a_camera_s_yuv_bytes_is_built_and_judged_on_them(machine, tiny_folder, images, capsys) -> None:
+    assert run(tiny_folder, "--precision", "fp32", "--images", images, "--encoding", "nv12") == 0
+    found = last_json(capsys)
+    assert (found["parity"], found["frames"], found["encoding"]) == (1.0, 3, "nv12")
+    (entry,) = EngineCache().entries()
+    assert entry.key.profile == "1x75x70"
+    assert main(["build", str(tiny_folder), "--encoding", "nv12", "--size", "51x70"]) == 2
+    assert "frames of 51x70 cannot be nv12" in capsys.readouterr().err
 
 
 def test_without_pictures_the_golden_one_is_the_judge(machine, tiny_folder, capsys) -> None:

@@ -15,6 +15,7 @@ from networks import trained_like
 
 from gain_ros.model.deploy import LabelsForm, fold
 from gain_ros.model.gai import criss_cross_attention
+from gain_ros.runtime.frames import rgb_from_array, shape_of
 from gain_ros.runtime.resize import labels_from_logits
 
 pytest.importorskip("triton", reason="triton comes with torch on Linux alone")
@@ -163,15 +164,24 @@ def test_camera_bytes_become_the_planes_that_opencv_and_numpy_give(encoding):
     frames = rng.integers(0, 256, (2, *shape), np.uint8)
     rgb = frames if conversion is None else np.stack([cv2.cvtColor(frame, conversion) for frame in frames])
     mean, scale = 255 * torch.tensor(MEAN), 1 / (255 * torch.tensor(STD))
-    found = normalise(torch.from_numpy(frames), mean, scale, encoding, torch.float32)
+    found = normalise(torch.from_numpy(frames), mean, scale, torch.float32)
     expected = (torch.from_numpy(rgb).permute(0, 3, 1, 2) - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("shape", "encoding"), [((1, 4, 5, 3), "nv12"), ((1, 4, 5, 2), "yuyv"), ((1, 4, 4, 3), "bgr8")]
-)
-def test_frames_that_do_not_fit_an_encoding_are_named(shape, encoding):
-    with pytest.raises(ValueError, match="expected"):
-        normalise(torch.zeros(shape, dtype=torch.uint8), torch.zeros(3), torch.ones(3), encoding)
+@pytest.mark.parametrize("shape", [(1, 4, 6), (1, 6, 5), (1, 4, 5, 2), (1, 4, 4, 4), (6, 4)])
+def test_frames_of_no_known_kind_are_named(shape):
+    with pytest.raises(ValueError, match=r"expected contiguous uint8, RGB \(N, H, W, 3\), NV12"):
+        normalise(torch.zeros(shape, dtype=torch.uint8), torch.zeros(3), torch.ones(3))
+
+
+@pytest.mark.parametrize("size", [(16, 24), (20, 34)], ids=["network's size", "resized"])
+@pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
+def test_the_fused_form_reads_yuv_as_opencv_does(encoding, size):
+    form = FusedForm(trained_like("gain_nano"), MEAN, STD, (16, 24), torch.float32)
+    bytes_of_it = np.random.default_rng(8).integers(0, 256, shape_of(size, encoding), np.uint8)
+    expected = form(torch.from_numpy(rgb_from_array(bytes_of_it))[None])
+    for found, same in zip(form(torch.from_numpy(bytes_of_it)[None]), expected, strict=True):
+        assert found.shape == (1, *size)
+        assert torch.equal(found, same)

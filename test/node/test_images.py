@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gain_ros.node.images import ENCODINGS, ImageError, decode_compressed, decode_image, fill_image
+from gain_ros.node.images import ENCODINGS, ImageError, decode_compressed, decode_image, fill_image, read_image
+from gain_ros.runtime.frames import YuvFrame
 
 MAX_PIXELS = 10_000
 
@@ -108,6 +109,21 @@ def test_packed_yuv_is_what_opencv_says(height, pairs, name, padding, seed):
     code = cv2.COLOR_YUV2RGB_UYVY if name in ("yuv422", "uyvy") else cv2.COLOR_YUV2RGB_YUY2
     decoded = decode_image(message(samples, name, height, 2 * pairs, padding), MAX_PIXELS)
     np.testing.assert_array_equal(decoded, cv2.cvtColor(samples, code))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "encoding"),
+    [("yuv422_yuy2", (6, 8, 2), "yuyv"), ("yuyv", (6, 8, 2), "yuyv"), ("nv12", (9, 8), "nv12")],
+)
+def test_yuv_that_engines_read_is_not_copied(name, shape, encoding):
+    samples = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    camera_message = message(samples, name, 6, 8, padding=5)
+    frame = read_image(camera_message, MAX_PIXELS)
+    assert isinstance(frame, YuvFrame)
+    assert frame.encoding == encoding
+    np.testing.assert_array_equal(frame.data, samples)
+    camera_message.data[0] ^= 0xFF
+    assert frame.data.flat[0] == samples.flat[0] ^ 0xFF
 
 
 @pytest.mark.parametrize(

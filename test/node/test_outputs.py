@@ -5,10 +5,13 @@ import sys
 import types
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from std_msgs.msg import Header
 
 from gain_ros.labels import CAMVID
 from gain_ros.node.outputs import CameraOutputs, label_info_json
+from gain_ros.runtime.frames import as_rgb, from_rgb
 
 
 class Message:
@@ -64,6 +67,21 @@ def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(visio
     assert message.header.stamp == "now"
     assert message.threshold == 0.0
     assert [(entry.class_id, entry.class_name) for entry in message.class_map] == list(enumerate(CAMVID.names))
+
+
+def test_the_overlay_of_a_yuv_frame_is_that_of_its_rgb():
+    node = Node()
+    outputs = CameraOutputs(node, "segmentation", CAMVID)
+    for publisher in node.publishers.values():
+        publisher.get_subscription_count = lambda: 1
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    result = SimpleNamespace(labels=np.zeros((4, 6), np.uint8), confidence=None)
+    frame = from_rgb(rgb, "yuyv")
+    for picture in (frame, as_rgb(frame)):
+        outputs.publish_extras(Header(), picture, result, 0.25)
+    of_yuv, of_rgb = node.publishers["segmentation/overlay"].messages
+    assert of_yuv.encoding == "rgb8"
+    assert of_yuv.data == of_rgb.data
 
 
 def test_without_vision_msgs_the_json_topic_serves(monkeypatch):

@@ -1,5 +1,7 @@
 """The shipped model in the node, on its own golden picture: right to the pixel from message to message."""
 
+from array import array
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from sensor_msgs.msg import Image
 
 from gain_ros.bundle import BundleError, find_model, read_bundle
 from gain_ros.node.parameters import PARAMETERS
+from gain_ros.runtime.frames import as_rgb, from_rgb
 from gain_ros.runtime.segmenter import Segmenter
 
 DEFAULT_MODEL = next(spec.default for spec in PARAMETERS if spec.name == "model")
@@ -32,3 +35,17 @@ def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
     mask = pixels(eventually(lambda: masks, "a mask")[0])
     assert mask.shape == expected.shape
     assert np.mean(mask == expected) >= 0.999
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
+def test_a_yuv_camera_gets_the_mask_of_its_picture(graph, golden, encoding):
+    frame = from_rgb(golden[0], encoding)
+    with Segmenter.open(DEFAULT_MODEL, engine="onnxruntime", threads=1) as segmenter:
+        expected = segmenter.segment([as_rgb(frame)])[0].labels
+    masks = graph.listen(Image, "segmentation/mask")
+    graph.start(Segmenter.open, engine="onnxruntime", threads=1)
+    message = image(golden[0])
+    message.encoding, message.data = encoding, array("B", frame.data.tobytes())
+    message.step = message.width * (2 if encoding == "yuyv" else 1)
+    graph.publisher(deadline_s=60).publish(message)
+    np.testing.assert_array_equal(pixels(eventually(lambda: masks, "a mask")[0]), expected)

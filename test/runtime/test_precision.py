@@ -19,10 +19,12 @@ from onnx import TensorProto
 from gain_ros.bundle import find_model, read_bundle
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
-from gain_ros.runtime.graph import inferred
+from gain_ros.runtime.frames import rgb_from_array, shape_of
+from gain_ros.runtime.graph import drop_unused, inferred
 from gain_ros.runtime.precision import typed_onnx
 from gain_ros.runtime.quantize import KEPT
 from gain_ros.runtime.resize import labels_from_logits
+from gain_ros.runtime.yuv_graph import with_yuv_input
 from gain_ros.score import confusion_matrix, mean_iou
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +120,40 @@ def test_each_precision_gives_nearly_the_same_labels(made, bundle, picture, kind
     expected = as_written(made["labels", "fp32"]).run(None, {"frames": rgb[None]})[0]
     found = as_written(made["labels", kind]).run(None, {"frames": rgb[None]})[0]
     assert (found == expected).mean() >= {"fp16": 0.99, "int8": 0.9}[kind]  # random weights: classes lie close together
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
+@pytest.mark.parametrize("kind", ["fp32", "fp16", "int8"])
+def test_yuv_bytes_give_the_labels_of_their_rgb_to_the_bit(made, kind, encoding):
+    shape = shape_of((90, 160), encoding)
+    graph = with_yuv_input(made["labels", kind], (1, *shape))
+    onnx.checker.check_model(graph, full_check=True)
+    frame = np.random.default_rng(9).integers(0, 256, shape, np.uint8)
+    expected = as_written(made["labels", kind]).run(None, {"frames": rgb_from_array(frame)[None]})
+    found = as_written(graph).run(None, {"frames": frame[None]})
+    assert len(np.unique(expected[0])) > 1
+    assert all(map(np.array_equal, found, expected))
+
+
+def test_every_yuv_colour_becomes_opencv_s_rgb(made):
+    """All luma values against a net of chroma values and their extremes."""
+    chroma = np.unique(np.concatenate([np.arange(0, 256, 15), [1, 127, 128, 129, 254]]))
+    luma, u, v = np.meshgrid(np.arange(256), chroma, chroma, indexing="ij")
+    frame = np.stack([np.repeat(luma.ravel(), 2), np.stack([u, v], 3).ravel()], 1)[None].astype(np.uint8)
+    converter = with_yuv_input(made["labels", "fp32"], (1, *frame.shape))
+    planes = made["labels", "fp32"].graph.node[1].output[0]
+    del converter.graph.output[:]
+    converter.graph.output.add(name=planes).type.tensor_type.elem_type = TensorProto.FLOAT
+    drop_unused(converter.graph)
+    (found,) = as_written(converter).run(None, {"frames": frame[None]})
+    np.testing.assert_array_equal(found[0].transpose(1, 2, 0), rgb_from_array(frame))
+
+
+def test_a_graph_that_begins_otherwise_takes_no_yuv(made):
+    resizing_first = onnx.ModelProto.FromString(made["labels", "fp32"].SerializeToString())
+    resizing_first.graph.node[1].op_type = "Identity"
+    with pytest.raises(ValueError, match="give one by with_shape"):
+        with_yuv_input(resizing_first, (1, 135, 160))
 
 
 def test_the_typed_graph_is_the_deployment_form(made, bundle, picture):

@@ -16,6 +16,7 @@ import yaml
 from gain_ros import bundle as bundle_module
 from gain_ros.bundle import BundleError, read_bundle
 from gain_ros.runtime import segmenter as segmenter_module
+from gain_ros.runtime.frames import as_rgb, from_rgb
 from gain_ros.runtime.segmenter import EngineUnavailable, GoldenMismatch, Segmenter
 
 CLASSES = 3
@@ -111,6 +112,25 @@ def test_an_engine_that_does_the_whole_step_gets_one_batch_a_size(model_folder: 
         assert (mask.labels == label).all()
         assert (mask.confidence == 200).all()
     assert bare[0].confidence is None
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
+def test_yuv_frames_reach_engines_for_the_network_s_size_as_rgb(encoding: str, scripted) -> None:
+    segmenter, _ = scripted
+    frame = from_rgb(np.concatenate([flat(30, 22, 0), flat(30, 22, 2)], 1), encoding)
+    found, expected = segmenter.segment([frame, as_rgb(frame)])
+    assert len(np.unique(expected.labels)) > 1
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.confidence, expected.confidence)
+
+
+def test_yuv_frames_reach_engines_that_do_the_whole_step_as_they_are(model_folder: Path) -> None:
+    engine = ScriptedEngine(whole_step=True)
+    engine.labels = lambda frames: (engine.calls.append(frames.shape), np.zeros((2, len(frames), 6, 8), np.uint8))[1]
+    frames = [from_rgb(flat(6, 8, 2), encoding) for encoding in ("nv12", "rgb8", "nv12", "yuyv")]
+    with Segmenter(read_bundle(model_folder), engine, "") as segmenter:
+        assert [mask.labels.shape for mask in segmenter.segment(frames)] == 4 * [(6, 8)]
+    assert engine.calls == [(2, 9, 8), (1, 6, 8, 3), (1, 6, 8, 2)]
 
 
 def test_threads_meet_in_turn_at_the_engine(scripted) -> None:

@@ -30,10 +30,12 @@ from gain_ros.runtime.engines import (
 from gain_ros.runtime.engines import tensorrt_store as store_module
 from gain_ros.runtime.engines.cudart import CudaError
 from gain_ros.runtime.engines.tensorrt_engine import TensorRtEngine
+from gain_ros.runtime.frames import as_rgb, rgb_from_array, shape_of
 from gain_ros.runtime.graph import with_shape
 from gain_ros.runtime.segmenter import Segmenter
 
 GOLDEN, OTHER = GOLDEN_SIZE, (50, 70)
+GOLDEN_FRAME, OTHER_FRAME = (*GOLDEN, 3), (*OTHER, 3)
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_the_shipped_kind_of_network_gives_onnxruntime_s_masks(tensorrt, deploye
     frames = pictures((120, 150), 3)
     engine = TensorRtEngine(bundle, "auto", None, TensorRtOptions("fp32"))
     with Segmenter.open(deployed_folder, "onnxruntime", "cpu", threads=1) as segmenter:
-        engine.prepare((120, 150), BuildProgress(), lambda rgb: segmenter.segment([rgb])[0].labels)
+        engine.prepare((120, 150, 3), BuildProgress(), lambda rgb: segmenter.segment([rgb])[0].labels)
         expected = segmenter.segment(list(frames))
     for ids, scores, mask in zip(*engine.labels(frames), expected, strict=True):
         assert (ids == mask.labels).mean() >= 0.999
@@ -84,7 +86,7 @@ def test_masks_are_right_on_every_version(
 ) -> None:
     tensorrt(version)
     engine = open_one(cuda_graph=cuda_graph)
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     frames = pictures(GOLDEN, 5)
     check(engine, frames)
     check(engine, np.ascontiguousarray(frames[::-1]))
@@ -99,7 +101,7 @@ def test_shared_memory_gives_the_same_masks_without_a_copy(tensorrt, cuda, open_
     cuda.integrated = True
     tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     check(engine, pictures(GOLDEN, 3))
     assert "cudaMemcpyAsync" not in cuda.calls
 
@@ -108,16 +110,39 @@ def test_each_size_has_an_engine_and_graphs_of_its_own(tensorrt, cuda, open_one)
     tensorrt()
     engine = open_one(cuda_graph=True)
     for size in (GOLDEN, OTHER):
-        engine.prepare(size, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+        engine.prepare((*size, 3), BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
     for size in (GOLDEN, OTHER, GOLDEN):
         check(engine, pictures(size, 3))
-    assert engine.store.built_sizes() == [GOLDEN, OTHER]
+    assert engine.store.built_shapes() == [GOLDEN_FRAME, OTHER_FRAME]
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
+@pytest.mark.parametrize("version", tensorrt_double.VERSIONS)
+def test_yuv_frames_give_the_masks_of_their_rgb(version: str, encoding: str, tensorrt, open_one) -> None:
+    tensorrt(version)
+    engine = open_one()
+    shape = shape_of(OTHER, encoding)
+    engine.prepare(shape, BuildProgress(), lambda frame: run_graph(as_rgb(frame)[None])[0][0])
+    frames = np.random.default_rng(4).integers(0, 256, (3, *shape), np.uint8)
+    labels, confidence = engine.labels(frames)
+    expected = run_graph(np.stack([rgb_from_array(frame) for frame in frames]))
+    np.testing.assert_array_equal(labels, expected[0])
+    assert np.abs(confidence.astype(int) - expected[1]).max() <= 1
+    assert engine.store.built_shapes() == [shape]
+    with pytest.raises(EngineNotBuilt, match=r"frames of 50x70 in fp32.*--size 50x70 --encoding rgb8"):
+        engine.prepare(OTHER_FRAME)
+
+
+def test_yuv_frames_need_another_engine_to_be_checked_against(tensorrt, open_one) -> None:
+    tensorrt()
+    with pytest.raises(EngineUnavailable, match=r"a new TensorRT engine for 90x160 nv12 has to be checked"):
+        open_one().prepare(shape_of(GOLDEN, "nv12"), BuildProgress())
 
 
 def test_threads_do_not_meet_in_one_context(tensorrt, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     trt.behaviour.on_launch = lambda: time.sleep(0.02)  # long enough for the others to come in, if they could
     errors = []
 
@@ -141,7 +166,7 @@ def test_a_graph_that_cannot_be_recorded_is_done_without(failing: str, tensorrt,
     trt.behaviour.refuses_capture = failing == "the launch"
     cuda.failing[failing] = 900
     engine = open_one(cuda_graph=True)
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     for seed in range(3):
         check(engine, picture(*GOLDEN, seed=seed)[None])
     warnings = [text for _, level, text in caplog.record_tuples if level == logging.WARNING and "CUDA graph" in text]
@@ -152,7 +177,7 @@ def test_a_graph_that_cannot_be_recorded_is_done_without(failing: str, tensorrt,
 def test_a_ready_size_runs_while_another_is_built(tensorrt, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     served = []
 
     def serve(step: int) -> None:
@@ -161,17 +186,17 @@ def test_a_ready_size_runs_while_another_is_built(tensorrt, open_one) -> None:
         thread.join(5)
 
     trt.behaviour.on_step = serve
-    engine.prepare(OTHER, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+    engine.prepare(OTHER_FRAME, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
     assert len(served) == 4
 
 
 def test_a_second_start_builds_nothing(tensorrt, open_one) -> None:
     trt = tensorrt()
-    open_one().prepare(GOLDEN, BuildProgress())
+    open_one().prepare(GOLDEN_FRAME, BuildProgress())
     again = open_one()
-    assert not again.ready(GOLDEN)
+    assert not again.ready(GOLDEN_FRAME)
     check(again, picture(*GOLDEN)[None])
-    assert again.ready(GOLDEN)
+    assert again.ready(GOLDEN_FRAME)
     assert len(trt.behaviour.builds) == 1
 
 
@@ -185,15 +210,15 @@ def test_a_second_start_builds_nothing(tensorrt, open_one) -> None:
 )
 def test_another_machine_gets_another_engine(change, tensorrt, cuda, open_one) -> None:
     trt = tensorrt()
-    open_one().prepare(GOLDEN, BuildProgress())
+    open_one().prepare(GOLDEN_FRAME, BuildProgress())
     change(trt, cuda)
     engine = open_one()
-    assert engine.store.built_sizes() == []
+    assert engine.store.built_shapes() == []
     with pytest.raises(EngineNotBuilt, match=r"no TensorRT engine of tiny for frames of 90x160 in fp32.*gain build"):
-        engine.prepare(GOLDEN)
-    engine.prepare(GOLDEN, BuildProgress())
+        engine.prepare(GOLDEN_FRAME)
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     assert len(trt.behaviour.builds) == 2
-    assert "rebuilt because" in engine.store.entry(GOLDEN).why
+    assert "rebuilt because" in engine.store.entry(GOLDEN_FRAME).why
 
 
 def test_a_changed_model_platform_or_precision_is_another_engine(
@@ -201,36 +226,36 @@ def test_a_changed_model_platform_or_precision_is_another_engine(
 ) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    assert [open_one().store.load(GOLDEN) is None, open_one("int8").store.built_sizes()] == [False, []]
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    assert [open_one().store.load(GOLDEN_FRAME) is None, open_one("int8").store.built_shapes()] == [False, []]
     monkeypatch.setattr(store_module, "platform_name", lambda: "l4t-39.2")
-    assert open_one().store.load(GOLDEN) is None
+    assert open_one().store.load(GOLDEN_FRAME) is None
     monkeypatch.undo()
     assert len(trt.behaviour.builds) == 1
 
 
 def test_a_plan_that_tensorrt_refuses_is_built_again(tensorrt, open_one) -> None:
     trt = tensorrt()
-    open_one().prepare(GOLDEN, BuildProgress())
+    open_one().prepare(GOLDEN_FRAME, BuildProgress())
     trt.behaviour.refuses_plans = "wrong magic"
     engine = open_one()
     with pytest.raises(EngineNotBuilt):
-        engine.prepare(GOLDEN)
+        engine.prepare(GOLDEN_FRAME)
     trt.behaviour.refuses_plans = ""
-    engine.prepare(GOLDEN, BuildProgress())
-    assert engine.store.entry(GOLDEN).why.endswith("TensorRT refuses the plan: cannot deserialize: wrong magic")
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    assert engine.store.entry(GOLDEN_FRAME).why.endswith("TensorRT refuses the plan: cannot deserialize: wrong magic")
     assert len(trt.behaviour.builds) == 2
 
 
 def test_an_engine_that_gives_other_labels_than_it_did_is_built_again(tensorrt, open_one) -> None:
     trt = tensorrt()
-    open_one().prepare(GOLDEN, BuildProgress())
+    open_one().prepare(GOLDEN_FRAME, BuildProgress())
     trt.behaviour.changes_labels = lambda model: True
     with pytest.raises(EngineNotBuilt):
-        open_one().prepare(GOLDEN)
+        open_one().prepare(GOLDEN_FRAME)
     trt.behaviour.changes_labels = lambda model: False
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     assert len(trt.behaviour.builds) == 2
 
 
@@ -239,35 +264,35 @@ def test_a_new_engine_with_wrong_labels_is_refused_unless_accepted(tensorrt, ope
     trt.behaviour.changes_labels = lambda model: True
     engine = open_one()
     with pytest.raises(GoldenMismatch, match=r"in fp32 gives 0.00 % of the check picture's labels, expected 99.9 %"):
-        engine.prepare(GOLDEN, BuildProgress())
+        engine.prepare(GOLDEN_FRAME, BuildProgress())
     assert engine.store.cache.entries() == []
-    engine.prepare(GOLDEN, BuildProgress(), accept=True)
-    assert engine.ready(GOLDEN)
+    engine.prepare(GOLDEN_FRAME, BuildProgress(), accept=True)
+    assert engine.ready(GOLDEN_FRAME)
 
 
 def test_a_size_without_golden_labels_needs_another_engine_to_judge_it(tensorrt, open_one) -> None:
     tensorrt()
     with pytest.raises(EngineUnavailable, match=r"for 50x70 has to be checked against another engine.*pip install"):
-        open_one().prepare(OTHER, BuildProgress())
+        open_one().prepare(OTHER_FRAME, BuildProgress())
 
 
 @pytest.mark.parametrize("version", ["8.6.1", "10.3.0", "10.13.0"])
 def test_fp16_takes_the_route_of_its_version(version: str, tensorrt, open_one) -> None:
     trt = tensorrt(version)
     engine = open_one("auto")
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     half = any(tensor.data_type == 10 for tensor in trt.behaviour.parsed[-1].graph.initializer)
     typed = version == "10.13.0"
     assert half == typed
     assert ("FP16" in trt.behaviour.builds[-1]["flags"]) != typed
-    assert engine.store.entry(GOLDEN).key.route == ("typed" if typed else "flags")
+    assert engine.store.entry(GOLDEN_FRAME).key.route == ("typed" if typed else "flags")
     assert engine.provider.endswith("fp16")
 
 
 def test_int8_without_pictures_says_what_to_do(tensorrt, open_one) -> None:
     tensorrt()
     with pytest.raises(EngineUnavailable, match=r"gain build tiny --precision int8 --size 90x160 --images"):
-        open_one("int8").prepare(GOLDEN, BuildProgress())
+        open_one("int8").prepare(GOLDEN_FRAME, BuildProgress())
 
 
 @pytest.mark.parametrize(("version", "rest"), [("8.6.1", {"rest": "fp32"}), ("10.3.0", {})])
@@ -284,15 +309,17 @@ def test_int8_is_calibrated_once_and_built_again_without_pictures(
 
     monkeypatch.setattr(gain_ros.runtime.precision, "typed_onnx", quantized)
     trt = tensorrt(version)
-    open_one("int8").prepare(GOLDEN, BuildProgress(), images=list(pictures(GOLDEN, 4)))
+    open_one("int8").prepare(GOLDEN_FRAME, BuildProgress(), images=list(pictures(GOLDEN, 4)))
     assert calls == [("labels", "int8", 4, GOLDEN, rest)]
     trt.__version__ = f"{version}.1"
     later = open_one("int8")
-    later.prepare(GOLDEN, BuildProgress())
+    later.prepare(GOLDEN_FRAME, BuildProgress())
     check(later, pictures(GOLDEN, 2))
     assert len(calls) == 1
     assert [build["version"] for build in trt.behaviour.builds] == [version, f"{version}.1"]
     assert "INT8" not in trt.behaviour.builds[1]["flags"] or version == "8.6.1"
+    later.prepare(shape_of(GOLDEN, "nv12"), BuildProgress(), lambda frame: run_graph(as_rgb(frame)[None])[0][0])
+    assert len(calls) == 1, "YUV needs no calibration of its own"
 
 
 def test_what_is_missing_is_said(tensorrt, open_one, tiny_folder: Path, monkeypatch) -> None:
@@ -302,21 +329,21 @@ def test_what_is_missing_is_said(tensorrt, open_one, tiny_folder: Path, monkeypa
     monkeypatch.setitem(sys.modules, "gain_ros.runtime.precision", None)
     monkeypatch.setattr(store_module.EngineCache, "load_graph", lambda self, name: None)
     with pytest.raises(EngineUnavailable, match=r"building an engine needs .*pip install"):
-        open_one().prepare(GOLDEN, BuildProgress())
+        open_one().prepare(GOLDEN_FRAME, BuildProgress())
 
 
 def test_a_gpu_without_memory_is_said_and_leaves_nothing(tensorrt, cuda, open_one) -> None:
     tensorrt()
     cuda.failing["cudaMalloc"] = 2
     with pytest.raises(EngineUnavailable, match=r"Double GPU, fp32: cudaMalloc: error number 2 \(2\); free memory"):
-        open_one().prepare(GOLDEN, BuildProgress())
+        open_one().prepare(GOLDEN_FRAME, BuildProgress())
     assert cuda.alive() == 0
 
 
 def test_a_launch_that_fails_says_why(tensorrt, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     trt.behaviour.refuses_launch = "illegal memory access"
     with pytest.raises(EngineUnavailable, match="TensorRT could not start: illegal memory access"):
         engine.labels(picture(*GOLDEN)[None])
@@ -325,7 +352,7 @@ def test_a_launch_that_fails_says_why(tensorrt, open_one) -> None:
 def test_after_a_failed_launch_no_buffer_is_in_use(tensorrt, cuda, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     launches = iter(["", "out of resources"])
 
     def fail_second() -> None:
@@ -343,15 +370,15 @@ def test_a_context_that_cannot_be_made_leaves_nothing(tensorrt, cuda, open_one, 
     tensorrt()
     monkeypatch.setattr(tensorrt_double._ICudaEngine, "create_execution_context", lambda self, strategy: None)
     with pytest.raises(EngineUnavailable, match="could not make an execution context; free memory of the GPU"):
-        open_one().prepare(GOLDEN, BuildProgress())
+        open_one().prepare(GOLDEN_FRAME, BuildProgress())
     assert cuda.alive() == 0
 
 
 def test_computing_alone_copies_nothing(tensorrt, cuda, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    session = engine.store.load(GOLDEN)
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    session = engine.store.load(GOLDEN_FRAME)
     copies, launches = cuda.calls.count("cudaMemcpyAsync"), trt.behaviour.enqueued
     session.compute()
     assert (cuda.calls.count("cudaMemcpyAsync"), trt.behaviour.enqueued) == (copies, launches + 1)
@@ -364,8 +391,8 @@ def test_a_plan_of_another_graph_is_refused(tensorrt, open_one, tiny_folder: Pat
     tensorrt()
     graph = read_bundle(tiny_folder).onnx("labels").read_bytes()
     monkeypatch.setattr(store_module, "typed_graph", lambda *_: graph)
-    with pytest.raises(EngineUnavailable, match=r"expected uint8 frames in, labels and confidence out"):
-        open_one().prepare(GOLDEN, BuildProgress())
+    with pytest.raises(EngineUnavailable, match=r"expected uint8 frames in, labels and confidence of their size out"):
+        open_one().prepare(GOLDEN_FRAME, BuildProgress())
 
 
 def test_an_output_that_is_not_uint8_is_refused(tensorrt, open_one, monkeypatch) -> None:
@@ -377,7 +404,7 @@ def test_an_output_that_is_not_uint8_is_refused(tensorrt, open_one, monkeypatch)
     cast.attribute[0].i = 1
     monkeypatch.setattr(store_module, "typed_graph", lambda *_: model.SerializeToString())
     with pytest.raises(EngineUnavailable, match="expected uint8 frames in"):
-        open_one().prepare(GOLDEN, BuildProgress())
+        open_one().prepare(GOLDEN_FRAME, BuildProgress())
 
 
 def test_memory_that_is_not_aligned_is_refused() -> None:
@@ -430,7 +457,7 @@ def names_parsed(trt) -> list[str]:
 
 def test_a_plugin_that_agrees_is_used(tensorrt, open_one, plugin: Plugin) -> None:
     trt = tensorrt("10.13.0")
-    open_one().prepare(GOLDEN, BuildProgress())
+    open_one().prepare(GOLDEN_FRAME, BuildProgress())
     engine = open_one()
     check(engine, picture(*GOLDEN)[None])
     assert names_parsed(trt)[0] != "fused", "the plain graph is always built"
@@ -438,16 +465,16 @@ def test_a_plugin_that_agrees_is_used(tensorrt, open_one, plugin: Plugin) -> Non
     assert plugin.registered == 1
     entries = engine.store.cache.entries()
     assert sorted(entry.key.plugin for entry in entries) == ["", plugin.source]
-    assert engine.store.entry(GOLDEN).facts["plugin"].startswith("used")
-    assert engine.store.built_sizes() == [GOLDEN]
+    assert engine.store.entry(GOLDEN_FRAME).facts["plugin"].startswith("used")
+    assert engine.store.built_shapes() == [GOLDEN_FRAME]
 
 
 def test_both_engines_can_be_forgotten(tensorrt, open_one, plugin: Plugin) -> None:
     tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    engine.store.forget(GOLDEN, "too coarse")
-    engine.store.forget(GOLDEN, "twice")
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    engine.store.forget(GOLDEN_FRAME, "too coarse")
+    engine.store.forget(GOLDEN_FRAME, "twice")
     assert engine.store.cache.entries() == []
 
 
@@ -455,10 +482,10 @@ def test_a_plugin_that_disagrees_is_left_out(tensorrt, open_one, plugin: Plugin,
     trt = tensorrt("10.13.0")
     trt.behaviour.changes_labels = lambda model: model.graph.name == "fused"
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
     check(engine, picture(*GOLDEN)[None])
     assert [entry.key.plugin for entry in engine.store.cache.entries()] == [""]
-    assert "0.00 % of the plain graph's labels" in engine.store.entry(GOLDEN).facts["plugin"]
+    assert "0.00 % of the plain graph's labels" in engine.store.entry(GOLDEN_FRAME).facts["plugin"]
     assert any("plugin is left out" in text for _, _, text in caplog.record_tuples)
 
 
@@ -466,8 +493,8 @@ def test_a_plugin_that_disagrees_is_left_out(tensorrt, open_one, plugin: Plugin,
 def test_a_plugin_is_not_tried_before_10_9(version: str, said: str, tensorrt, open_one, plugin: Plugin) -> None:
     tensorrt(version)
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    assert said in engine.store.entry(GOLDEN).facts["plugin"]
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    assert said in engine.store.entry(GOLDEN_FRAME).facts["plugin"]
     assert plugin.registered == 0
 
 
@@ -478,8 +505,8 @@ def test_a_plugin_that_cannot_be_compiled_costs_nothing(tensorrt, open_one, plug
     tensorrt()
     monkeypatch.setattr(plugin, "register", fail)
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    assert engine.store.entry(GOLDEN).facts["plugin"] == "left out: no triton"
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    assert engine.store.entry(GOLDEN_FRAME).facts["plugin"] == "left out: no triton"
 
 
 @pytest.mark.parametrize(
@@ -503,8 +530,8 @@ def test_platforms_have_names(machine: str, files: dict, name: str, tmp_path: Pa
 def test_an_engine_of_another_machine_is_named(tensorrt, cuda, open_one) -> None:
     trt = tensorrt()
     engine = open_one()
-    engine.prepare(GOLDEN, BuildProgress())
-    key = engine.store.entry(GOLDEN).key
+    engine.prepare(GOLDEN_FRAME, BuildProgress())
+    key = engine.store.entry(GOLDEN_FRAME).key
     here = cudart.Cuda(cudart._Library(LibraryDouble(cuda), "double"))
     assert store_module.unusable_here(trt, here, key) is None
     other = dataclasses.replace(key, tensorrt="10.3.0", gpu="Orin")

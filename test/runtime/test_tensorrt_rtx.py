@@ -20,9 +20,11 @@ from gain_ros.runtime.build_progress import BuildProgress
 from gain_ros.runtime.engines import EngineUnavailable
 from gain_ros.runtime.engines.tensorrt_build import BuildCancelledError, build_plan, choose_route
 from gain_ros.runtime.export import write_onnx
+from gain_ros.runtime.frames import shape_of
 from gain_ros.runtime.graph import to_half, with_half_scales, with_shape
 from gain_ros.runtime.precision import PRECISIONS, typed_onnx
 from gain_ros.runtime.quantize import quantise
+from gain_ros.runtime.yuv_graph import with_yuv_input
 from gain_ros.scenes import StreetScene
 
 LIBRARIES, BINDINGS = "onnxruntime_ep_nv_tensorrt_rtx", "tensorrt_rtx_bindings"
@@ -61,6 +63,9 @@ def test_shipped_models_build(trt, folder, precision):
     bytes_in_and_out = ({"frames": "UINT8"}, {"labels": "UINT8", "confidence": "UINT8"})
     bundle = read_bundle(folder)
     assert build(trt, typed_onnx(bundle, "labels", precision, images, size=(720, 960))) == bytes_in_and_out
+    for encoding in ("nv12", "yuyv"):
+        for_yuv = with_yuv_input(typed_onnx(bundle, "labels", precision, images), (1, *shape_of((360, 480), encoding)))
+        assert build(trt, for_yuv) == bytes_in_and_out
     assert build(trt, typed_onnx(bundle, "logits", precision, images)) == ({"images": "UINT8"}, {"logits": "FLOAT"})
 
 

@@ -80,7 +80,7 @@ def by_tensorrt(mask: Segmentation) -> bool:
 
 def build(tiny_folder: Path, size: tuple[int, int] = GOLDEN_SIZE) -> None:
     engine = open_engine("tensorrt", read_bundle(tiny_folder), tensorrt=TensorRtOptions("fp32"))
-    engine.prepare(size, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+    engine.prepare((*size, 3), BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
     engine.close()
 
 

@@ -7,6 +7,6 @@ form.py          the deployment form made of them
 
 from gain_ros.model.kernels.criss_cross import fused_attend, use_fused_attention
 from gain_ros.model.kernels.form import FusedForm
-from gain_ros.model.kernels.pixels import ENCODINGS, label_map, normalise
+from gain_ros.model.kernels.pixels import label_map, normalise
 
-__all__ = ["ENCODINGS", "FusedForm", "fused_attend", "label_map", "normalise", "use_fused_attention"]
+__all__ = ["FusedForm", "fused_attend", "label_map", "normalise", "use_fused_attention"]

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from gain_ros.model.deploy import fold, resize_input
 from gain_ros.model.gain import GAIN
 from gain_ros.model.kernels.criss_cross import use_fused_attention
-from gain_ros.model.kernels.pixels import label_map, normalise
+from gain_ros.model.kernels.pixels import frame_size, label_map, normalise
 
 
 class FusedForm(nn.Module):
-    """uint8 N×H×W×3 RGB at the camera's size → (uint8 labels N×H×W, uint8 confidence N×H×W).
+    """Camera bytes as :func:`normalise` takes them, at any size → (uint8 labels N×H×W, uint8 confidence N×H×W).
 
     The folded network runs in ``dtype`` and channels_last with the fused kernels around and inside it. The resizes are
-    those of LabelsForm; a frame that has the network's size already goes straight into the first kernel.
+    those of LabelsForm; a frame that has the network's size already goes straight into the network's first planes.
     """
 
     def __init__(
@@ -34,9 +34,10 @@ class FusedForm(nn.Module):
         self.input_size, self.dtype = input_size, dtype
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        size = frame_size(frames)
         images = frames
-        if frames.shape[1:3] != self.input_size:
-            planes = resize_input(frames.permute(0, 3, 1, 2).float(), self.input_size)
+        if size != self.input_size:
+            levels = normalise(frames, torch.zeros_like(self.mean), torch.ones_like(self.scale), torch.float32)
+            planes = resize_input(levels, self.input_size)
             images = planes.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
-        planes = normalise(images, self.mean, self.scale, dtype=self.dtype)
-        return label_map(self.network(planes), frames.shape[1:3])
+        return label_map(self.network(normalise(images, self.mean, self.scale, self.dtype)), size)

@@ -7,8 +7,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-ENCODINGS = ("rgb8", "nv12", "yuyv")
-
 _BLOCK = 256
 
 # BT.601, limited range, in units of 2 ** -20: the fixed-point rounding that OpenCV's conversion has
@@ -104,16 +102,15 @@ def label_map_kernel(
     tl.store(confidence + position, (255 / total + 0.5).to(tl.uint8), mask=inside)
 
 
-def normalise(
-    frames: Tensor, mean: Tensor, scale: Tensor, encoding: str = "rgb8", dtype: torch.dtype = torch.float16
-) -> Tensor:
+def normalise(frames: Tensor, mean: Tensor, scale: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
     """Camera bytes → (level - mean) * scale, N×3×H×W RGB of ``dtype`` in channels_last.
 
-    ``frames`` is contiguous uint8: "rgb8" N×H×W×3, "nv12" N×(H·3/2)×W with even sides, "yuyv" N×H×W×2 with even W (the
-    two YUV forms as BT.601, limited range). ``mean`` and ``scale`` are float32 (3,) in 8-bit levels.
-    Raises ValueError for other encodings and shapes.
+    ``frames`` is contiguous uint8, and its shape tells what it holds: RGB N×H×W×3, NV12 N×(H·3/2)×W with even sides,
+    YUYV N×H×W×2 with even W (the two YUV forms as BT.601, limited range, rounded as OpenCV does). ``mean`` and
+    ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for other shapes.
     """
-    n, height, width = _frame_shape(frames, encoding)
+    n, (height, width) = len(frames), frame_size(frames)
+    encoding = "nv12" if frames.ndim == 3 else "yuyv" if frames.shape[3] == 2 else "rgb8"
     planes = torch.empty((n, 3, height, width), dtype=dtype, device=frames.device, memory_format=torch.channels_last)
     grid = (triton.cdiv(height * width, _BLOCK), n)
     normalise_kernel[grid](
@@ -139,18 +136,14 @@ def label_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return labels, confidence
 
 
-def _frame_shape(frames: Tensor, encoding: str) -> tuple[int, int, int]:
-    if encoding not in ENCODINGS:
-        raise ValueError(f"encoding is {encoding!r}; expected one of {', '.join(ENCODINGS)}")
+def frame_size(frames: Tensor) -> tuple[int, int]:
+    """(H, W) of camera bytes as :func:`normalise` takes them. Raises ValueError for anything else."""
     shape = tuple(frames.shape)
-    fits = {
-        "rgb8": len(shape) == 4 and shape[3] == 3,
-        "nv12": len(shape) == 3 and shape[1] % 3 == 0 and shape[2] % 2 == 0,
-        "yuyv": len(shape) == 4 and shape[3] == 2 and shape[2] % 2 == 0,
-    }
-    if not fits[encoding] or frames.dtype != torch.uint8 or not frames.is_contiguous():
+    nv12 = len(shape) == 3 and shape[1] % 3 == 0 and shape[2] % 2 == 0
+    packed = len(shape) == 4 and (shape[3] == 3 or (shape[3] == 2 and shape[2] % 2 == 0))
+    if not (nv12 or packed) or frames.dtype != torch.uint8 or not frames.is_contiguous():
         raise ValueError(
-            f"frames are {frames.dtype} {shape} for {encoding}; expected contiguous uint8 (N, H, W, 3) for rgb8, "
-            "(N, H·3/2, W) with even sides for nv12 or (N, H, W, 2) with even W for yuyv"
+            f"frames are {frames.dtype} {shape}; expected contiguous uint8, RGB (N, H, W, 3), NV12 (N, H·3/2, W) with "
+            "even sides or YUYV (N, H, W, 2) with even W"
         )
-    return shape[0], shape[1] * 2 // 3 if encoding == "nv12" else shape[1], shape[2]
+    return (shape[1] * 2 // 3, shape[2]) if nv12 else (shape[1], shape[2])

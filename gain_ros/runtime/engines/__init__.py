@@ -67,7 +67,10 @@ class Engine(Protocol):
         """uint8 (N, h, w, 3) RGB at network size → float32 (N, C, h', w'). Raises ValueError for other input."""
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (N, H, W, 3) RGB at any size → labels and confidence, both uint8 (N, H, W)."""
+        """Frames at any size → labels and confidence, both uint8 (N, H, W), which belong to the caller.
+
+        ``frames`` is uint8, RGB (N, H, W, 3) or a camera's YUV bytes as in :mod:`gain_ros.runtime.frames`.
+        """
 
     def close(self) -> None:
         """Frees the model. The engine is not used again."""

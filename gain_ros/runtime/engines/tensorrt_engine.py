@@ -1,4 +1,4 @@
-"""TensorRT: one engine for each frame size, built on this machine, kept in the cache, checked whenever it is loaded."""
+"""TensorRT: one engine for each shape of frames, built on this machine, kept in the cache, checked when loaded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from gain_ros.runtime.engines.cudart import CudaError, open_cuda
 from gain_ros.runtime.engines.tensorrt_build import load_tensorrt
 from gain_ros.runtime.engines.tensorrt_session import Session
 from gain_ros.runtime.engines.tensorrt_store import EngineStore, Reference
+from gain_ros.runtime.frames import describe, encoding_of, size_of
 
 
 class TensorRtEngine:
-    """Runs frames of every size for which an engine was built; :meth:`prepare` loads or builds one.
+    """Runs frames of every shape for which an engine was built; :meth:`prepare` loads or builds one.
+
+    A shape is that of one frame's array, RGB or YUV (:mod:`gain_ros.runtime.frames`).
 
     Raises EngineUnavailable where TensorRT, the CUDA runtime or the GPU is missing, or the precision cannot be had.
     """
@@ -38,49 +41,50 @@ class TensorRtEngine:
         self._model = bundle.name
         self._precision = precision
         self._preparing = threading.Lock()
-        self._sessions: dict[tuple[int, int], Session] = {}
+        self._sessions: dict[tuple[int, ...], Session] = {}
 
-    def ready(self, size: tuple[int, int]) -> bool:
-        """Whether frames of ``size`` (H, W) run without loading or building anything."""
-        return size in self._sessions
+    def ready(self, shape: tuple[int, ...]) -> bool:
+        """Whether frames of ``shape`` run without loading or building anything."""
+        return shape in self._sessions
 
     def prepare(
         self,
-        size: tuple[int, int],
+        shape: tuple[int, ...],
         progress: BuildProgress | None = None,
         reference: Reference | None = None,
         images: Sequence[np.ndarray] | None = None,
         accept: bool = False,
     ) -> None:
-        """Makes frames of ``size`` (H, W) run: from the cache, or built now where ``progress`` is given.
+        """Makes frames of ``shape`` run: from the cache, or built now where ``progress`` is given.
 
         ``reference``, ``images`` and ``accept`` are those of :meth:`EngineStore.build`. Raises EngineNotBuilt without
         ``progress``, GoldenMismatch where a new engine's labels are wrong, and EngineUnavailable for everything that it
         may lack.
         """
         with self._preparing:
-            if self.ready(size):
+            if self.ready(shape):
                 return
             try:
-                session = self.store.load(size) if images is None else None
+                session = self.store.load(shape) if images is None else None
                 if session is None and progress is not None:
-                    session = self.store.build(size, progress, reference, images, accept)
+                    session = self.store.build(shape, progress, reference, images, accept)
             except CudaError as error:
                 raise EngineUnavailable(f"tensorrt on {self.provider}: {error}; free memory of the GPU") from error
             if session is None:
-                height, width = size
+                height, width = size_of(shape)
                 raise EngineNotBuilt(
-                    f"no TensorRT engine of {self._model} for frames of {height}x{width} in {self._precision} here; "
-                    f"run `gain build {self._model} --size {height}x{width} --precision {self._precision}`"
+                    f"no TensorRT engine of {self._model} for frames of {describe(shape)} in {self._precision} here; "
+                    f"run `gain build {self._model} --size {height}x{width} --encoding {encoding_of(shape)} "
+                    f"--precision {self._precision}`"
                 )
-            self._sessions[size] = session
+            self._sessions[shape] = session
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As :class:`gain_ros.runtime.engines.Engine` says. Raises EngineNotBuilt for a size without an engine."""
-        size = frames.shape[1:3]
-        if not self.ready(size):  # a ready size never waits for another one that is being built
-            self.prepare(size)
-        return self._sessions[size].labels(frames)
+        """As :class:`gain_ros.runtime.engines.Engine` says. Raises EngineNotBuilt for a shape without an engine."""
+        shape = frames.shape[1:]
+        if not self.ready(shape):  # a ready shape never waits for another one that is being built
+            self.prepare(shape)
+        return self._sessions[shape].labels(frames)
 
     def close(self) -> None:
         with self._preparing:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +15,43 @@ from gain_ros.bundle import Bundle
 from gain_ros.runtime.engine_cache import EngineCache
 from gain_ros.runtime.engines import EngineUnavailable
 from gain_ros.runtime.engines.tensorrt_build import Route
+from gain_ros.runtime.frames import encoding_of, size_of
 
 
 def typed_graph(
     cache: EngineCache,
     bundle: Bundle,
     precision: str,
-    size: tuple[int, int],
+    shape: tuple[int, ...],
     route: Route,
     images: Sequence[np.ndarray] | None = None,
 ) -> bytes:
-    """The model's "labels" graph for frames of ``size`` (H, W) as ``route`` wants it, from the cache or made now.
+    """The model's "labels" graph for frames of ``shape``, RGB or YUV, as ``route`` wants it: from the cache, or made.
 
     ``images``, uint8 (H, W, 3) RGB each, calibrate int8; given ones replace what was kept. Raises EngineUnavailable
     where the onnx package or, for int8, the images are missing.
     """
-    name = _identity(bundle, precision, size, route)
-    kept = cache.load_graph(name) if images is None else None
+    size = size_of(shape)
+    name = _name(bundle.digest, precision, size, route.name)
+    graph = cache.load_graph(name) if images is None else None
+    if graph is None:
+        graph = _make(bundle, precision, size, route, images)
+        cache.store_graph(name, graph)
+    return graph if encoding_of(shape) == "rgb8" else _for_yuv(cache, graph, shape)
+
+
+def _for_yuv(cache: EngineCache, graph: bytes, shape: tuple[int, ...]) -> bytes:
+    """The same network with the conversion from YUV in front; int8 needs no calibration of its own."""
+    name = _name(hashlib.sha256(graph).hexdigest(), shape)
+    kept = cache.load_graph(name)
     if kept is not None:
         return kept
-    content = _make(bundle, precision, size, route, images)
+    with _naming_what_is_missing():
+        import onnx
+
+        from gain_ros.runtime.yuv_graph import with_yuv_input
+
+        content = with_yuv_input(onnx.load_from_string(graph), (1, *shape)).SerializeToString(deterministic=True)
     cache.store_graph(name, content)
     return content
 
@@ -47,22 +65,26 @@ def _make(
             f"int8 is calibrated on pictures, and none were given for {height}x{width}; run "
             f"`gain build {bundle.name} --precision int8 --size {height}x{width} --images FOLDER` once"
         )
-    try:
+    with _naming_what_is_missing():
         from gain_ros.runtime.precision import typed_onnx
 
         # Where the builder's flags ask for fp16, the graph stays in fp32.
         in_flags = route.name == "flags"
         wanted = "fp32" if in_flags and precision == "fp16" else precision
         rest = {"rest": "fp32"} if in_flags and precision == "int8" else {}
-        graph = typed_onnx(bundle, "labels", wanted, images, size, **rest)
+        return typed_onnx(bundle, "labels", wanted, images, size, **rest).SerializeToString(deterministic=True)
+
+
+@contextlib.contextmanager
+def _naming_what_is_missing() -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise EngineUnavailable(f"building an engine needs {error.name}; run `pip install {error.name}`") from error
-    return graph.SerializeToString(deterministic=True)
 
 
-def _identity(bundle: Bundle, precision: str, size: tuple[int, int], route: Route) -> str:
-    """Changes with the model, what is asked for, and the code that makes graphs."""
+def _name(*parts: object) -> str:
+    """Changes with what a graph is made from, and with the code that makes it."""
     sources = sorted(Path(gain_ros.runtime.__file__).parent.glob("*.py"))
     code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    text = json.dumps([bundle.digest, precision, size, route.name, code])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([*parts, code]).encode()).hexdigest()[:32]

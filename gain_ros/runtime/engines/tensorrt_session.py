@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from gain_ros.runtime.engines import EngineUnavailable
 from gain_ros.runtime.engines.cudart import ALIGNMENT, Buffer, Cuda, CudaError
 from gain_ros.runtime.engines.tensorrt_build import inspect, make_logger
+from gain_ros.runtime.frames import size_of
 
 _logger = logging.getLogger("gain_ros.tensorrt")
 FRAMES, LABELS, CONFIDENCE = "frames", "labels", "confidence"
@@ -34,10 +36,11 @@ class _Slot:
 
 
 class Session:
-    """Runs a plan for frames of one size. One thread at a time is let in; each session has a context of its own.
+    """Runs a plan for frames of one shape. One thread at a time is let in; each session has a context of its own.
 
-    ``size`` is (H, W); ``inspection`` names layers and tensors. ``cuda_graph`` records the launch of each buffer once
-    and replays it; where that fails it is done without, with one warning. Raises EngineRefusedError.
+    ``shape`` is that of a frame's array, RGB or YUV; ``inspection`` names layers and tensors. ``cuda_graph`` records
+    the launch of each buffer once and replays it; where that fails it is done without, with one warning. Raises
+    EngineRefusedError.
     """
 
     def __init__(self, trt: Any, cuda: Cuda, plan: bytes, cuda_graph: bool = False):
@@ -53,7 +56,7 @@ class Session:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise EngineRefusedError(f"TensorRT refuses the plan: {self._log.last_error or 'it gave no reason'}")
-        self.size = _check_tensors(trt, self._engine)
+        self.shape = _check_tensors(trt, self._engine)
         self.inspection = inspect(trt, self._engine)
         self._context = _make_context(trt, self._engine)
         try:
@@ -66,8 +69,8 @@ class Session:
         scratch_bytes = _scratch_bytes(self._engine)
         self._scratch = self._cuda.malloc(scratch_bytes)
         _give_scratch(self._context, self._scratch, scratch_bytes)
-        if not self._context.set_input_shape(FRAMES, (1, *self.size, 3)):
-            raise EngineRefusedError(f"TensorRT refuses frames of {self.size}: {self._log.last_error}")
+        if not self._context.set_input_shape(FRAMES, (1, *self.shape)):
+            raise EngineRefusedError(f"TensorRT refuses frames of {self.shape}: {self._log.last_error}")
         for _ in range(3):
             self._streams.append(self._cuda.stream())
         self._upload, self._compute, self._download = self._streams
@@ -75,14 +78,14 @@ class Session:
             self._slots.append(self._new_slot())
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (N, H, W, 3) RGB → labels and confidence, both uint8 (N, H, W), which belong to the caller.
+        """Frames uint8 (N, *shape) → labels and confidence, both uint8 (N, H, W), which belong to the caller.
 
         While one frame computes the next one is copied in and the one before is copied out. Raises ValueError for
-        another size, CudaError where the GPU fails.
+        another shape, CudaError where the GPU fails.
         """
-        if frames.dtype != np.uint8 or frames.shape[1:] != (*self.size, 3):
-            raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 (N, {self.size}, 3)")
-        labels, confidence = (np.empty(frames.shape[:3], np.uint8) for _ in range(2))
+        if frames.dtype != np.uint8 or frames.shape[1:] != self.shape:
+            raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 {('N', *self.shape)}")
+        labels, confidence = (np.empty((len(frames), *size_of(self.shape)), np.uint8) for _ in range(2))
         with self._lock:
             try:
                 for i, frame in enumerate(frames):
@@ -127,8 +130,8 @@ class Session:
             self._slots, self._streams, self._scratch = [], [], 0
 
     def _new_slot(self) -> _Slot:
-        pixels = self.size[0] * self.size[1]
-        sizes = {FRAMES: 3 * pixels, LABELS: pixels, CONFIDENCE: pixels}
+        pixels = math.prod(size_of(self.shape))
+        sizes = {FRAMES: math.prod(self.shape), LABELS: pixels, CONFIDENCE: pixels}
         events = (self._cuda.event() for _ in range(3))
         return _Slot({name: self._cuda.buffer(size) for name, size in sizes.items()}, *events)
 
@@ -187,19 +190,21 @@ class Session:
             _logger.warning("no CUDA graph for this engine, it is launched plainly: %s", error)
 
 
-def _check_tensors(trt: Any, engine: Any) -> tuple[int, int]:
-    """The frame size of an engine that is ours: one uint8 picture in, two uint8 maps out."""
+def _check_tensors(trt: Any, engine: Any) -> tuple[int, ...]:
+    """The shape of the frames of an engine that is ours: one uint8 picture in, two uint8 maps of its size out."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     modes = {name: engine.get_tensor_mode(name) for name in names}
     inputs = {name for name, mode in modes.items() if mode == trt.TensorIOMode.INPUT}
     types = {engine.get_tensor_dtype(name) for name in names}
-    shape = tuple(engine.get_tensor_shape(FRAMES)) if FRAMES in names else ()
+    shapes = {name: tuple(engine.get_tensor_shape(name)) for name in names}
+    shape = shapes.get(FRAMES, ())
     right = set(names) == {FRAMES, LABELS, CONFIDENCE} and inputs == {FRAMES} and types == {trt.uint8}
-    if not right or len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+    right = right and len(shape) in (3, 4) and shape[0] == 1 and min(shape) >= 1
+    if not right or shapes[LABELS] != (1, *size_of(shape[1:])):
         raise EngineRefusedError(
-            f"the plan has {names} of {types} for frames {shape}; expected uint8 frames in, labels and confidence out"
+            f"the plan has {shapes} of {types}; expected uint8 frames in, labels and confidence of their size out"
         )
-    return shape[1], shape[2]
+    return shape[1:]
 
 
 def _make_context(trt: Any, engine: Any) -> Any:

@@ -24,12 +24,13 @@ from gain_ros.runtime.engines.cudart import Cuda
 from gain_ros.runtime.engines.tensorrt_build import BuildCancelledError, build_plan, choose_route
 from gain_ros.runtime.engines.tensorrt_graphs import typed_graph
 from gain_ros.runtime.engines.tensorrt_session import EngineRefusedError, Session
+from gain_ros.runtime.frames import Frame, as_array, describe, encoding_of, from_rgb, size_of
 from gain_ros.runtime.resize import resize_input
 
 _logger = logging.getLogger("gain_ros.tensorrt")
 
-Reference = Callable[[np.ndarray], np.ndarray]
-"""RGB uint8 (H, W, 3) → the labels that an engine must give, uint8 (H, W)."""
+Reference = Callable[[Frame], np.ndarray]
+"""A frame → the labels that an engine must give for it, uint8 (H, W)."""
 
 # Share of the check picture's pixels on which a new engine must agree with the reference. For int8 it guards against
 # a broken engine alone: what int8 costs in accuracy is judged by `gain build`.
@@ -47,19 +48,19 @@ class EngineStore:
         self._precision, self._cuda_graph = precision, cuda_graph
         self._route = choose_route(trt, precision)
 
-    def built_sizes(self) -> list[tuple[int, int]]:
-        """Frame sizes (H, W) for which the cache has an engine of this model that runs on this machine."""
-        here = self._key(b"", (0, 0))
+    def built_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of frames for which the cache has an engine of this model that runs on this machine."""
+        here = self._key(b"", ())
         return [
-            tuple(entry.facts["size"])
+            entry.key.shape
             for entry in self.cache.entries()
             if replace(entry.key, onnx=here.onnx, profile=here.profile) == here
             and entry.facts.get("model") == self._bundle.digest
         ]
 
-    def load(self, size: tuple[int, int]) -> Session | None:
-        """The engine in the cache for frames of ``size``, checked; None where there is none or it is of no use now."""
-        entry = self.entry(size)
+    def load(self, shape: tuple[int, ...]) -> Session | None:
+        """The engine in the cache for frames of ``shape``, checked; None where there is none or it is of no use now."""
+        entry = self.entry(shape)
         if entry is None:
             return None
         fused = entry.facts["fused_key"] and self.cache.load(EngineKey(**entry.facts["fused_key"]))
@@ -67,51 +68,50 @@ class EngineStore:
 
     def build(
         self,
-        size: tuple[int, int],
+        shape: tuple[int, ...],
         progress: BuildProgress,
         reference: Reference | None,
         images: Sequence[np.ndarray] | None = None,
         accept: bool = False,
     ) -> Session:
-        """Builds the engine for frames of ``size``, unless another process is faster, and loads it.
+        """Builds the engine for frames of ``shape``, unless another process is faster, and loads it.
 
-        It is checked against ``reference``, or without one against the golden pair, where that has this size.
+        It is checked against ``reference``, or without one against the golden pair, where that has this shape.
         ``images``, RGB uint8 (H, W, 3), calibrate int8; ``accept`` keeps an engine that disagrees.
         Raises GoldenMismatch, EngineUnavailable, BuildCancelledError.
         """
-        height, width = size
-        progress.begin(f"the TensorRT engine of {self._bundle.name} for {height}x{width} in {self._precision}")
+        progress.begin(f"the TensorRT engine of {self._bundle.name} for {describe(shape)} in {self._precision}")
         try:
-            graph = self._graph(size, images)
+            graph = self._graph(shape, images)
             self.cache.obtain(
-                self._key(graph, size),
+                self._key(graph, shape),
                 self._bundle.name,
-                lambda why: self._build_plain(why, graph, size, progress, reference, accept),
+                lambda why: self._build_plain(why, graph, shape, progress, reference, accept),
                 waiting=lambda: _stop_if_cancelled(progress),
             )
         finally:
             progress.end()
-        session = self.load(size)
+        session = self.load(shape)
         if session is None:
             raise EngineUnavailable("tensorrt refuses the engine that it has just built; its log says why")
         return session
 
-    def entry(self, size: tuple[int, int]) -> Entry | None:
-        """The cache's entry of the engine for frames of ``size`` (the plain one, whether or not a plugin is used)."""
-        return self.cache.load(self._key(self._graph(size), size))
+    def entry(self, shape: tuple[int, ...]) -> Entry | None:
+        """The cache's entry of the engine for frames of ``shape`` (the plain one, whether or not a plugin is used)."""
+        return self.cache.load(self._key(self._graph(shape), shape))
 
-    def forget(self, size: tuple[int, int], why: str) -> None:
-        """Deletes the engine for frames of ``size`` from the cache, and the one with the plugin."""
-        entry = self.entry(size)
+    def forget(self, shape: tuple[int, ...], why: str) -> None:
+        """Deletes the engine for frames of ``shape`` from the cache, and the one with the plugin."""
+        entry = self.entry(shape)
         if entry is not None:
             keys = [entry.key, *([EngineKey(**entry.facts["fused_key"])] if entry.facts["fused_key"] else [])]
             for key in keys:
                 self.cache.discard(key, why)
 
-    def _graph(self, size: tuple[int, int], images: Sequence[np.ndarray] | None = None) -> bytes:
-        return typed_graph(self.cache, self._bundle, self._precision, size, self._route, images)
+    def _graph(self, shape: tuple[int, ...], images: Sequence[np.ndarray] | None = None) -> bytes:
+        return typed_graph(self.cache, self._bundle, self._precision, shape, self._route, images)
 
-    def _key(self, graph: bytes, size: tuple[int, int], plugin: str = "") -> EngineKey:
+    def _key(self, graph: bytes, shape: tuple[int, ...], plugin: str = "") -> EngineKey:
         return EngineKey(
             onnx=hashlib.sha256(graph).hexdigest(),
             tensorrt=self._trt.__version__,
@@ -120,14 +120,13 @@ class EngineStore:
             platform=platform_name(),
             precision=self._precision,
             route=self._route.name,
-            profile=f"1x{size[0]}x{size[1]}x3",
+            profile="x".join(map(str, (1, *shape))),
             flags=self._route.text,
             plugin=plugin,
         )
 
     def _start(self, entry: Entry) -> Session | None:
         """Loads an engine and compares its labels with those that it gave when it was built."""
-        size = tuple(entry.facts["size"])
         try:
             session = Session(self._trt, self._cuda, entry.read(_PLAN), self._cuda_graph)
         except EngineRefusedError as error:
@@ -135,7 +134,7 @@ class EngineStore:
             return None
         try:
             kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
-            same = _agreement(self._run(session, self._check_picture(size)), kept)
+            same = _agreement(self._run(session, self._check_picture(session.shape)), kept)
         except BaseException:
             session.close()
             raise
@@ -149,13 +148,13 @@ class EngineStore:
         self,
         why: str,
         graph: bytes,
-        size: tuple[int, int],
+        shape: tuple[int, ...],
         progress: BuildProgress,
         reference: Reference | None,
         accept: bool,
     ) -> Built:
         _logger.info("%s; TensorRT %s on %s", why, self._trt.__version__, self._cuda.gpu)
-        picture = self._check_picture(size)
+        picture = self._check_picture(shape)
         expected = self._expected(picture, reference)
         start = time.monotonic()
         plan = build_plan(self._trt, graph, self._route, progress)
@@ -170,8 +169,8 @@ class EngineStore:
                     f"of the check picture's labels, expected {100 * AGREEMENT[self._precision]:.1f} %; take another "
                     "precision or another engine"
                 )
-            fused_key, plugin = self._build_fused(graph, size, progress, session)
-            facts = self._facts(session, size, seconds) | {
+            fused_key, plugin = self._build_fused(graph, progress, session)
+            facts = self._facts(session, seconds) | {
                 "agreement": agreement, "fused_key": fused_key and asdict(fused_key), "plugin": plugin
             }  # fmt: skip
         finally:
@@ -179,7 +178,7 @@ class EngineStore:
         return Built({_PLAN: plan, _LABELS: _png(labels)}, facts)
 
     def _build_fused(
-        self, graph: bytes, size: tuple[int, int], progress: BuildProgress, plain: Session
+        self, graph: bytes, progress: BuildProgress, plain: Session
     ) -> tuple[EngineKey | None, str]:
         """The same graph with the attention as our plugin: its key where it gives the plain engine's labels, and why.
 
@@ -196,11 +195,11 @@ class EngineStore:
 
             plugin.register()
             fused = plugin.fused_onnx(_parsed(graph)).SerializeToString(deterministic=True)
-            key = self._key(fused, size, plugin.source_hash())
+            key = self._key(fused, plain.shape, plugin.source_hash())
             self.cache.obtain(
                 key,
                 self._bundle.name,
-                lambda why: self._judge_fused(fused, size, progress, plain),
+                lambda why: self._judge_fused(fused, progress, plain),
                 waiting=lambda: _stop_if_cancelled(progress),
             )
         except BuildCancelledError:
@@ -210,46 +209,46 @@ class EngineStore:
             return None, f"left out: {error}"
         return key, "used: it gives the plain graph's labels"
 
-    def _judge_fused(self, graph: bytes, size: tuple[int, int], progress: BuildProgress, plain: Session) -> Built:
+    def _judge_fused(self, graph: bytes, progress: BuildProgress, plain: Session) -> Built:
         start = time.monotonic()
         plan = build_plan(self._trt, graph, self._route, progress)
         seconds = time.monotonic() - start
         session = Session(self._trt, self._cuda, plan)
         try:
-            for picture in (_patches(size), self._check_picture(size)):
+            for picture in (_patches(plain.shape), self._check_picture(plain.shape)):
                 labels = self._run(session, picture)
                 same = _agreement(labels, self._run(plain, picture))
                 if same < _SAME:
                     raise GoldenMismatch(f"it gives {100 * same:.2f} % of the plain graph's labels")
-            return Built({_PLAN: plan, _LABELS: _png(labels)}, self._facts(session, size, seconds))
+            return Built({_PLAN: plan, _LABELS: _png(labels)}, self._facts(session, seconds))
         finally:
             session.close()
 
-    def _facts(self, session: Session, size: tuple[int, int], seconds: float) -> dict[str, Any]:
+    def _facts(self, session: Session, seconds: float) -> dict[str, Any]:
         layers = len(session.inspection["layers"])
         return {
-            "model": self._bundle.digest, "size": list(size), "seconds": round(seconds, 1), "layers": layers,
+            "model": self._bundle.digest, "seconds": round(seconds, 1), "layers": layers,
             "fused_key": None,
         }  # fmt: skip
 
-    def _check_picture(self, size: tuple[int, int]) -> np.ndarray:
-        return resize_input(self._bundle.golden()[0], size)
+    def _check_picture(self, shape: tuple[int, ...]) -> Frame:
+        return from_rgb(resize_input(self._bundle.golden()[0], size_of(shape)), encoding_of(shape))
 
-    def _expected(self, picture: np.ndarray, reference: Reference | None) -> np.ndarray:
+    def _expected(self, picture: Frame, reference: Reference | None) -> np.ndarray:
         if reference is not None:
             return reference(picture)
         rgb, labels = self._bundle.golden()
-        if rgb.shape == picture.shape:
+        shape = picture.shape
+        if rgb.shape == shape:
             return labels
-        height, width = picture.shape[:2]
         raise EngineUnavailable(
-            f"a new TensorRT engine for {height}x{width} has to be checked against another engine, and none is "
+            f"a new TensorRT engine for {describe(shape)} has to be checked against another engine, and none is "
             "installed; run `pip install onnxruntime`"
         )
 
     @staticmethod
-    def _run(session: Session, picture: np.ndarray) -> np.ndarray:
-        return session.labels(picture[None])[0][0]
+    def _run(session: Session, picture: Frame) -> np.ndarray:
+        return session.labels(as_array(picture)[None])[0][0]
 
 
 def unusable_here(trt: Any, cuda: Cuda, key: EngineKey) -> str | None:
@@ -287,10 +286,11 @@ def _agreement(labels: np.ndarray, expected: np.ndarray) -> float:
     return float((labels == expected).mean())
 
 
-def _patches(size: tuple[int, int]) -> np.ndarray:
+def _patches(shape: tuple[int, ...]) -> Frame:
     """Random colours in large patches: many classes, and unlike noise hardly a pixel that rounding alone decides."""
     colours = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    return cv2.resize(colours, size[::-1], interpolation=cv2.INTER_NEAREST)
+    rgb = cv2.resize(colours, size_of(shape)[::-1], interpolation=cv2.INTER_NEAREST)
+    return from_rgb(rgb, encoding_of(shape))
 
 
 def _png(labels: np.ndarray) -> bytes:

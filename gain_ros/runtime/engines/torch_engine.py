@@ -13,6 +13,7 @@ from gain_ros.bundle import Bundle
 from gain_ros.model import GAIN, load_model
 from gain_ros.model.deploy import LabelsForm, LogitsForm
 from gain_ros.runtime.engines import EngineUnavailable, check_images
+from gain_ros.runtime.frames import rgb_from_array
 
 _logger = logging.getLogger(__name__)
 
@@ -86,14 +87,15 @@ def fused_or_plain(network: GAIN, bundle: Bundle, device: str) -> tuple[Recorded
 
 
 class Eager:
-    """A labels form that is called as it is: uint8 N×H×W×3 → labels and confidence, uint8 N×H×W."""
+    """A labels form that is called as it is: frames of any kind, uint8 → labels and confidence, uint8 N×H×W."""
 
     def __init__(self, form: nn.Module, device: str):
         self._form, self._device = _placed(form, device), device
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rgb = np.stack([rgb_from_array(frame) for frame in frames])
         with torch.inference_mode():
-            labels, confidence = self._form(torch.from_numpy(frames).to(self._device))
+            labels, confidence = self._form(torch.from_numpy(rgb).to(self._device))
             return labels.cpu().numpy(), confidence.cpu().numpy()
 
 
@@ -133,7 +135,7 @@ class Recording:
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
-            self._given.copy_(torch.from_numpy(frames))
+            np.copyto(self._given.numpy(), frames)
             self._frames.copy_(self._given, non_blocking=True)
             self._graph.replay()
             for result, output in zip(self._results, self._outputs, strict=True):
