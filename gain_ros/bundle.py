@@ -116,21 +116,22 @@ class Bundle:
 
     @contextlib.contextmanager
     def loadable_onnx(self, form: str) -> Iterator[Path | None]:
-        """As ``onnx``, but a path that every library loads, as long as the ``with`` lasts.
+        """As ``onnx``, but a private copy for loading, as long as the ``with`` lasts.
 
-        ``logits.onnx`` reads its weights from ``model.onnx``, which OpenVINO and onnx refuse where that is a symbolic
-        link (colcon build --symlink-install, download caches) and onnx also where it has a second hard link (conda,
-        uv): then copies are loaded.
+        ``logits.onnx`` reads its weights from ``model.onnx``. OpenVINO and onnx refuse that where one is a symbolic
+        link (colcon build --symlink-install, download caches), onnx also where it has a second hard link (conda, uv);
+        and libraries map the file, so that writing over it would crash a process that has loaded it.
         """
         file = self.onnx(form)
-        files = [self.path / name for name in ONNX_FILES.values() if name in self.sha256]
-        if file is None or not any(part.is_symlink() or part.stat().st_nlink > 1 for part in files):
+        with contextlib.ExitStack() as stack:
+            if file is not None:
+                with contextlib.suppress(OSError):  # a disk that is full or read-only: plain files load where they are
+                    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_ros.")))
+                    for name in ONNX_FILES.values():
+                        if name in self.sha256:
+                            shutil.copyfile(self.path / name, scratch / name)
+                    file = scratch / file.name
             yield file
-            return
-        with tempfile.TemporaryDirectory(prefix="gain_ros.") as scratch:
-            for part in files:
-                shutil.copyfile(part, Path(scratch) / part.name)
-            yield Path(scratch) / file.name
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:

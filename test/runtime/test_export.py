@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from gain_ros.runtime.engines import open_engine
 from gain_ros.runtime.export import export_onnx
 from gain_ros.runtime.precision import typed_onnx
 
+ROOT = Path(__file__).resolve().parents[2]
 ENGINES = ("onnxruntime", "openvino")
 
 
@@ -130,8 +134,48 @@ def test_a_folder_of_links_gives_the_same_typed_graph(linked: Bundle, bundle: Bu
     assert typed_onnx(linked, "logits") == typed_onnx(bundle, "logits")
 
 
-def test_nothing_is_left_of_what_links_cost(linked: Bundle) -> None:
+def test_what_is_loaded_is_a_copy_that_goes_again(linked: Bundle) -> None:
     with linked.loadable_onnx("logits") as file:
         assert sorted(part.name for part in file.parent.iterdir()) == ["logits.onnx", "model.onnx"]
         assert not any(part.is_symlink() or part.stat().st_nlink > 1 for part in file.parent.iterdir())
     assert not file.parent.exists()
+
+
+OVERWRITTEN = """
+import sys
+from pathlib import Path
+import numpy
+import onnxruntime
+from gain_ros.bundle import read_bundle
+
+options = onnxruntime.SessionOptions()
+options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # weights stay in their file
+with read_bundle(sys.argv[1]).loadable_onnx("logits") as file:
+    session = onnxruntime.InferenceSession(file, options)
+images = {"images": numpy.full((1, 64, 96, 3), 90, numpy.uint8)}
+before = session.run(None, images)[0]
+Path(sys.argv[1], "model.onnx").write_bytes(b"")
+sys.exit(int((session.run(None, images)[0] != before).any()))
+"""
+
+
+def test_a_model_written_over_does_not_reach_who_has_loaded_it(bundle: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    folder = shutil.copytree(bundle.path, tmp_path / "mine")
+    assert subprocess.run([sys.executable, "-c", OVERWRITTEN, str(folder)], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_full_disk_is_no_obstacle(name: str, bundle: Bundle, picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = picture(64, 96)[None]
+    expected = logits(name, bundle, images)
+    asked = []
+
+    def full(source: Path, target: Path) -> None:
+        asked.append(target)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert np.array_equal(logits(name, bundle, images), expected)
+    assert asked
+    assert not any(target.parent.exists() for target in asked)

@@ -28,7 +28,6 @@ class OpenVinoEngine:
         if threads is not None:  # unpinned: two engines with a share of the cores each would be pinned to the same ones
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
-        self._core.set_property({"ENABLE_MMAP": False})  # a file that shrinks below a mapping kills the process
         self._bundle = bundle
         self._size = bundle.input_size
         self._single = self._compile(batch=1)
