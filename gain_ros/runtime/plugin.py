@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gain_ros.runtime.engines import EngineUnavailable
-from gain_ros.runtime.graph import drop_unused, inferred
+from gain_ros.runtime.graph import drop_unused
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 NAMESPACE = "gain"
 COLUMNS, ROWS = "criss_cross_columns", "criss_cross_rows"
 
-_TYPES = {"HALF": "fp16", "FLOAT": "fp32"}  # TensorRT's names and Triton's
 _WARPS = 4
+_SHARED_BYTES = 48 << 10  # what every GPU gives a block without being asked; whether TensorRT asks is nowhere said
+# The oldest PTX that knows a GPU: each of its drivers reads that. Triton's own choice is refused by all but the newest.
+_PTX = {100: 86, 101: 86, 103: 88, 110: 90, 120: 87, 121: 88}
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,9 @@ def fused_onnx(model: ModelProto) -> ModelProto:
     passes = {found.output: found for found in _passes(graph.node)}
     if not passes:
         raise ValueError("the graph holds no criss-cross attention in its deployment form; give one by typed_onnx")
-    shapes = _shapes(model)
     nodes: list[NodeProto] = []
     for node in graph.node:
-        nodes += _plugin_nodes(passes[node.output[0]], shapes) if node.output[0] in passes else [node]
+        nodes += _plugin_nodes(passes[node.output[0]]) if node.output[0] in passes else [node]
     del graph.node[:]
     graph.node.extend(nodes)
     fused.opset_import.append(helper.make_opsetid(NAMESPACE, 1))
@@ -108,7 +111,8 @@ def compile_kernel(op: str, dtype: str, height: int, width: int, keys: int, valu
     """Compile one of the two kernels for contiguous N×C×H×W tensors of ``dtype`` "fp16" or "fp32"; needs no GPU.
 
     ``capability`` is the GPU's compute capability, such as 87. Height, width and widths remain arguments of the
-    kernel, in this order, between its inputs and its outputs.
+    kernel, in this order, between its inputs and its outputs. Raises EngineUnavailable where it needs more than
+    TensorRT gives a kernel.
     """
     import triton
     from triton.backends.compiler import GPUTarget
@@ -128,13 +132,16 @@ def compile_kernel(op: str, dtype: str, height: int, width: int, keys: int, valu
     signature = {name: _argument(name, dtype, fixed) for name in kernel.arg_names}
     constants = {name: fixed[name] for name, kind in signature.items() if kind == "constexpr"}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": _WARPS})
-    ptx = without_unused_parameters(built.asm["ptx"])
+    options = {"num_warps": _WARPS, "ptx_version": _PTX.get(capability, 80 if capability < 100 else None)}
+    built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    if built.metadata.shared > _SHARED_BYTES:
+        raise EngineUnavailable(f"{op} needs {built.metadata.shared} bytes of shared memory, more than {_SHARED_BYTES}")
+    ptx = with_parameters(built.asm["ptx"], len(signature) - len(constants))
     return Kernel(built.metadata.name, ptx, 32 * built.metadata.num_warps, built.metadata.shared, block)
 
 
-def without_unused_parameters(ptx: str) -> str:
-    """PTX whose entry takes no trailing parameter that it never reads.
+def with_parameters(ptx: str, count: int) -> str:
+    """PTX whose entry takes its first ``count`` parameters alone. Raises EngineUnavailable where it reads another.
 
     Triton ends each kernel's parameters with two pointers to scratch memory. Its own launcher passes them; TensorRT
     passes inputs, scalars and outputs alone.
@@ -143,9 +150,10 @@ def without_unused_parameters(ptx: str) -> str:
     name, parenthesis, rest = rest.partition("(")
     parameters, closing, body = rest.partition(")")
     declared = parameters.split(",")
-    while declared and declared[-1].split()[-1] not in body:
-        declared.pop()
-    return head + opening + name + parenthesis + ",".join(declared) + "\n" + closing + body
+    for extra in (parameter.split()[-1] for parameter in declared[count:]):
+        if re.search(rf"\b{extra}\b", body):
+            raise EngineUnavailable(f"{name} reads {extra}, scratch memory that TensorRT does not give")
+    return head + opening + name + parenthesis + ",".join(declared[:count]).rstrip() + "\n" + closing + body
 
 
 def _argument(name: str, dtype: str, fixed: dict[str, Any]) -> str:
@@ -167,66 +175,68 @@ def _tensorrt() -> tuple[Any, Any]:
     return trt, plugins
 
 
-# The signatures below are read by TensorRT: tensors, then the node's attributes, by name and type. Annotations must be
-# objects, not text, so they are set by hand in a file that postpones them.
+# TensorRT reads the signatures below: tensors by name, then `outputs` and `tactic`. Annotations must be objects, not
+# text, so they are set by hand in a file that postpones them. The plugins have no attributes, since shapes say all:
+# before TensorRT 11.4 an integer attribute reaches a plugin through int(array([n])), which NumPy 2.4 refuses.
 
 
 def _register_columns(trt: Any, plugins: Any, capability: int) -> None:
-    desc, op = plugins.TensorDesc, f"{NAMESPACE}::{COLUMNS}"
+    def describe(q, k, v):
+        n, _, h, w = q.shape_expr
+        # Two numbers a position. w + w stands for w * 2: before 10.15 a number would be made an expression by the
+        # builder of expressions of the plugin before, which is gone.
+        return v.like(), plugins.from_shape_expr((n, h, w + w), dtype=trt.float32)
 
-    def describe(q, k, v, height, width, keys, values):
-        n, h, w = (q.shape_expr[axis] for axis in (0, 2, 3))
-        return v.like(), plugins.from_shape_expr((n, h, w, 2), dtype=trt.float32)
-
-    def tune(q, k, v, height, width, keys, values, outputs):
+    def tune(q, k, v, outputs):
         return [plugins.AutoTuneCombination(f"{t}, {t}, {t}, {t}, FP32", "LINEAR") for t in ("FP16", "FP32")]
 
-    def implement(q, k, v, height, width, keys, values, outputs, tactic):
-        kernel = compile_kernel(COLUMNS, _dtype(v), height, width, keys, values, capability)
-        return _launch(plugins, kernel, q.shape_expr[0] * width, height, (height, width, keys, values))
+    def implement(q, k, v, outputs, tactic):
+        n, keys, height, width = q.shape
+        sizes = (height, width, keys, v.shape[1])
+        kernel = compile_kernel(COLUMNS, _dtype(trt, v), *sizes, capability)
+        return _launch(plugins, kernel, n * width, height, sizes)
 
-    _annotate(describe, ("q", "k", "v"), desc, tuple[desc, desc])
-    implement.__annotations__ = _compiled(plugins)
-    plugins.register(op)(describe)
-    plugins.autotune(op)(tune)
-    plugins.aot_impl(op)(implement)
+    desc = plugins.TensorDesc
+    _annotate(plugins, describe, implement, tuple[desc, desc])
+    _define(plugins, COLUMNS, describe, tune, implement)
 
 
 def _register_rows(trt: Any, plugins: Any, capability: int) -> None:
-    desc, op = plugins.TensorDesc, f"{NAMESPACE}::{ROWS}"
-
-    def describe(q, k, v, x, partial, softmax, height, width, keys, values):
+    def describe(q, k, v, x, partial, softmax):
         return x.like()
 
-    def tune(q, k, v, x, partial, softmax, height, width, keys, values, outputs):
+    def tune(q, k, v, x, partial, softmax, outputs):
         return [plugins.AutoTuneCombination(f"{t}, {t}, {t}, {t}, {t}, FP32, {t}", "LINEAR") for t in ("FP16", "FP32")]
 
-    def implement(q, k, v, x, partial, softmax, height, width, keys, values, outputs, tactic):
-        kernel = compile_kernel(ROWS, _dtype(v), height, width, keys, values, capability)
-        return _launch(plugins, kernel, q.shape_expr[0] * height, width, (height, width, keys, values))
+    def implement(q, k, v, x, partial, softmax, outputs, tactic):
+        n, keys, height, width = q.shape
+        sizes = (height, width, keys, v.shape[1])
+        kernel = compile_kernel(ROWS, _dtype(trt, v), *sizes, capability)
+        return _launch(plugins, kernel, n * height, width, sizes)
 
-    _annotate(describe, ("q", "k", "v", "x", "partial", "softmax"), desc, desc)
-    implement.__annotations__ = _compiled(plugins)
+    _annotate(plugins, describe, implement, plugins.TensorDesc)
+    _define(plugins, ROWS, describe, tune, implement)
+
+
+def _annotate(plugins: Any, describe: Callable, implement: Callable, described: Any) -> None:
+    names = inspect.signature(describe).parameters
+    describe.__annotations__ = dict.fromkeys(names, plugins.TensorDesc) | {"return": described}
+    launched = tuple[bytes, bytes, plugins.KernelLaunchParams, plugins.SymIntExprs]
+    implement.__annotations__ = {"return": launched}
+
+
+def _define(plugins: Any, name: str, describe: Callable, tune: Callable, implement: Callable) -> None:
+    op = f"{NAMESPACE}::{name}"
     plugins.register(op)(describe)
     plugins.autotune(op)(tune)
     plugins.aot_impl(op)(implement)
 
 
-def _annotate(function: Callable, tensors: tuple[str, ...], desc: type, result: Any) -> None:
-    attributes = dict.fromkeys(("height", "width", "keys", "values"), int)
-    function.__annotations__ = dict.fromkeys(tensors, desc) | attributes | {"return": result}
+def _dtype(trt: Any, tensor: Any) -> str:
+    return {trt.float16: "fp16", trt.float32: "fp32"}[tensor.dtype]
 
 
-def _compiled(plugins: Any) -> dict[str, Any]:
-    """What TensorRT insists to see as the return annotation of an ahead-of-time implementation."""
-    return {"return": tuple[bytes, bytes, plugins.KernelLaunchParams, plugins.SymIntExprs]}
-
-
-def _dtype(tensor: Any) -> str:
-    return _TYPES[str(tensor.dtype).rpartition(".")[2]]
-
-
-def _launch(plugins: Any, kernel: Kernel, lines: Any, length: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+def _launch(plugins: Any, kernel: Kernel, lines: int, length: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
     launch = plugins.KernelLaunchParams()
     launch.grid_x, launch.grid_y = lines, -(-length // kernel.block)
     launch.block_x, launch.shared_mem = kernel.threads, kernel.shared
@@ -266,21 +276,14 @@ def _passes(nodes: list[NodeProto]) -> list[_Pass]:
     return found
 
 
-def _plugin_nodes(found: _Pass, shapes: dict[str, list[int]]) -> list[NodeProto]:
+def _plugin_nodes(found: _Pass) -> list[NodeProto]:
     from onnx import helper
 
-    (_, keys, height, width), values = shapes[found.q], shapes[found.v][1]
-    attributes = {"height": height, "width": width, "keys": keys, "values": values}
-    attributes |= {"plugin_namespace": NAMESPACE, "plugin_version": "1", "aot": 1}
+    known_by = {"plugin_namespace": NAMESPACE, "plugin_version": "1", "aot": 1}
     qkv, between = [found.q, found.k, found.v], [f"{found.output}_partial", f"{found.output}_softmax"]
     return [
-        helper.make_node(COLUMNS, qkv, between, f"{found.output}_columns", domain=NAMESPACE, **attributes),
+        helper.make_node(COLUMNS, qkv, between, f"{found.output}_columns", domain=NAMESPACE, **known_by),
         helper.make_node(
-            ROWS, [*qkv, found.x, *between], [found.output], f"{found.output}_rows", domain=NAMESPACE, **attributes
+            ROWS, [*qkv, found.x, *between], [found.output], f"{found.output}_rows", domain=NAMESPACE, **known_by
         ),
     ]
-
-
-def _shapes(model: ModelProto) -> dict[str, list[int]]:
-    values = inferred(model).graph.value_info
-    return {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}

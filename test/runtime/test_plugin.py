@@ -6,7 +6,6 @@ need not be present, and the registration is read by a double of ``tensorrt.plug
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorrt_plugin_double import FLOAT16, FLOAT32, Plugins
 
 from gain_ros.bundle import read_bundle
 from gain_ros.model.gai import criss_cross_attention
@@ -77,104 +77,100 @@ def run_compiled(code: str) -> str:
 def test_the_kernels_compile_for_each_gpu_without_one():
     """SM 75 is TensorRT's oldest, 87 is Orin, 90 the H200; ptxas takes the PTX after its parameters were cut."""
     code = """
-import subprocess, tempfile, triton
+import re, subprocess, tempfile, triton
+from gain_ros.runtime import plugin
+from gain_ros.runtime.engines import EngineUnavailable
 from gain_ros.runtime.plugin import COLUMNS, ROWS, compile_kernel
 for op, dtype, size, widths, capability in (
-    (COLUMNS, "fp16", (90, 120), (8, 64), 87), (ROWS, "fp16", (90, 120), (6, 48), 87),
-    (ROWS, "fp32", (45, 60), (6, 48), 75), (COLUMNS, "fp16", (128, 256), (8, 64), 90),
+    (COLUMNS, "fp16", (90, 120), (8, 64), 87), (ROWS, "fp16", (90, 120), (6, 48), 75),
+    (ROWS, "fp32", (128, 256), (8, 64), 90), (COLUMNS, "fp32", (45, 60), (6, 48), 120),
 ):
     kernel = compile_kernel(op, dtype, *size, *widths, capability)
     with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
         file.write(kernel.ptx)
         file.flush()
         ptxas = triton.knobs.nvidia.ptxas.path
-        arch = f"-arch=sm_{capability}{'a' if capability == 90 else ''}"
-        subprocess.run([ptxas, arch, file.name, "-o", "/dev/null"], check=True)
-    print(kernel.name, kernel.ptx.count(".param ."), kernel.threads, kernel.block, kernel.shared <= 48 << 10)
+        arch = f"-arch=sm_{capability}{'a' if capability >= 90 else ''}"
+        command = [ptxas, arch, "-v", file.name, "-o", "/dev/null"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    (entry,) = re.findall(r"[.]entry (\\w+)[(](.*?)[)]", kernel.ptx, re.DOTALL)
+    kinds = " ".join(re.findall(r"[.]param [.](\\w+)", entry[1]))
+    version = re.search(r"[.]version (.*)", kernel.ptx)[1]
+    threads = re.search(r"[.]reqntid (\\d+)", kernel.ptx)[1] == str(kernel.threads)
+    print(kernel.name == entry[0], kinds, version, threads, "0 bytes spill stores" in said, kernel.shared <= 48 << 10)
+plugin._SHARED_BYTES = kernel.shared - 1
+try:
+    compile_kernel(op, dtype, *size, *widths, capability)
+except EngineUnavailable as error:
+    print(error)
 """
+    pointers = "u64 u64 u64"
+    columns = f"True {pointers} u32 u32 u32 u32 u64 u64"  # q, k, v, four sizes, partial, softmax
+    rows = f"True {pointers} {pointers} u32 u32 u32 u32 u64"  # q, k, v, x, partial, softmax, four sizes, y
     assert run_compiled(code).splitlines() == [
-        "columns_kernel 9 128 32 True",  # q, k, v, four sizes, partial, softmax
-        "rows_kernel 11 128 64 True",  # q, k, v, x, partial, softmax, four sizes, y
-        "rows_kernel 11 128 64 True",
-        "columns_kernel 9 128 64 True",
+        f"{columns} 8.0 True True True",
+        f"{rows} 8.0 True True True",
+        f"{rows} 8.0 True True True",
+        f"{columns} 8.7 True True True",
+        "criss_cross_columns needs 12288 bytes of shared memory, more than 12287",
     ]
 
 
-def test_only_parameters_that_nothing_reads_are_cut():
+def test_scratch_memory_is_cut_from_the_parameters_or_refused():
     ptx = "// it\n.visible .entry f(\n\t.param .u64 f_0,\n\t.param .u64 f_1,\n\t.param .u64 f_2\n)\n{ ld f_0; ld f_1; }"
-    assert "f_2" not in plugin.without_unused_parameters(ptx)
-    assert plugin.without_unused_parameters(ptx).count(".param") == 2
-    assert plugin.without_unused_parameters(ptx).startswith("// it\n.visible .entry f(")
-
-
-class Registry(types.ModuleType):
-    """``tensorrt.plugin`` as far as a registration goes; keeps what it is given."""
-
-    TensorDesc = type("TensorDesc", (), {})
-
-    def __init__(self):
-        super().__init__("tensorrt.plugin")
-        self.kept: dict[tuple[str, str], object] = {}
-        for part in ("register", "autotune", "aot_impl"):
-            setattr(self, part, lambda op, part=part: lambda function: self.kept.setdefault((part, op), function))
-
-    AutoTuneCombination = staticmethod(lambda types, formats: (types, formats))
-    KernelLaunchParams = types.SimpleNamespace
-    SymInt32 = int
-    SymIntExprs = type("SymIntExprs", (tuple,), {"from_tuple": classmethod(lambda cls, values: cls(values))})
-    from_shape_expr = staticmethod(lambda shape, dtype: (tuple(shape), dtype))
-
-
-def tensor(*shape: int, dtype: str = "DataType.HALF"):
-    made = types.SimpleNamespace(shape_expr=shape, dtype=dtype)
-    made.like = lambda: made
-    return made
+    cut = plugin.with_parameters(ptx, 2)
+    assert "f_2" not in cut
+    assert cut.count(".param") == 2
+    assert cut.startswith("// it\n.visible .entry f(")
+    with pytest.raises(EngineUnavailable, match="f reads f_1"):
+        plugin.with_parameters(ptx, 1)
 
 
 @pytest.fixture
-def registry(monkeypatch):
+def plugins(monkeypatch):
     pytest.importorskip("triton")
-    module, cuda = Registry(), types.SimpleNamespace(compute_capability="8.7")
+    module, cuda = Plugins(), types.SimpleNamespace(compute_capability="8.7")
     trt = types.ModuleType("tensorrt")
-    trt.__version__, trt.float32 = "10.9.0", "float32"
+    trt.__version__, trt.float16, trt.float32 = "10.9.0", FLOAT16, FLOAT32
     monkeypatch.setitem(sys.modules, "tensorrt", trt)
     monkeypatch.setitem(sys.modules, "tensorrt.plugin", module)
     monkeypatch.setattr("gain_ros.runtime.engines.cudart.open_cuda", lambda: cuda)
     return module
 
 
-def test_tensorrt_is_told_shapes_types_and_launches(registry, monkeypatch):
-    kernel = plugin.Kernel("k", "ptx", 128, 4096, 64)
+@pytest.mark.parametrize(("dtype", "name"), [(FLOAT16, "fp16"), (FLOAT32, "fp32")])
+def test_tensorrt_builds_both_plugins(plugins, monkeypatch, dtype, name):
+    kernel = plugin.Kernel("k", "ptx", 128, 4096, 32)
     asked = []
     monkeypatch.setattr(plugin, "compile_kernel", lambda *arguments: asked.append(arguments) or kernel)
     plugin.register()
-    kept = dict(registry.kept)
     plugin.register()
-    assert registry.kept == kept
-    q, v, sizes = tensor(2, 8, 90, 120), tensor(2, 64, 90, 120), (90, 120, 8, 64)
-    columns, rows = (f"gain::{name}" for name in (plugin.COLUMNS, plugin.ROWS))
-    describe = kept["register", columns]
-    assert list(describe.__annotations__) == ["q", "k", "v", "height", "width", "keys", "values", "return"]
-    for op, tensors in ((columns, ["q", "k", "v"]), (rows, ["q", "k", "v", "x", "partial", "softmax"])):
-        names = [*tensors, "height", "width", "keys", "values"]
-        assert list(inspect.signature(kept["register", op]).parameters) == names
-        assert list(inspect.signature(kept["autotune", op]).parameters) == [*names, "outputs"]
-        compiled = inspect.signature(kept["aot_impl", op])
-        assert list(compiled.parameters) == [*names, "outputs", "tactic"]
-        assert compiled.return_annotation == tuple[bytes, bytes, registry.KernelLaunchParams, registry.SymIntExprs]
-    assert describe(q, q, v, *sizes) == (v, ((2, 90, 120, 2), "float32"))
-    assert kept["register", rows](q, q, v, v, v, q, *sizes) is v
-    assert [len(types.split(",")) for types, _ in kept["autotune", columns](q, q, v, *sizes, None)] == [5, 5]
-    assert [len(types.split(",")) for types, _ in kept["autotune", rows](q, q, v, v, v, q, *sizes, None)] == [7, 7]
-    name, ptx, launch, scalars = kept["aot_impl", columns](q, q, v, *sizes, (v, q), 0)
-    assert (name, ptx, scalars) == (b"k", b"ptx", sizes)
-    assert launch == types.SimpleNamespace(grid_x=240, grid_y=2, block_x=128, shared_mem=4096)
-    _, _, launch, _ = kept["aot_impl", rows](q, q, v, v, v, q, *sizes, (v,), 0)
-    assert (launch.grid_x, launch.grid_y) == (180, 2)
-    assert asked[0] == (plugin.COLUMNS, "fp16", *sizes, 87)
+    q, v = ((2, 8, 90, 120), dtype), ((2, 64, 90, 120), dtype)
+    softmax = ((2, 90, 240), FLOAT32)
+    for _ in range(2):
+        columns = plugins.build(f"gain::{plugin.COLUMNS}", [q, q, v])
+        rows = plugins.build(f"gain::{plugin.ROWS}", [q, q, v, v, *columns.outputs])
+    assert columns.outputs == [v, softmax]
+    assert rows.outputs == [v]
+    assert (columns.name, columns.kernel, columns.scalars) == ("k", b"ptx", [90, 120, 8, 64])
+    assert rows.scalars == columns.scalars
+    still = {"grid_z": 1, "block_x": 128, "block_y": 1, "block_z": 1, "shared_mem": 4096}
+    assert columns.launch == still | {"grid_x": 240, "grid_y": 3}
+    assert rows.launch == still | {"grid_x": 180, "grid_y": 4}
+    assert asked[0] == (plugin.COLUMNS, name, 90, 120, 8, 64, 87)
+    assert asked[1] == (plugin.ROWS, name, 90, 120, 8, 64, 87)
 
 
-def test_a_tensorrt_without_plugins_is_named(registry, monkeypatch):
+def test_nodes_carry_what_the_parser_looks_a_plugin_up_by(model_folder):
+    fused = plugin.fused_onnx(typed_onnx(read_bundle(model_folder), "logits", "fp16"))
+    nodes = [node for node in fused.graph.node if node.domain == plugin.NAMESPACE]
+    assert [node.op_type for node in nodes] == [plugin.COLUMNS, plugin.ROWS] * 4
+    for node in nodes:
+        found = {attribute.name: attribute.s.decode() or attribute.i for attribute in node.attribute}
+        assert found == {"plugin_namespace": "gain", "plugin_version": "1", "aot": 1}
+
+
+def test_a_tensorrt_without_plugins_is_named(plugins, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt.plugin", types.ModuleType("tensorrt.plugin"))
     with pytest.raises(EngineUnavailable, match=r"10\.9 or newer; this is 10\.9\.0"):
         plugin.register()
