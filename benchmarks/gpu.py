@@ -198,12 +198,12 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
     frames = torch.randint(0, 256, (1, 6, 8, 3), dtype=torch.uint8, device=device)
     mean, scale = 255 * torch.tensor(MEAN, device=device), 1 / (255 * torch.tensor(STD, device=device))
     expected = (frames.permute(0, 3, 1, 2).double() - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
-    error = float((normalise(frames, mean, scale, torch.float32) - expected).abs().max())
+    error = float((normalise(frames, mean, scale, dtype=torch.float32) - expected).abs().max())
     rows.append({"what": "normalise", "error": error, "bound": 1e-5})
     for encoding in ("nv12", "yuyv"):
         given = np.random.default_rng(0).integers(0, 256, shape_of((6, 8), encoding), np.uint8)
         rgb, yuv = (torch.from_numpy(each)[None].to(device) for each in (rgb_from_array(given), given))
-        planes = [normalise(each, mean, scale, torch.float32) for each in (rgb, yuv)]
+        planes = [normalise(each, mean, scale, dtype=torch.float32) for each in (rgb, yuv)]
         error = float((planes[0] - planes[1]).abs().max())
         rows.append({"what": f"normalise {encoding}, against OpenCV", "error": error, "bound": 1e-5})
     return rows

@@ -5,7 +5,11 @@ Uninitialised memory is filled with NaN, so that a pixel which a kernel leaves o
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,13 +20,14 @@ from networks import trained_like
 from gain_ros.model.deploy import LabelsForm, fold
 from gain_ros.model.gai import criss_cross_attention
 from gain_ros.runtime.frames import rgb_from_array, shape_of
-from gain_ros.runtime.resize import labels_from_logits
+from gain_ros.runtime.resize import labels_from_logits, resize_input
 
 pytest.importorskip("triton", reason="triton comes with torch on Linux alone")
 
 from gain_ros.model.kernels import FusedForm, fused_attend, label_map, normalise, use_fused_attention
 from gain_ros.model.kernels.criss_cross import _attend, block
 
+ROOT = Path(__file__).resolve().parents[2]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [(5, 7), (1, 6), (6, 1), (1, 1), (2, 17)]
 WIDTHS = [(8, 64), (6, 48), (2, 16), (3, 5)]  # 128, 96 and 32 channels wide, and one that fits no power of two
@@ -105,6 +110,32 @@ def test_inputs_that_do_not_fit_are_named():
         fused_attend(q.half(), k, v, x)
 
 
+def test_the_pixel_kernels_compile_for_a_gpu_without_one():
+    """The interpreter lets pass what the compiler does not."""
+    code = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from gain_ros.model.kernels.pixels import label_map_kernel, normalise_kernel
+
+TYPES = {"frames": "*u8", "labels": "*u8", "confidence": "*u8", "y": "*fp16", "logits": "*fp16"}
+TYPES |= {"mean": "*fp32", "scale": "*fp32"}
+
+def compiled(kernel, **constants):
+    types = {name: "constexpr" if name in constants else TYPES.get(name, "i32") for name in kernel.arg_names}
+    source = ASTSource(fn=kernel, signature=types, constexprs=constants)
+    return triton.compile(source, target=GPUTarget("cuda", 87, 32)).asm["ptx"]
+
+for encoding in ("rgb8", "nv12", "yuyv"):
+    print(compiled(normalise_kernel, ENCODING=encoding, BLOCK=256).count(".entry"))
+print(compiled(label_map_kernel, BLOCK=256).count(".entry"))
+"""
+    environment = os.environ | {"TRITON_INTERPRET": "0"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.stdout.split() == 4 * ["1"], done.stderr
+
+
 def test_the_switch_changes_no_network():
     model = trained_like("gain_nano")
     image = torch.randn(1, 3, 16, 40)
@@ -116,7 +147,9 @@ def test_the_switch_changes_no_network():
         assert again.gai16.attend.func is network.gai32.attend.func is _attend
 
 
-@pytest.mark.parametrize("size", [(16, 24), (15, 10)], ids=["network's size", "resized"])
+@pytest.mark.parametrize(
+    "size", [(16, 24), (40, 60), (15, 10), (20, 18)], ids=["network's size", "larger", "smaller", "both"]
+)
 def test_the_fused_form_gives_the_masks_of_the_plain_one(size):
     model = trained_like("gain_nano")
     coarse = np.random.default_rng(1).integers(0, 256, (9, 8, 3), np.uint8)
@@ -164,10 +197,34 @@ def test_camera_bytes_become_the_planes_that_opencv_and_numpy_give(encoding):
     frames = rng.integers(0, 256, (2, *shape), np.uint8)
     rgb = frames if conversion is None else np.stack([cv2.cvtColor(frame, conversion) for frame in frames])
     mean, scale = 255 * torch.tensor(MEAN), 1 / (255 * torch.tensor(STD))
-    found = normalise(torch.from_numpy(frames), mean, scale, torch.float32)
+    found = normalise(torch.from_numpy(frames), mean, scale, dtype=torch.float32)
     expected = (torch.from_numpy(rgb).permute(0, 3, 1, 2) - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+def overlaps(sources: int, targets: int) -> np.ndarray:
+    """How much of each source pixel lies in each target pixel's window, int64 (targets, sources), in exact units."""
+    source, target = np.arange(sources), np.arange(targets)[:, None]
+    ends = np.minimum((source + 1) * targets, (target + 1) * sources)
+    return np.maximum(ends - np.maximum(source * targets, target * sources), 0)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "nv12", "yuyv"])
+@pytest.mark.parametrize("size", [(2, 5), (6, 4), (4, 3)])
+def test_frames_are_shrunk_in_the_same_launch(encoding, size):
+    frame = np.random.default_rng(9).integers(0, 256, shape_of((6, 10), encoding), np.uint8)
+    planes = normalise(torch.from_numpy(frame)[None], torch.zeros(3), torch.ones(3), size, torch.float32)[0].numpy()
+    rgb = rgb_from_array(frame)
+    sums = np.einsum("rh,hwc,qw->crq", overlaps(6, size[0]), rgb.astype(np.int64), overlaps(10, size[1]))
+    half_way = sums % 60 == 30
+    assert ((planes == (2 * sums + 60) // 120) | half_way).all()
+    assert np.abs(planes.transpose(1, 2, 0) - resize_input(rgb, size)).max() <= 1
+
+
+def test_a_larger_size_is_refused():
+    with pytest.raises(ValueError, match=r"size is \(5, 8\) for frames of \(4, 8\); expected"):
+        normalise(torch.zeros((1, 4, 8, 3), dtype=torch.uint8), torch.zeros(3), torch.ones(3), (5, 8))
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 6), (1, 6, 5), (1, 4, 5, 2), (1, 4, 4, 4), (6, 4)])
@@ -176,7 +233,7 @@ def test_frames_of_no_known_kind_are_named(shape):
         normalise(torch.zeros(shape, dtype=torch.uint8), torch.zeros(3), torch.ones(3))
 
 
-@pytest.mark.parametrize("size", [(16, 24), (20, 34)], ids=["network's size", "resized"])
+@pytest.mark.parametrize("size", [(16, 24), (20, 34), (14, 34)], ids=["network's size", "larger", "both"])
 @pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
 def test_the_fused_form_reads_yuv_as_opencv_does(encoding, size):
     form = FusedForm(trained_like("gain_nano"), MEAN, STD, (16, 24), torch.float32)

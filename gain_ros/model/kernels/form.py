@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gain_ros.model.deploy import fold, resize_input
+from gain_ros.model.deploy import fold
+from gain_ros.model.gai import upsample
 from gain_ros.model.gain import GAIN
 from gain_ros.model.kernels.criss_cross import use_fused_attention
 from gain_ros.model.kernels.pixels import frame_size, label_map, normalise
@@ -15,7 +16,7 @@ class FusedForm(nn.Module):
     """Camera bytes as :func:`normalise` takes them, at any size → (uint8 labels N×H×W, uint8 confidence N×H×W).
 
     The folded network runs in ``dtype`` and channels_last with the fused kernels around and inside it. The resizes are
-    those of LabelsForm; a frame that has the network's size already goes straight into the network's first planes.
+    those of LabelsForm: frames larger than the network on both axes become its first planes in one launch.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class FusedForm(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         size = frame_size(frames)
-        images = frames
-        if size != self.input_size:
-            levels = normalise(frames, torch.zeros_like(self.mean), torch.ones_like(self.scale), torch.float32)
-            planes = resize_input(levels, self.input_size)
-            images = planes.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
-        return label_map(self.network(normalise(images, self.mean, self.scale, self.dtype)), size)
+        shrunk = tuple(map(min, size, self.input_size))
+        if shrunk == self.input_size:
+            planes = normalise(frames, self.mean, self.scale, shrunk, self.dtype)
+        else:
+            levels = normalise(frames, torch.zeros_like(self.mean), torch.ones_like(self.scale), shrunk, torch.float32)
+            grown = (upsample(levels, self.input_size) + 0.5).floor()
+            planes = ((grown - self.mean.view(3, 1, 1)) * self.scale.view(3, 1, 1)).to(self.dtype)
+        return label_map(self.network(planes), size)

@@ -24,28 +24,21 @@ def _level(value):
 
 
 @triton.jit
-def normalise_kernel(
-    frames, mean, scale, H, W, y_n, y_c, y_h, y_w, y, ENCODING: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
-    """Grid (blocks of H·W, N)."""
-    pixel, n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
-    inside = pixel < H * W
-    row, column = pixel // W, pixel % W
+def _colours(frame, row, column, W, pixels, inside, ENCODING: tl.constexpr):
+    """Red, green and blue of source pixels, float32 levels."""
+    pixel = row * W + column
     if ENCODING == "rgb8":
-        first = frames + n * H * W * 3 + pixel * 3
-        red = tl.load(first, mask=inside, other=0).to(tl.int32)
-        green = tl.load(first + 1, mask=inside, other=0).to(tl.int32)
-        blue = tl.load(first + 2, mask=inside, other=0).to(tl.int32)
+        red = tl.load(frame + pixel * 3, mask=inside, other=0).to(tl.int32)
+        green = tl.load(frame + pixel * 3 + 1, mask=inside, other=0).to(tl.int32)
+        blue = tl.load(frame + pixel * 3 + 2, mask=inside, other=0).to(tl.int32)
     else:
         if ENCODING == "nv12":
-            planes = frames + n * (H * W * 3 // 2)
-            luma_at = planes + pixel
-            u_at = planes + H * W + (row // 2) * W + column // 2 * 2
+            luma_at = frame + pixel
+            u_at = frame + pixels + (row // 2) * W + column // 2 * 2
             v_at = u_at + 1
         else:
-            pairs = frames + n * H * W * 2
-            luma_at = pairs + pixel * 2
-            u_at = pairs + (row * W + column // 2 * 2) * 2 + 1
+            luma_at = frame + pixel * 2
+            u_at = frame + (row * W + column // 2 * 2) * 2 + 1
             v_at = u_at + 2
         luma = tl.maximum(tl.load(luma_at, mask=inside, other=0).to(tl.int32) - 16, 0) * _LUMA
         u = tl.load(u_at, mask=inside, other=0).to(tl.int32) - 128
@@ -53,11 +46,45 @@ def normalise_kernel(
         red = _level(luma + _RED_V * v)
         green = _level(luma + _GREEN_V * v + _GREEN_U * u)
         blue = _level(luma + _BLUE_U * u)
+    return red.to(tl.float32), green.to(tl.float32), blue.to(tl.float32)
+
+
+@triton.jit
+def _share(source, target, sources, targets):
+    """How much of a source pixel lies in a target pixel's window, 0 to 1, on an axis that shrinks."""
+    begin = tl.maximum(source * targets, target * sources)
+    end = tl.minimum((source + 1) * targets, (target + 1) * sources)
+    return tl.maximum(end - begin, 0).to(tl.float32) / targets
+
+
+@triton.jit
+def normalise_kernel(
+    frames, mean, scale, frame_bytes, H, W, h, w, rows, columns, y_n, y_c, y_h, y_w, y,
+    ENCODING: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Grid (blocks of h·w, N). Each target pixel averages a window of at most ``rows`` x ``columns`` source pixels."""
+    pixel, n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
+    inside = pixel < h * w
+    row, column = pixel // w, pixel % w
+    frame = frames + n * frame_bytes
+    red = tl.zeros((BLOCK,), tl.float32)
+    green, blue = red, red
+    for i in range(rows):
+        source_row = row * H // h + i
+        height = _share(source_row, row, H, h)
+        for j in range(columns):
+            source_column = column * W // w + j
+            area = height * _share(source_column, column, W, w)
+            r, g, b = _colours(frame, source_row, source_column, W, H * W, inside & (area > 0), ENCODING)
+            red += area * r
+            green += area * g
+            blue += area * b
     target = y + n * y_n + row * y_h + column * y_w
     element = y.dtype.element_ty
-    red = (red.to(tl.float32) - tl.load(mean)) * tl.load(scale)
-    green = (green.to(tl.float32) - tl.load(mean + 1)) * tl.load(scale + 1)
-    blue = (blue.to(tl.float32) - tl.load(mean + 2)) * tl.load(scale + 2)
+    window = (H / h) * (W / w)
+    red = (tl.floor(tl.div_rn(red, window) + 0.5) - tl.load(mean)) * tl.load(scale)
+    green = (tl.floor(tl.div_rn(green, window) + 0.5) - tl.load(mean + 1)) * tl.load(scale + 1)
+    blue = (tl.floor(tl.div_rn(blue, window) + 0.5) - tl.load(mean + 2)) * tl.load(scale + 2)
     tl.store(target, red.to(element), mask=inside)
     tl.store(target + y_c, green.to(element), mask=inside)
     tl.store(target + 2 * y_c, blue.to(element), mask=inside)
@@ -102,21 +129,33 @@ def label_map_kernel(
     tl.store(confidence + position, (255 / total + 0.5).to(tl.uint8), mask=inside)
 
 
-def normalise(frames: Tensor, mean: Tensor, scale: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
-    """Camera bytes → (level - mean) * scale, N×3×H×W RGB of ``dtype`` in channels_last.
+def normalise(
+    frames: Tensor, mean: Tensor, scale: Tensor, size: tuple[int, int] | None = None, dtype: torch.dtype = torch.float16
+) -> Tensor:
+    """Camera bytes → (level - mean) * scale, N×3×h×w RGB of ``dtype`` in channels_last.
 
     ``frames`` is contiguous uint8, and its shape tells what it holds: RGB N×H×W×3, NV12 N×(H·3/2)×W with even sides,
-    YUYV N×H×W×2 with even W (the two YUV forms as BT.601, limited range, rounded as OpenCV does). ``mean`` and
-    ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for other shapes.
+    YUYV N×H×W×2 with even W (the two YUV forms as BT.601, limited range, rounded as OpenCV does). ``size`` (h, w),
+    at most the frames' own and by default the same, averages areas and rounds to 8 bit first: the first half of
+    :mod:`gain_ros.runtime.resize`. ``mean`` and ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for
+    other shapes and for a larger size.
     """
     n, (height, width) = len(frames), frame_size(frames)
-    encoding = "nv12" if frames.ndim == 3 else "yuyv" if frames.shape[3] == 2 else "rgb8"
-    planes = torch.empty((n, 3, height, width), dtype=dtype, device=frames.device, memory_format=torch.channels_last)
-    grid = (triton.cdiv(height * width, _BLOCK), n)
-    normalise_kernel[grid](
-        frames, mean, scale, height, width, *planes.stride(), planes, ENCODING=encoding, BLOCK=_BLOCK
-    )
+    h, w = size or (height, width)
+    if not (1 <= h <= height and 1 <= w <= width):
+        raise ValueError(f"size is {(h, w)} for frames of {(height, width)}; expected at least 1x1 and no larger side")
+    planes = torch.empty((n, 3, h, w), dtype=dtype, device=frames.device, memory_format=torch.channels_last)
+    normalise_kernel[triton.cdiv(h * w, _BLOCK), n](
+        frames, mean, scale, frames[0].numel(), height, width, h, w, _window(height, h), _window(width, w),
+        *planes.stride(), planes,
+        ENCODING="nv12" if frames.ndim == 3 else "yuyv" if frames.shape[3] == 2 else "rgb8", BLOCK=_BLOCK,
+    )  # fmt: skip
     return planes
+
+
+def _window(source: int, target: int) -> int:
+    """The most pixels that a target pixel's window touches on one axis."""
+    return source // target if source % target == 0 else source // target + 2
 
 
 def label_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
