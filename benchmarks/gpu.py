@@ -180,6 +180,7 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
     import numpy as np
     import torch
 
+    from gain_ros.model.deploy import resize_input
     from gain_ros.model.gai import upsample
     from gain_ros.model.kernels import label_map, normalise
     from gain_ros.runtime.frames import rgb_from_array, shape_of
@@ -200,6 +201,9 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
     expected = (frames.permute(0, 3, 1, 2).double() - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
     error = float((normalise(frames, mean, scale, dtype=torch.float32) - expected).abs().max())
     rows.append({"what": "normalise", "error": error, "bound": 1e-5})
+    levels = normalise(frames, torch.zeros_like(mean), torch.ones_like(scale), (3, 5), torch.float32)
+    error = float((levels - resize_input(frames.permute(0, 3, 1, 2).float(), (3, 5))).abs().max())
+    rows.append({"what": "normalise from 6x8 to 3x5, in 8-bit levels", "error": error, "bound": 1.0})
     for encoding in ("nv12", "yuyv"):
         given = np.random.default_rng(0).integers(0, 256, shape_of((6, 8), encoding), np.uint8)
         rgb, yuv = (torch.from_numpy(each)[None].to(device) for each in (rgb_from_array(given), given))
