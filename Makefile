@@ -47,9 +47,10 @@ demo: $(RUNTIME_STAMP)
 test: lint
 	@$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-# Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision. No GPU is needed.
+# Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision, and the Python side of TensorRT's plugins.
+# No GPU is needed.
 test-tensorrt-rtx: $(RTX_STAMP)
-	@$(VENV)/bin/python -m pytest test/runtime/test_tensorrt_rtx.py
+	@$(VENV)/bin/python -m pytest test/runtime/test_tensorrt_rtx.py test/runtime/test_tensorrt_plugin.py
 
 train-smoke: $(DEV_STAMP)
 	@$(VENV)/bin/python -m pytest --capture=no test/training/test_smoke.py
