@@ -5,8 +5,7 @@ weights.safetensors  the parameters
 golden.png           one 8-bit RGB picture ...
 golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
 model.onnx           optional: uint8 frames in, labels and confidence out ("labels" form)
-logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form); its weights are
-                     those of model.onnx, as ONNX external data, so the two go together
+logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form)
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,25 +112,6 @@ class Bundle:
             raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
         name = ONNX_FILES[form]
         return self.path / name if name in self.sha256 else None
-
-    @contextlib.contextmanager
-    def loadable_onnx(self, form: str) -> Iterator[Path | None]:
-        """As ``onnx``, but a private copy for loading, as long as the ``with`` lasts.
-
-        ``logits.onnx`` reads its weights from ``model.onnx``. OpenVINO and onnx refuse that where one is a symbolic
-        link (colcon build --symlink-install, download caches), onnx also where it has a second hard link (conda, uv);
-        and libraries map the file, so that writing over it would crash a process that has loaded it.
-        """
-        file = self.onnx(form)
-        with contextlib.ExitStack() as stack:
-            if file is not None:
-                with contextlib.suppress(OSError):  # a disk that is full or read-only: plain files load where they are
-                    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_ros.")))
-                    for name in ONNX_FILES.values():
-                        if name in self.sha256:
-                            shutil.copyfile(self.path / name, scratch / name)
-                    file = scratch / file.name
-            yield file
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:

@@ -35,12 +35,19 @@ def _spread(network: GAIN, logits: torch.Tensor) -> None:
     network.classifier.bias.sub_(3 * mean).div_(deviation)
 
 
-def write_random_bundle(folder: Path, golden_labels: np.ndarray | None = None) -> Path:
-    """A gain_nano for CamVid's classes at SIZE; other golden labels, uint8 (90, 160), make it fail its self-test."""
+def write_random_bundle(folder: Path, golden_labels: np.ndarray | None = None, half: bool = False) -> Path:
+    """A gain_nano for CamVid's classes at SIZE; other golden labels, uint8 (90, 160), make it fail its self-test.
+
+    ``half`` keeps its weights in fp16.
+    """
     network = trained_like("gain_nano", len(CAMVID))
     rgb = picture(90, 160)
     image = torch.from_numpy(resize_input(rgb, SIZE))[None]
     _spread(network, LogitsForm(network, MEAN, STD)(image))
+    weights = {key: value for key, value in network.state_dict().items() if not key.startswith("aux")}
+    if half:
+        weights = {key: value.half() for key, value in weights.items()}
+        network.load_state_dict(weights, strict=False)
     content = {
         "name": folder.name,
         "architecture": "gain_nano",
@@ -52,7 +59,7 @@ def write_random_bundle(folder: Path, golden_labels: np.ndarray | None = None) -
         "training": {},
         "metrics": {},
         "licence": "none",
-        "weights": {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith("aux")},
+        "weights": {key: value.numpy() for key, value in weights.items()},
     }
     with torch.inference_mode():
         logits = LogitsForm(network, MEAN, STD)(image)[0].numpy()

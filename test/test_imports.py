@@ -47,7 +47,9 @@ TABLE = {
     "gain_ros/model/": Room(("torch",), ("gain_ros.model", "gain_ros.labels", "gain_ros.bundle")),
     "gain_ros/model/kernels/": Room(("torch", "triton"), ("gain_ros.model",)),
     "gain_ros/runtime/": Room(("numpy", "cv2"), ("gain_ros.runtime", "gain_ros.labels", "gain_ros.bundle")),
-    "gain_ros/runtime/export.py": Room((), ("gain_ros.bundle",), inside=("torch", "onnx", "gain_ros.model")),
+    "gain_ros/runtime/export.py": Room(
+        (), ("gain_ros.bundle", "gain_ros.runtime.graph"), inside=("torch", "onnx", "gain_ros.model")
+    ),
     "gain_ros/runtime/graph.py": Room(("numpy",), inside=("onnx",)),
     "gain_ros/runtime/precision.py": Room(("numpy",), ("gain_ros.runtime", "gain_ros.bundle"), inside=("onnx",)),
     "gain_ros/runtime/quantize.py": Room(("numpy",), ("gain_ros.runtime",), inside=("onnx", "onnxruntime")),

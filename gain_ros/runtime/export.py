@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from torch import nn
 
     from gain_ros.bundle import Bundle
 
 INPUTS = {"labels": "frames", "logits": "images"}
 OUTPUTS = {"labels": ("labels", "confidence"), "logits": ("logits",)}
-
-_SHARED_BYTES = 1024  # smaller constants stay where they are
-_ALIGNMENT_BYTES = 64  # engines compute on the mapped file, and not every CPU bears numbers at odd addresses
 
 
 def export_onnx(
@@ -48,17 +44,21 @@ def export_onnx(
 def add_onnx(folder: str | Path) -> Bundle:
     """Put both deployment graphs into a model folder, so that it runs where torch is not installed.
 
-    ``model.onnx`` stands alone; ``logits.onnx`` takes its weights out of it. Needs torch and onnx.
+    Where the folder keeps its weights in fp16, so do the graphs; they compute in fp32 all the same. Needs torch, and
+    for fp16 onnx.
     """
-    from gain_ros.bundle import ONNX_FILES, read_bundle, write_bundle
+    from gain_ros.bundle import read_bundle, write_bundle
 
     bundle = read_bundle(folder)
+    in_half = all(value.dtype == "float16" for value in bundle.weights().values())
     sizes = {"labels": None, "logits": bundle.input_size}  # a fixed size is faster, and the network's never changes
     with tempfile.TemporaryDirectory() as scratch:
         files = {
-            form: export_onnx(bundle.path, Path(scratch) / ONNX_FILES[form], form, size) for form, size in sizes.items()
+            form: export_onnx(bundle.path, Path(scratch) / f"{form}.onnx", form, size) for form, size in sizes.items()
         }
-        _share_weights(files["labels"], files["logits"])
+        if in_half:
+            for file in files.values():
+                _halve(file)
         return write_bundle(
             bundle.path,
             name=bundle.name,
@@ -75,6 +75,14 @@ def add_onnx(folder: str | Path) -> Bundle:
             golden=bundle.golden(),
             onnx_files=files,
         )
+
+
+def _halve(file: Path) -> None:
+    import onnx
+
+    from gain_ros.runtime.graph import with_half_weights
+
+    file.write_bytes(with_half_weights(onnx.load(file)).SerializeToString(deterministic=True))
 
 
 def write_onnx(
@@ -103,44 +111,3 @@ def write_onnx(
             input_names=[INPUTS[form]], output_names=list(OUTPUTS[form]), dynamic_axes=axes,
         )  # fmt: skip
     return Path(path)
-
-
-def _share_weights(whole: Path, user: Path) -> None:
-    """Keep the weights that two graphs have in common in ``whole`` alone: ``user`` gets them as ONNX external data.
-
-    Both lie in one folder and are rewritten. https://onnx.ai/onnx/repo-docs/ExternalData.html
-    """
-    import onnx
-    from onnx.external_data_helper import set_external_data
-
-    content, offsets = _aligned(onnx.load(whole))
-    model = onnx.load(user)
-    for tensor in model.graph.initializer:
-        if tensor.raw_data in offsets:
-            set_external_data(tensor, whole.name, offsets[tensor.raw_data], len(tensor.raw_data))
-            tensor.ClearField("raw_data")
-    whole.write_bytes(content)
-    user.write_bytes(model.SerializeToString())
-
-
-def _aligned(model: ModelProto) -> tuple[bytes, dict[bytes, int]]:
-    """The file of a graph with each large weight at an aligned offset, and these offsets: weight → offset in bytes.
-
-    Protobuf has no padding: blanks in the doc string of whatever the file holds before a weight push it on.
-    """
-    weights = model.graph.initializer
-    before = (model.graph.node[-1], *weights[:-1])
-    while True:
-        content, offsets, pushed = model.SerializeToString(), {}, 0
-        end = 0
-        for neighbour, weight in zip(before, weights, strict=True):
-            if len(weight.raw_data) < _SHARED_BYTES:
-                continue
-            start = content.index(weight.raw_data, end)
-            end = start + len(weight.raw_data)
-            blanks = -(start + pushed) % _ALIGNMENT_BYTES
-            neighbour.doc_string += " " * blanks
-            pushed += blanks
-            offsets[weight.raw_data] = start
-        if not pushed:  # else the blanks' own length fields may have moved what follows: look again
-            return content, offsets

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
+_LARGE_BYTES = 1024
 _HALF_MAX = float(np.finfo(np.float16).max)
 
 # What a softmax and an average are made of. Their sums run over hundreds of terms and their exponents are differences
@@ -38,6 +39,22 @@ def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     cast_inputs_first(fixed.graph)
     drop_unused(fixed.graph)
     return fixed
+
+
+def with_half_weights(model: ModelProto) -> ModelProto:
+    """The same fp32 computation in half the file: large constants are kept in fp16 and cast where they are used."""
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    smaller = ModelProto()
+    smaller.CopyFrom(model)
+    graph, casts = smaller.graph, []
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.raw_data) >= _LARGE_BYTES:
+            name, values = tensor.name, numpy_helper.to_array(tensor).clip(-_HALF_MAX, _HALF_MAX)
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_fp16"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}_cast", to=TensorProto.FLOAT))
+    _replace(graph.node, [*casts, *graph.node])
+    return smaller
 
 
 def with_half_scales(model: ModelProto) -> ModelProto:

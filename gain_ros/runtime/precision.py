@@ -61,9 +61,9 @@ def _plain(bundle: Bundle, form: str) -> ModelProto:
     """The folder's own graph, or else one exported now."""
     import onnx
 
-    with bundle.loadable_onnx(form) as file:
-        if file is not None:
-            return onnx.load(file)
+    file = bundle.onnx(form)
+    if file is not None:
+        return onnx.load(file)
     from gain_ros.runtime.export import export_onnx
 
     with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ class OnnxRuntimeEngine:
     whole_step = False
 
     def __init__(self, bundle: Bundle, device: str, threads: int | None):
+        graph = logits_graph(bundle, self.name)
         offered = ort.get_available_providers()
         if device == "cuda" and _CUDA not in offered:
             raise EngineUnavailable(
@@ -31,8 +32,7 @@ class OnnxRuntimeEngine:
         # Spinning threads gain little and take the cores from the camera driver and the ROS graph.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = [_CPU] if device == "cpu" or _CUDA not in offered else [_CUDA, _CPU]
-        with logits_graph(bundle, self.name) as graph:
-            self._session = ort.InferenceSession(str(graph), options, providers=providers)
+        self._session = ort.InferenceSession(str(graph), options, providers=providers)
         self.provider = self._session.get_providers()[0]
         self.device = "cuda" if self.provider == _CUDA else "cpu"
         if device == "cuda" and self.device != "cuda":

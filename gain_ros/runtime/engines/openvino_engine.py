@@ -19,6 +19,7 @@ class OpenVinoEngine:
     device = "cpu"
 
     def __init__(self, bundle: Bundle, device: str, threads: int | None):
+        graph = logits_graph(bundle, self.name)
         if device == "cuda":
             raise EngineUnavailable(
                 "openvino has no CUDA device, it runs on the CPU; take engine 'torch' or 'onnxruntime' for a GPU"
@@ -28,7 +29,7 @@ class OpenVinoEngine:
         if threads is not None:  # unpinned: two engines with a share of the cores each would be pinned to the same ones
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
-        self._bundle = bundle
+        self._graph = graph
         self._size = bundle.input_size
         self._single = self._compile(batch=1)
         self._batched: ov.InferRequest | None = None
@@ -47,8 +48,6 @@ class OpenVinoEngine:
 
     def _compile(self, batch: int) -> ov.InferRequest:
         """A request for one batch size, or for any (-1), which is some percent slower."""
-        with logits_graph(self._bundle, self.name) as graph:
-            model = self._core.read_model(graph)
-            model.reshape([batch, *self._size, 3])
-            compiled = self._core.compile_model(model, "CPU", self._options)  # which reads the weights
-        return compiled.create_infer_request()
+        model = self._core.read_model(self._graph)
+        model.reshape([batch, *self._size, 3])
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
