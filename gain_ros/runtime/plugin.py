@@ -28,7 +28,7 @@ COLUMNS, ROWS = "criss_cross_columns", "criss_cross_rows"
 _WARPS = 4
 _SHARED_BYTES = 48 << 10  # what every GPU gives a block without being asked; whether TensorRT asks is nowhere said
 # The oldest PTX that knows a GPU: each of its drivers reads that. Triton's own choice is refused by all but the newest.
-_PTX = {100: 86, 101: 86, 103: 88, 110: 90, 120: 87, 121: 88}
+_PTX = {100: 86, 103: 88, 110: 90, 120: 87, 121: 88}
 
 
 @dataclass(frozen=True)
