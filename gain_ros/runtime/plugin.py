@@ -177,7 +177,7 @@ def _tensorrt() -> tuple[Any, Any]:
 
 # TensorRT reads the signatures below: tensors by name, then `outputs` and `tactic`. Annotations must be objects, not
 # text, so they are set by hand in a file that postpones them. The plugins have no attributes, since shapes say all:
-# before TensorRT 11.4 an integer attribute reaches a plugin through int(array([n])), which NumPy 2.4 refuses.
+# before TensorRT 11.2 an integer attribute reaches a plugin through int(array([n])), which NumPy 2.4 refuses.
 
 
 def _register_columns(trt: Any, plugins: Any, capability: int) -> None:
