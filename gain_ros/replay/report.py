@@ -62,7 +62,7 @@ def headline(result: dict[str, Any]) -> list[Card]:
     if result["miou"] is not None:
         cards.append(Card(percent(result["miou"]), "mIoU", "each mask against its own frame" if live else ""))
     if live and live.get("miou_in_use") is not None:
-        cards.append(Card(percent(live["miou_in_use"]), "mIoU in use", "what a planner had at the time"))
+        cards.append(Card(percent(live["miou_in_use"]), "mIoU in use", "an earlier frame's mask, all a planner had"))
     if result["pixel_accuracy"] is not None:
         cards.append(Card(percent(result["pixel_accuracy"]), "pixel accuracy"))
     cards.append(Card(f"{frames['published']} of {frames['received']}", "frames with a mask"))
