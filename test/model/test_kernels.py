@@ -227,6 +227,12 @@ def test_a_larger_size_is_refused():
         normalise(torch.zeros((1, 4, 8, 3), dtype=torch.uint8), torch.zeros(3), torch.ones(3), (5, 8))
 
 
+def test_frames_too_long_for_the_kernel_are_refused():
+    frames = torch.zeros((1, 3_000_000, 1, 3), dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"frames of \(3000000, 1\) at \(720, 1\) are too large for 32-bit"):
+        normalise(frames, torch.zeros(3), torch.ones(3), (720, 1))
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 6), (1, 6, 5), (1, 4, 5, 2), (1, 4, 4, 4), (6, 4)])
 def test_frames_of_no_known_kind_are_named(shape):
     with pytest.raises(ValueError, match=r"expected contiguous uint8, RGB \(N, H, W, 3\), NV12"):

@@ -138,12 +138,14 @@ def normalise(
     YUYV N×H×W×2 with even W (the two YUV forms as BT.601, limited range, rounded as OpenCV does). ``size`` (h, w),
     at most the frames' own and by default the same, averages areas and rounds to 8 bit first: the first half of
     :mod:`gain_ros.runtime.resize`. ``mean`` and ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for
-    other shapes and for a larger size.
+    other shapes, for a larger size, and for frames whose pixels cannot be counted in 32 bits.
     """
     n, (height, width) = len(frames), frame_size(frames)
     h, w = size or (height, width)
     if not (1 <= h <= height and 1 <= w <= width):
         raise ValueError(f"size is {(h, w)} for frames of {(height, width)}; expected at least 1x1 and no larger side")
+    if max(frames[0].numel(), height * h, width * w) >= 1 << 31:  # the kernel would read elsewhere, and lose the GPU
+        raise ValueError(f"frames of {(height, width)} at {(h, w)} are too large for 32-bit positions; give less")
     planes = torch.empty((n, 3, h, w), dtype=dtype, device=frames.device, memory_format=torch.channels_last)
     normalise_kernel[triton.cdiv(h * w, _BLOCK), n](
         frames, mean, scale, frames[0].numel(), height, width, h, w, _window(height, h), _window(width, w),
