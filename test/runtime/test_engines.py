@@ -65,6 +65,17 @@ def test_a_batch_is_its_images(engine, picture) -> None:
         np.testing.assert_allclose(engine.logits(image[None])[0], logits, atol=1e-3 * np.ptp(logits))
 
 
+def test_a_bag_s_read_only_frames_are_taken_without_a_warning(engine, picture, recwarn) -> None:
+    image = picture(64, 96)[None]
+    image.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        engine.logits(image)
+    finally:
+        torch.set_warn_always(False)
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_results_belong_to_the_caller(engine, picture) -> None:
     first = engine.logits(picture(64, 96, seed=0)[None])
     kept = first.copy()

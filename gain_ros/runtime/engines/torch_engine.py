@@ -55,7 +55,8 @@ class TorchEngine:
     def logits(self, images: np.ndarray) -> np.ndarray:
         check_images(images, self._size)
         with torch.inference_mode():
-            return self._form(torch.from_numpy(images)).contiguous().numpy()
+            # A copy: a bag's frames are read-only, which from_numpy warns of.
+            return self._form(torch.tensor(images)).contiguous().numpy()
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self._form(frames)
