@@ -27,7 +27,9 @@ COLUMNS, ROWS = "criss_cross_columns", "criss_cross_rows"
 
 _WARPS = 4
 _SHARED_BYTES = 48 << 10  # what every GPU gives a block without being asked; whether TensorRT asks is nowhere said
-# The oldest PTX that knows a GPU: each of its drivers reads that. Triton's own choice is refused by all but the newest.
+# PTX as old as may be, since Triton's own choice is refused by all but the newest drivers: CUDA 12.0's, or for a newer
+# GPU the first that knows it.
+_PTX_CUDA_12 = 80
 _PTX = {100: 86, 103: 88, 110: 90, 120: 87, 121: 88}
 
 
@@ -132,7 +134,7 @@ def compile_kernel(op: str, dtype: str, height: int, width: int, keys: int, valu
     signature = {name: _argument(name, dtype, fixed) for name in kernel.arg_names}
     constants = {name: fixed[name] for name, kind in signature.items() if kind == "constexpr"}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    options = {"num_warps": _WARPS, "ptx_version": _PTX.get(capability, 80 if capability < 100 else None)}
+    options = {"num_warps": _WARPS, "ptx_version": _PTX.get(capability, _PTX_CUDA_12 if capability < 100 else None)}
     built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
     if built.metadata.shared > _SHARED_BYTES:
         raise EngineUnavailable(f"{op} needs {built.metadata.shared} bytes of shared memory, more than {_SHARED_BYTES}")
