@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from gain_ros.runtime.auto import cache_file
 from gain_ros.runtime.engines import EngineUnavailable
+from gain_ros.runtime.frames import describe
 
 _ENTRY = "entry.json"
 _SCRATCH = ".new."
@@ -215,7 +216,7 @@ class EngineCache:
             if (entry.model, entry.key.precision, entry.key.profile) == (model, key.precision, key.profile)
         ]
         if not older:
-            return f"first engine of {model} for {key.profile} in {key.precision}"
+            return f"first engine of {model} for {describe(key.shape)} in {key.precision}"
         return f"rebuilt because {'; '.join(min(older, key=len))}"
 
     @contextlib.contextmanager

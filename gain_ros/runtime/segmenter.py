@@ -75,7 +75,7 @@ class Segmenter:
 
         ``engine`` is a name from ``available_engines()`` or "auto"; ``device`` is "cpu", "cuda" (never a silent CPU
         run) or "auto"; ``threads`` bounds the engine's CPU threads; ``tensorrt`` is for engine "tensorrt". "auto"
-        prefers TensorRT for every frame size that it has an engine for, and takes the fastest of the others else.
+        prefers TensorRT for all frames that it has an engine for, and takes the fastest of the others else.
         Raises BundleError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
         where the engine's result is wrong, ValueError for unknown names.
         """

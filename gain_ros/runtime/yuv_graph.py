@@ -20,7 +20,8 @@ def with_yuv_input(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     """The graph for YUV frames in place of RGB ones; ``shape`` is NV12 (N, H·3/2, W) or YUYV (N, H, W, 2).
 
     ``model`` is one by :func:`gain_ros.runtime.graph.with_shape`, in any precision. Colours are converted in integers
-    as OpenCV does it, so the labels are those of the RGB frames to the bit. Raises ValueError for another graph.
+    as OpenCV's own code does it (some builds for ARM have another, opencv issue 20432), so the labels are those of the
+    RGB frames to the bit. Raises ValueError for another graph.
     """
     from onnx import ModelProto
 

@@ -97,6 +97,10 @@ def test_an_engine_for_a_camera_s_yuv_bytes_is_built_and_judged_on_them(machine,
     assert (found["parity"], found["frames"], found["encoding"]) == (1.0, 3, "nv12")
     (entry,) = EngineCache().entries()
     assert entry.key.profile == "1x75x70"
+    rows, lines, _ = doctor_tensorrt.look_at_tensorrt()
+    assert [(row["size"], row["encoding"]) for row in rows["engines"]] == [(list(SIZE), "nv12")]
+    assert any("tiny 50x70 nv12 fp32: right" in line for line in lines)
+    assert any("first engine of tiny for 50x70 nv12 in fp32" in line for line in lines)
     assert main(["build", str(tiny_folder), "--encoding", "nv12", "--size", "51x70"]) == 2
     assert "frames of 51x70 cannot be nv12" in capsys.readouterr().err
 

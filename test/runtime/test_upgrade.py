@@ -16,6 +16,7 @@ from gain_ros.bundle import read_bundle
 from gain_ros.runtime import upgrade
 from gain_ros.runtime.build_progress import BuildProgress
 from gain_ros.runtime.engines import EngineNotBuilt, EngineUnavailable, TensorRtOptions, open_engine
+from gain_ros.runtime.frames import as_rgb, from_rgb
 from gain_ros.runtime.segmenter import Segmentation, Segmenter
 
 OTHER = (50, 70)
@@ -37,7 +38,8 @@ class Base:
         self.warm, self.closed = 0, False
 
     def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
-        return [Segmentation(run_graph(rgb[None])[0][0], np.ones(rgb.shape[:2], np.uint8), {}) for rgb in frames]
+        pictures = [as_rgb(frame) for frame in frames]
+        return [Segmentation(run_graph(rgb[None])[0][0], np.ones(rgb.shape[:2], np.uint8), {}) for rgb in pictures]
 
     def warm_up(self, batch: int) -> None:
         self.warm = batch
@@ -144,6 +146,20 @@ def test_a_size_that_changes_gets_its_own_engine(tensorrt, start) -> None:
     for size in (GOLDEN_SIZE, OTHER):
         eventually(lambda size=size: by_tensorrt(segmenter.segment([picture(*size)])[0]), f"tensorrt for {size}")
     assert len(trt.behaviour.builds) == 2
+
+
+def test_a_camera_s_yuv_gets_its_own_engine(tensorrt, start) -> None:
+    trt, go = tensorrt(), threading.Event()
+    segmenter = start(Base(), BuildProgress())
+    rgb = picture(*GOLDEN_SIZE)
+    eventually(lambda: by_tensorrt(segmenter.segment([rgb])[0]), "tensorrt for RGB")
+    trt.behaviour.on_step = lambda step: go.wait(60)
+    frame = from_rgb(rgb, "nv12")
+    first, same = segmenter.segment([frame, rgb])
+    assert [by_tensorrt(first), by_tensorrt(same)] == [False, True]
+    go.set()
+    eventually(lambda: by_tensorrt(segmenter.segment([frame])[0]), "tensorrt for NV12")
+    np.testing.assert_array_equal(segmenter.segment([frame])[0].labels, first.labels)
 
 
 def test_warming_up_builds_nothing(tensorrt, start) -> None:

@@ -30,7 +30,7 @@ class EngineUnavailable(RuntimeError):  # noqa: N818 - reads as the state it rep
 
 
 class EngineNotBuilt(EngineUnavailable):
-    """TensorRT works here, but holds no engine for this model, frame size and precision yet."""
+    """TensorRT works here, but holds no engine for this model, kind of frames and precision yet."""
 
 
 class GoldenMismatch(RuntimeError):  # noqa: N818
