@@ -15,6 +15,7 @@ from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.runtime.engines import torch_engine
 from gain_ros.runtime.engines.torch_engine import Recorded, Recording, fused_or_plain
+from gain_ros.runtime.frames import as_array, as_rgb, from_rgb
 
 
 class Graphs:
@@ -88,6 +89,19 @@ def test_results_belong_to_the_caller(graphs, picture):
     np.testing.assert_array_equal(first, kept)
 
 
+def test_padded_rows_that_may_not_be_written_are_taken_without_a_warning(graphs, picture, recwarn):
+    frames = picture(4, 10)[None, :, :8]
+    frames.setflags(write=False)
+    recorded = Recorded(graphs.watch(lambda frames: (frames[..., 0] + 0, frames[..., 1] + 0)), "cpu")
+    torch.set_warn_always(True)
+    try:
+        labels = recorded(frames)[0]
+    finally:
+        torch.set_warn_always(False)
+    np.testing.assert_array_equal(labels, frames[..., 0])
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_no_two_buffers_of_a_recording_are_one(graphs):
     form = graphs.watch(lambda frames: (frames[..., 0] + 0, frames[..., 1] + 0)).to("cpu").eval()
     recording = Recording(form, (1, 4, 8, 3), "cpu")
@@ -137,5 +151,8 @@ def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, bundle
 
 def test_without_triton_the_plain_form_runs(bundle, monkeypatch):
     monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
-    _, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
+    form, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
     assert name.startswith("fp32 (no fused kernels")
+    frame = from_rgb(bundle.golden()[0], "nv12")
+    for found, expected in zip(form(as_array(frame)[None]), form(as_rgb(frame)[None]), strict=True):
+        np.testing.assert_array_equal(found, expected)
