@@ -50,11 +50,17 @@ def _colours(frame, row, column, W, pixels, inside, ENCODING: tl.constexpr):
 
 
 @triton.jit
+def _quotient(a, b):
+    """a / b of integers, rightly rounded: "/" alone is not, and levels half way between two would go down."""
+    return tl.div_rn(a * 1.0, b * 1.0)
+
+
+@triton.jit
 def _share(source, target, sources, targets):
     """How much of a source pixel lies in a target pixel's window, 0 to 1, on an axis that shrinks."""
     begin = tl.maximum(source * targets, target * sources)
     end = tl.minimum((source + 1) * targets, (target + 1) * sources)
-    return tl.maximum(end - begin, 0).to(tl.float32) / targets
+    return _quotient(tl.maximum(end - begin, 0), targets)
 
 
 @triton.jit
@@ -81,7 +87,7 @@ def normalise_kernel(
             blue += area * b
     target = y + n * y_n + row * y_h + column * y_w
     element = y.dtype.element_ty
-    window = (H / h) * (W / w)
+    window = _quotient(H, h) * _quotient(W, w)
     red = (tl.floor(tl.div_rn(red, window) + 0.5) - tl.load(mean)) * tl.load(scale)
     green = (tl.floor(tl.div_rn(green, window) + 0.5) - tl.load(mean + 1)) * tl.load(scale + 1)
     blue = (tl.floor(tl.div_rn(blue, window) + 0.5) - tl.load(mean + 2)) * tl.load(scale + 2)
