@@ -218,7 +218,8 @@ def test_frames_are_shrunk_in_the_same_launch(encoding, size):
     planes = normalise(torch.from_numpy(frame)[None], torch.zeros(3), torch.ones(3), size, torch.float32)[0].numpy()
     rgb = rgb_from_array(frame)
     sums = np.einsum("rh,hwc,qw->crq", overlaps(6, size[0]), rgb.astype(np.int64), overlaps(10, size[1]))
-    half_way = sums % 60 == 30
+    whole_windows = 6 % size[0] == 10 % size[1] == 0  # else shares are rounded, and an average may miss its half
+    half_way = (sums % 60 == 30) & (not whole_windows)
     assert ((planes == (2 * sums + 60) // 120) | half_way).all()
     assert np.abs(planes.transpose(1, 2, 0) - resize_input(rgb, size)).max() <= 1
 
