@@ -50,7 +50,7 @@ test: lint
 # Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision, and the Python side of TensorRT's plugins.
 # No GPU is needed.
 test-tensorrt-rtx: $(RTX_STAMP)
-	@$(VENV)/bin/python -m pytest test/runtime/test_tensorrt_rtx.py test/runtime/test_tensorrt_plugin.py
+	@$(VENV)/bin/python -m pytest test/runtime/tensorrt/test_rtx.py test/runtime/tensorrt/test_plugin_bindings.py
 
 train-smoke: $(DEV_STAMP)
 	@$(VENV)/bin/python -m pytest --capture=no test/training/test_smoke.py

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gain_ros.model import GAIN, build
 from gain_ros.model.deploy import LogitsForm
-from gain_ros.runtime.export import write_onnx
+from gain_ros.onnx.export import write_onnx
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

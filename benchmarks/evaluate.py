@@ -19,18 +19,18 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gain_ros.evaluation.offline import Job, Models, evaluate_bag, open_models
+from gain_ros.evaluation.report.page import write_report
+from gain_ros.evaluation.result import BagScore, Evaluation, FrameRow, write_result
+from gain_ros.evaluation.truth import TruthOptions
 from gain_ros.labels import CAMVID
-from gain_ros.replay.offline import Job, Models, evaluate_bag, open_models
-from gain_ros.replay.recording import LABELS, write_bag
-from gain_ros.replay.report import write_report
-from gain_ros.replay.result import BagScore, Evaluation, FrameRow, write_result
-from gain_ros.replay.sources import open_source
-from gain_ros.replay.truth import TruthOptions
+from gain_ros.resize import resize_input
 from gain_ros.runtime.engines import open_engine
-from gain_ros.runtime.resize import resize_input
-from gain_ros.runtime.segmenter import Segmenter
-from gain_ros.scenes import StreetScene
+from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.sources.opening import open_source
+from gain_ros.sources.recording import LABELS, write_bag
+from training.scenes import StreetScene
 
 CLASSES = len(CAMVID)
 LONG_BAG = 10_000
@@ -55,10 +55,10 @@ def make_bag(folder: Path, frames: int) -> Path:
 
 def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     """Each goes once through all frames of the bag."""
-    segmenter = Segmenter.open(job.model, models.segmenter.engine)
+    segmenter = open_segmenter(job.model, models.segmenter.engine)
     pictures = [frame.rgb for frame in open_source(job.bag, LABELS)]
-    images = [np.ascontiguousarray(resize_input(rgb, segmenter.bundle.input_size))[None] for rgb in pictures]
-    engine = open_engine(segmenter.engine, segmenter.bundle)
+    images = [np.ascontiguousarray(resize_input(rgb, segmenter.model_folder.input_size))[None] for rgb in pictures]
+    engine = open_engine(segmenter.engine, segmenter.model_folder)
     whole = [(job.truth, "evaluation, with truth"), (TruthOptions(), "evaluation, without truth")]
     calls = {
         "engine": lambda: [engine.logits(image) for image in images],

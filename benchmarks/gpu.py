@@ -180,10 +180,10 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
     import numpy as np
     import torch
 
+    from gain_ros.frames import rgb_from_array, shape_of
     from gain_ros.model.deploy import resize_input
     from gain_ros.model.gai import upsample
     from gain_ros.model.kernels import label_map, normalise
-    from gain_ros.runtime.frames import rgb_from_array, shape_of
 
     height, width = (90, 120) if device == "cuda" else (2, 3)
     logits = 3 * torch.randn(1, CLASSES, height, width, device=device)
@@ -461,15 +461,15 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
     """The TensorRT engine, with its copies and without, its cache in a folder that is thrown away."""
     import numpy as np
 
-    from gain_ros.bundle import read_bundle
-    from gain_ros.runtime.build_progress import BuildProgress
+    from gain_ros.model_folder import read_model_folder
     from gain_ros.runtime.engines import TensorRtOptions, open_engine
+    from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = scratch
         folder = model_folder(network, architecture, size, Path(scratch) / architecture)
         options = TensorRtOptions(precision="fp16", cuda_graph=True)
-        engine = open_engine("tensorrt", read_bundle(folder), "cuda", tensorrt=options)
+        engine = open_engine("tensorrt", read_model_folder(folder), "cuda", tensorrt=options)
         started = time.perf_counter()
         engine.prepare((*size, 3), BuildProgress(), accept=True)
         built_s = time.perf_counter() - started
@@ -487,15 +487,15 @@ def model_folder(network: Any, architecture: str, size: tuple[int, int], folder:
     import numpy as np
     import torch
 
-    from gain_ros.bundle import write_bundle
     from gain_ros.labels import CITYSCAPES
     from gain_ros.model.deploy import LabelsForm
+    from gain_ros.model_folder import write_model_folder
 
     rgb = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     with torch.inference_mode():
         labels = LabelsForm(network, MEAN, STD, size)(torch.from_numpy(rgb)[None])[0][0].numpy()
     weights = {name: value.numpy() for name, value in network.state_dict().items() if not name.startswith("aux")}
-    write_bundle(
+    write_model_folder(
         folder, name=architecture, architecture=architecture, options={}, labels=CITYSCAPES, input_size=size, mean=MEAN,
         std=STD, training={}, metrics={}, licence="none", weights=weights, golden=(rgb, labels), onnx_files={},
     )  # fmt: skip

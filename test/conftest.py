@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Test processes side by side that each start a thread per core slow each other down. Set before torch is loaded.
@@ -18,3 +22,30 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}; set GAIN_DATA to the folder that holds camvid480/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gain_nano with random weights and all its files. Read only: copy it to change it."""
+    from random_model_folder import write_random_model_folder
+
+    return write_random_model_folder(tmp_path_factory.mktemp("models") / "random_nano")
+
+
+@pytest.fixture(scope="session")
+def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the "labels" graph that TensorRT starts from."""
+    from random_model_folder import write_random_model_folder
+
+    from gain_ros.onnx.export import add_onnx
+
+    folder = write_random_model_folder(tmp_path_factory.mktemp("deployed") / "random_nano")
+    add_onnx(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., np.ndarray]:
+    import random_model_folder
+
+    return random_model_folder.picture

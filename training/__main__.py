@@ -13,10 +13,9 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from gain_ros.bundle import MODEL_YAML, read_bundle
-from gain_ros.model.checkpoint import CheckpointError
+from gain_ros.errors import CheckpointError, DatasetError
+from gain_ros.model_folder import MODEL_YAML, read_model_folder
 from training.data import LabelledFrames
-from training.data.frames import DatasetError
 from training.evaluation import MEAN, STD
 from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import Segmentation
@@ -62,12 +61,14 @@ class TrainingCLI(LightningCLI):
     def take_model_folder(self, config: Any) -> None:
         if self.subcommand == "fit":
             self.parser.error(f"fit resumes from a checkpoint; start with --model.initial_weights {config.ckpt_path}")
-        bundle = read_bundle(config.ckpt_path)
-        if (bundle.mean, bundle.std) != (MEAN, STD):
-            self.parser.error(f"{bundle.path} normalises with {bundle.mean}, {bundle.std}; expected {MEAN}, {STD}")
-        config.model.architecture, config.model.options = bundle.architecture, bundle.options
-        config.model.labels, config.model.input_size = bundle.labels.name, bundle.input_size
-        config.model.initial_weights = str(bundle.path)
+        model_folder = read_model_folder(config.ckpt_path)
+        if (model_folder.mean, model_folder.std) != (MEAN, STD):
+            self.parser.error(
+                f"{model_folder.path} normalises with {model_folder.mean}, {model_folder.std}; expected {MEAN}, {STD}"
+            )
+        config.model.architecture, config.model.options = model_folder.architecture, model_folder.options
+        config.model.labels, config.model.input_size = model_folder.labels.name, model_folder.input_size
+        config.model.initial_weights = str(model_folder.path)
         config.ckpt_path = None
 
     def instantiate_classes(self) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gain_ros.model import GAIN
 from gain_ros.model.deploy import LogitsForm
-from gain_ros.runtime.resize import labels_from_logits, resize_input
+from gain_ros.resize import labels_from_logits, resize_input
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNet's
 

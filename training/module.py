@@ -13,9 +13,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from gain_ros.datasets.cityscapes import write_submission
 from gain_ros.labels import LABEL_SETS, UNLABELLED
 from gain_ros.model import build
-from training.data.cityscapes import write_submission
 from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator
 from training.losses import LossOptions, SegmentationLoss, class_weights
 from training.metrics import SegmentationScore

@@ -20,17 +20,18 @@ import torch
 from torch import Tensor
 
 import training.data
-from gain_ros.bundle import Bundle, BundleError, read_bundle, write_bundle
+from gain_ros.datasets.frames import Frames
+from gain_ros.errors import CheckpointError, ModelFolderError
 from gain_ros.labels import LABEL_SETS, LabelSet
 from gain_ros.model import GAIN, build
-from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
+from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.deploy import LabelsForm
-from gain_ros.runtime.export import add_onnx
-from gain_ros.scenes import StreetScene
+from gain_ros.model_folder import ModelFolder, read_model_folder, write_model_folder
+from gain_ros.onnx.export import add_onnx
 from training.data import LabelledFrames
-from training.data.frames import Frames
 from training.evaluation import MEAN, STD, Evaluator
 from training.metrics import SegmentationScore
+from training.scenes import StreetScene
 
 HALF_PRECISION_LOSS = 0.0005
 GOLDEN_SCENE, GOLDEN_TIME_S, GOLDEN_HEIGHT = 7, 2.0, 360
@@ -57,21 +58,22 @@ def main(arguments: Sequence[str]) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        bundle = package(given.checkpoint, given.out, given.data, given.train_only, given.note)
+        model_folder = package(given.checkpoint, given.out, given.data, given.train_only, given.note)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
-    print(f"{bundle.path}: val mIoU {100 * bundle.metrics['val_miou']:.2f} ({bundle.training['weights']})")
+    miou, weights = model_folder.metrics["val_miou"], model_folder.training["weights"]
+    print(f"{model_folder.path}: val mIoU {100 * miou:.2f} ({weights})")
     return 0
 
 
 def package(
     checkpoint: Path, out: Path, root: Path | None = None, train_only: Path | None = None, note: str = ""
-) -> Bundle:
+) -> ModelFolder:
     """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`.
 
     The checkpoint names the data set; ``root`` is its folder, where it has one. ``train_only`` is a model folder whose
     val metrics are told beside those of weights that were trained on train and val. Raises ValueError for a file that
-    is no such checkpoint, BundleError and DatasetError.
+    is no such checkpoint, ModelFolderError and DatasetError.
     """
     content = read_run(checkpoint)
     model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
@@ -81,7 +83,7 @@ def package(
     golden_size = (GOLDEN_HEIGHT, round(GOLDEN_HEIGHT * input_size[1] / input_size[0]))
     image, _ = StreetScene(GOLDEN_SCENE, golden_size).frame(GOLDEN_TIME_S)
     golden_labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
-    write_bundle(
+    write_model_folder(
         out,
         name=out.name,
         architecture=model["architecture"],
@@ -215,9 +217,13 @@ def sibling_record(folder: Path | None, model: dict[str, Any], data: LabelledFra
     """The val metrics of the same recipe trained on train alone: what weights that saw val cannot say themselves."""
     if folder is None:
         return {}
-    sibling = read_bundle(folder)
+    sibling = read_model_folder(folder)
     if train_split(data) != "trainval" or sibling.metrics.get("val_seen_in_training", False):
-        raise BundleError(folder, "a pair that does not fit", "a model trained on train, told with one on trainval", "")
+        raise ModelFolderError(
+            folder, "a pair that does not fit", "a model trained on train, told with one on trainval", ""
+        )
     if (sibling.architecture, sibling.options) != (model["architecture"], model["options"] or {}):
-        raise BundleError(folder, sibling.architecture, f"{model['architecture']} {model['options']}", "give its twin")
+        raise ModelFolderError(
+            folder, sibling.architecture, f"{model['architecture']} {model['options']}", "give its twin"
+        )
     return {"train_only": {k: v for k, v in sibling.metrics.items() if k.startswith("val_")}}

@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gain_ros.bundle import MODEL_YAML, read_bundle
+from gain_ros.errors import CheckpointError
 from gain_ros.model import GAIN
-from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
+from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.simpleseg import is_weight, module_names, rename
+from gain_ros.model_folder import MODEL_YAML, read_model_folder
 
 EXPECTED = (
     "expected a model folder, a checkpoint of this package, or, trained on ImageNet, a ResNet-18 (torchvision, or with "
@@ -80,7 +81,7 @@ def load_initial(network: GAIN, path: str | Path) -> Report:
     """
     path = Path(path)
     if (path / MODEL_YAML).is_file():
-        stored = {name: torch.from_numpy(array) for name, array in read_bundle(path).weights().items()}
+        stored = {name: torch.from_numpy(array) for name, array in read_model_folder(path).weights().items()}
         return fill_own(network, stored, "model folder", path)
     state = read_state(path)
     if any(name.startswith("network.") for name in state):

@@ -10,7 +10,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, WRONG_USE, Parser, bad_input, complain, failed_graph
+from gain_ros.cli.common import DONE, WRONG_USE, Parser, complain
+from gain_ros.errors import GainError, GraphError
 
 VERBS = {
     "demo": "a real ROS graph in one command: player, node, subscriber; pictures and a report",
@@ -44,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     module.configure(parser)
     try:
         return module.run(parser.parse_args(rest))
-    except bad_input() as error:
-        complain(str(error))
-        return WRONG_USE
-    except failed_graph() as error:
+    except GraphError as error:
         print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process
-        return CHECK_FAILED
+        return error.exit_code
+    except GainError as error:
+        complain(str(error))
+        return error.exit_code
     except KeyboardInterrupt:
         complain("stopped")
         return 130

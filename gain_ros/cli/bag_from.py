@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, UsageError, add_json, complain, print_json
+from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, complain, print_json
+from gain_ros.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gain_ros.replay.recording import write_bag
+    from gain_ros.sources.recording import write_bag
 
     if args.rate is not None and not 0 < args.rate <= 1000:
         raise UsageError(f"--rate {args.rate} frames a second; expected more than 0 and at most 1000")
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _open(args: argparse.Namespace) -> Any:
-    from gain_ros.replay.datasets import open_dataset
-    from gain_ros.replay.sources import open_source
+    from gain_ros.sources.dataset import open_dataset
+    from gain_ros.sources.opening import open_source
 
     source = open_dataset(args.source, args.split) or open_source(args.source)
     if source.live:

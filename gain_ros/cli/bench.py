@@ -13,22 +13,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gain_ros.cli.common import (
-    DONE,
-    Progress,
-    UsageError,
-    add_engines,
-    add_json,
-    frame_size,
-    has_module,
-    print_json,
-    table,
-)
+from gain_ros.cli.common import DONE, Progress, add_engines, add_json, frame_size, has_module, print_json, table
+from gain_ros.errors import UsageError
 
 # Rounds this long leave the diagnostics window (10 s) to one round of a node, with enough frames for a p99.
 _ROUNDS, _ROUND_S, _FEWEST_FRAMES = 5, 2.0, 5
 _WARM_UP = 3
-_SCENE_SEED, _FRAMES = 6, 6
+_FRAMES = 6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,27 +38,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.reference and not has_module("torch"):
         raise UsageError("--reference needs torch, which is not installed; pip install torch")
-    from gain_ros.bundle import find_model, read_bundle
+    from gain_ros.model_folder import find_model, read_model_folder
 
-    bundle = read_bundle(find_model(args.model))
+    model_folder = read_model_folder(find_model(args.model))
     with contextlib.ExitStack() as stack:
-        rows, candidates = _prepare(stack, bundle, args)
+        rows, candidates = _prepare(stack, model_folder, args)
         _take_turns(rows, candidates)
     _compare(rows)
     if args.json:
-        print_json({"rows": rows, "size": list(args.size), "model": bundle.name, "rounds": _ROUNDS})
+        print_json({"rows": rows, "size": list(args.size), "model": model_folder.name, "rounds": _ROUNDS})
     else:
         head = ["what", "engine", "p50 ms", "p95 ms", "p99 ms", "frames/s", "times the fastest Segmenter"]
         print(table([head, *map(_cells, rows)]))
     return DONE
 
 
-def _prepare(stack: contextlib.ExitStack, bundle: Any, args: argparse.Namespace) -> tuple[list[dict], list[Any]]:
-    from gain_ros.runtime.segmenter import Segmenter
-    from gain_ros.scenes import StreetScene
+def _prepare(stack: contextlib.ExitStack, model_folder: Any, args: argparse.Namespace) -> tuple[list[dict], list[Any]]:
+    import numpy as np
 
-    scene = StreetScene(_SCENE_SEED, args.size)
-    frames = [scene.frame(index / 10)[0] for index in range(_FRAMES)]
+    from gain_ros.resize import resize_input
+    from gain_ros.runtime.opening import open_segmenter
+
+    picture = resize_input(model_folder.golden()[0], args.size)
+    frames = [np.roll(picture, index * args.size[1] // _FRAMES, axis=1) for index in range(_FRAMES)]
     rows, candidates = [], []
 
     def add(what: str, engine: str, provider: str, candidate: Any) -> None:
@@ -76,27 +69,27 @@ def _prepare(stack: contextlib.ExitStack, bundle: Any, args: argparse.Namespace)
 
     ros = _graph(stack) if has_module("rclpy") else None
     for name in args.engines:
-        segmenter = stack.enter_context(Segmenter.open(bundle.path, engine=name))
-        add("engine", name, segmenter.provider, _Repeated(_raw_engine(stack, name, bundle, frames)))
+        segmenter = stack.enter_context(open_segmenter(model_folder.path, engine=name))
+        add("engine", name, segmenter.provider, _Repeated(_raw_engine(stack, name, model_folder, frames)))
         add("segmenter", name, segmenter.provider, _Repeated(_segment(segmenter, frames)))
         if ros is not None:
             add("node", name, segmenter.provider, stack.enter_context(ros.node(segmenter, frames)))
     if args.reference:
-        add("reference", "torch", "R18, eager, NCHW, fp32", _Repeated(_reference(bundle)))
+        add("reference", "torch", "R18, eager, NCHW, fp32", _Repeated(_reference(model_folder)))
     return rows, candidates
 
 
-def _raw_engine(stack: contextlib.ExitStack, name: str, bundle: Any, frames: list) -> Callable[[int], Any]:
+def _raw_engine(stack: contextlib.ExitStack, name: str, model_folder: Any, frames: list) -> Callable[[int], Any]:
     """The engine on its own, on input that is ready for it."""
+    from gain_ros.resize import resize_input
     from gain_ros.runtime.engines import open_engine
-    from gain_ros.runtime.resize import resize_input
 
-    engine = open_engine(name, bundle)
+    engine = open_engine(name, model_folder)
     stack.callback(engine.close)
     if engine.whole_step:
         batches = [frame[None] for frame in frames]
         return lambda index: engine.labels(batches[index % len(batches)])
-    images = [resize_input(frame, bundle.input_size)[None] for frame in frames]
+    images = [resize_input(frame, model_folder.input_size)[None] for frame in frames]
     return lambda index: engine.logits(images[index % len(images)])
 
 
@@ -104,13 +97,13 @@ def _segment(segmenter: Any, frames: list) -> Callable[[int], Any]:
     return lambda index: segmenter.segment([frames[index % len(frames)]], confidence=False)
 
 
-def _reference(bundle: Any) -> Callable[[int], Any]:
+def _reference(model_folder: Any) -> Callable[[int], Any]:
     import torch
 
     from gain_ros.model import build
 
-    network = build("gain_r18", len(bundle.labels)).eval()
-    image = torch.rand(1, 3, *bundle.input_size)
+    network = build("gain_r18", len(model_folder.labels)).eval()
+    image = torch.rand(1, 3, *model_folder.input_size)
 
     def forward(_index: int) -> Any:
         with torch.inference_mode():
@@ -145,8 +138,8 @@ class _Repeated:
 
 
 def _graph(stack: contextlib.ExitStack) -> Any:
-    from gain_ros.demo.inprocess import InProcessGraph
-    from gain_ros.replay.live.graph import environment, fastdds_profile, graph_variables, own_domain
+    from gain_ros.bench.inprocess import InProcessGraph
+    from gain_ros.evaluation.live.graph import environment, fastdds_profile, graph_variables, own_domain
 
     domain = stack.enter_context(own_domain())
     stack.enter_context(environment(graph_variables(domain, fastdds_profile())))

@@ -18,7 +18,7 @@ from typing import Any
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
-    UsageError,
+    Progress,
     add_json,
     complain,
     frame_size,
@@ -26,7 +26,7 @@ from gain_ros.cli.common import (
     print_json,
     say,
 )
-from gain_ros.cli.parity import parity_rows
+from gain_ros.errors import UsageError
 
 MIN_AGREEMENT = 0.999
 MAX_MIOU_DROP = 0.004
@@ -55,19 +55,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gain_ros.bundle import find_model, read_bundle
-    from gain_ros.runtime.engines import TensorRtOptions, tensorrt_engine
-    from gain_ros.runtime.segmenter import GoldenMismatch, Segmenter
+    from gain_ros.errors import GoldenMismatch
+    from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.runtime.engines import TensorRtOptions
+    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.runtime.tensorrt import engine as tensorrt_engine
 
-    bundle = read_bundle(find_model(args.model))
+    model_folder = read_model_folder(find_model(args.model))
     source = _open_images(args)
-    engine = tensorrt_engine.TensorRtEngine(bundle, "auto", None, TensorRtOptions(args.precision))
-    size = args.size or _first_size(source) or bundle.golden()[0].shape[:2]
+    engine = tensorrt_engine.TensorRtEngine(model_folder, "auto", None, TensorRtOptions(args.precision))
+    size = args.size or _first_size(source) or model_folder.golden()[0].shape[:2]
     shape = _shape(size, args.encoding)
-    reference = _open_reference(bundle)
+    reference = _open_reference(model_folder)
     try:
         _prepare(engine, shape, reference, _calibration(args, source, size), args.accept)
-        fast = Segmenter(bundle, engine, "as asked")
+        fast = Segmenter(model_folder, engine, "as asked")
         entry = engine.store.entry(shape)
         report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
         if source is not None and reference is not None:
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _open_images(args: argparse.Namespace) -> Any:
-    from gain_ros.replay.sources import open_source
+    from gain_ros.sources.opening import open_source
 
     if args.images is None:
         if args.precision == "int8":
@@ -110,7 +112,7 @@ def _first_size(source: Any) -> tuple[int, int] | None:
 
 
 def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
-    from gain_ros.runtime.frames import shape_of
+    from gain_ros.frames import shape_of
 
     try:
         return shape_of(size, encoding)
@@ -118,12 +120,12 @@ def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
         raise UsageError(f"{error}; give another --encoding or --size") from error
 
 
-def _open_reference(bundle: Any) -> Any:
+def _open_reference(model_folder: Any) -> Any:
     """The model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
-    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.runtime.opening import open_segmenter
 
     for name in filter(has_module, _REFERENCES):
-        return Segmenter.open(bundle.path, engine=name, device="cpu")
+        return open_segmenter(model_folder.path, engine=name, device="cpu")
     return None
 
 
@@ -138,7 +140,7 @@ def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int]) -
 
 
 def _prepare(engine: Any, shape: tuple[int, ...], reference: Any, images: list[Any] | None, accept: bool) -> None:
-    from gain_ros.runtime.build_progress import BuildProgress
+    from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     progress = BuildProgress()
     judge = None if reference is None else lambda frame: reference.segment([frame], confidence=False)[0].labels
@@ -191,11 +193,15 @@ def _cancel(progress: Any, thread: threading.Thread) -> None:
         os._exit(130)
 
 
-def _report(
-    args: argparse.Namespace, source: Any, size: tuple[int, int], reference: Any, fast: Any
-) -> dict[str, Any]:
+def _report(args: argparse.Namespace, source: Any, size: tuple[int, int], reference: Any, fast: Any) -> dict[str, Any]:
+    from gain_ros.bench.parity import parity_rows
+
     frames = (frame for frame in source if frame.rgb.shape[:2] == size)
-    expected, found = parity_rows(source, [reference, fast], frames, args.encoding)
+    progress = Progress("comparing", source.length)
+    try:
+        expected, found = parity_rows(source, [reference, fast], progress.show, frames, args.encoding)
+    finally:
+        progress.close()
     if not found["frames"]:
         raise UsageError(f"--images {source.name!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
     return {

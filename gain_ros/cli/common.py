@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gain_ros.errors import UsageError
+
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
 DEFAULT_MODEL = "gain_nano_camvid"
 
@@ -21,27 +23,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         complain(f"{self.prog.removeprefix('gain ')}: {message}; {self.prog} --help says what it takes")
         raise SystemExit(WRONG_USE)
-
-
-class UsageError(ValueError):
-    """Wrong use that argparse cannot see."""
-
-
-def bad_input() -> tuple[type[Exception], ...]:
-    """The errors that mean bad input or a missing part, never a fault of ours; looked up where an error has come."""
-    from gain_ros.bundle import BundleError
-    from gain_ros.replay.result import ResultError
-    from gain_ros.replay.sources import SourceError
-    from gain_ros.runtime.segmenter import EngineUnavailable
-
-    return (UsageError, BundleError, SourceError, ResultError, EngineUnavailable)
-
-
-def failed_graph() -> type[Exception]:
-    """The error of a ROS graph that did not start or did not live; looked up as :func:`bad_input` is."""
-    from gain_ros.replay.live.graph import GraphError
-
-    return GraphError
 
 
 def make_folder(out: Path, inside: str = "") -> None:

@@ -5,17 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gain_ros.cli.common import (
-    CHECK_FAILED,
-    DONE,
-    UsageError,
-    add_engines,
-    add_json,
-    complain,
-    print_json,
-    table,
-)
-from gain_ros.cli.parity import parity_rows
+from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_engines, add_json, complain, print_json, table
+from gain_ros.errors import UsageError
 
 _MIN_AGREEMENT = 0.999
 
@@ -31,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gain_ros.replay.sources import open_source
+    from gain_ros.sources.opening import open_source
 
     source = open_source(args.images)
     if source.live:
@@ -51,11 +42,15 @@ def _compare(source: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
     """PyTorch first where it is present."""
     from contextlib import ExitStack
 
-    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.bench.parity import parity_rows
+    from gain_ros.runtime.opening import open_segmenter
 
     names = sorted(args.engines, key=lambda name: name != "torch")
     with ExitStack() as stack:
-        return parity_rows(source, [stack.enter_context(Segmenter.open(args.model, engine=name)) for name in names])
+        segmenters = [stack.enter_context(open_segmenter(args.model, engine=name)) for name in names]
+        progress = Progress("comparing", source.length)
+        stack.callback(progress.close)
+        return parity_rows(source, segmenters, progress.show)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -7,16 +7,19 @@ Ends by itself with report.html, overlay.webp and result.json in the folder --ou
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import re
 import signal
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
     Stages,
-    UsageError,
     add_engine,
     add_model,
     complain,
@@ -25,7 +28,11 @@ from gain_ros.cli.common import (
     plain,
     print_json,
 )
+from gain_ros.errors import UsageError
 
+_SCENE = re.compile(r"scene(?::(\d+))?")
+_SCENE_SEED = 6  # a bright street with traffic; no scene of the shipped model's training
+_SCENE_FRAMES, _SCENE_HZ = 100, 10.0
 _LINE = ("sent", "published", "received", "frames", "engine", "latency_ms", "miou", "out")  # the rest is in result.json
 
 
@@ -46,22 +53,21 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(
                 f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
             )
-    from gain_ros.bundle import find_model, read_bundle
-    from gain_ros.demo.result import make_result
-    from gain_ros.demo.run import demo_run
-    from gain_ros.replay.sources import open_source
+    from gain_ros.evaluation.demo.result import make_result
+    from gain_ros.evaluation.demo.run import demo_run
+    from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.sources.opening import open_source
 
-    bundle = read_bundle(find_model(args.model))
-    source = open_source(args.source)
-    make_folder(args.out)
+    model_folder = read_model_folder(find_model(args.model))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
-    try:
-        with demo_run(source, bundle.path, args.engine, progress.show) as seen:
+    with contextlib.ExitStack() as stack:
+        stack.callback(progress.close)
+        source = open_source(_drawn(args.source, stack, progress.show))
+        make_folder(args.out)
+        with demo_run(source, model_folder.path, args.engine, progress.show) as seen:
             progress.show("drawing the report", 0, None)
-            result = make_result(seen, source, bundle, args.out)
-    finally:
-        progress.close()
+            result = make_result(seen, source, model_folder, args.out)
     for problem in source.problems:
         complain(problem)
     (args.out / "result.json").write_text(json.dumps(plain(result), indent=1) + "\n")
@@ -69,6 +75,26 @@ def run(args: argparse.Namespace) -> int:
     print_json({key: result[key] for key in _LINE})
     good = result["published"] >= 1 and result["received"] == result["published"] and not source.problems
     return DONE if good else CHECK_FAILED
+
+
+def _drawn(source: str, stack: contextlib.ExitStack, report: Callable[[str, int, int | None], None]) -> str:
+    """The source itself, or for "scene[:seed]" a folder of drawn pictures, which is there as long as ``stack`` is."""
+    named = _SCENE.fullmatch(source)
+    if named is None or Path(source).exists():
+        return source
+    sys.path.append(str(Path(__file__).resolve().parents[2]))  # a checkout, where the streets lie beside the package
+    try:
+        from training.scenes.folder import write_street
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the drawn street comes with a checkout of gain_ros alone, and this is an installed one; "
+            "give --source an image folder, a video, a bag or a webcam number"
+        ) from error
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_scene_")))
+    seed = int(named[1] or _SCENE_SEED)
+    return str(
+        write_street(folder, seed, _SCENE_FRAMES, _SCENE_HZ, lambda n: report("drawing a street", n, _SCENE_FRAMES))
+    )
 
 
 def _summary(result: dict, page: Path) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gain_ros.cli.common import DEFAULT_MODEL, DONE, add_json, has_module, print_json, say
-from gain_ros.cli.doctor_tensorrt import look_at_tensorrt, prune
 
 _ENOUGH = 0.97  # of the frames sent
 _ROS_PACKAGES = ("sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "lifecycle_msgs")
@@ -24,6 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from gain_ros.doctor.tensorrt import look_at_tensorrt, prune
+
     if args.prune:
         for line in prune():
             say(args, f"deleted {line}")
@@ -115,8 +116,8 @@ def _torch() -> tuple[str, list[str]]:
 
 
 def _tensorrt() -> tuple[str, list[str]]:
-    from gain_ros.runtime.engines.cudart import open_cuda
-    from gain_ros.runtime.engines.tensorrt_build import load_tensorrt
+    from gain_ros.runtime.tensorrt.build import load_tensorrt
+    from gain_ros.runtime.tensorrt.cudart import open_cuda
 
     return load_tensorrt().__version__, [f"cuda ({open_cuda().gpu})"]
 
@@ -138,7 +139,7 @@ def _gpu() -> tuple[dict[str, Any], list[str], str]:
 
 
 def _models() -> tuple[list[dict[str, Any]], list[str], str]:
-    from gain_ros.bundle import shipped_models
+    from gain_ros.model_folder import shipped_models
 
     rows = [_check_model(folder) for folder in shipped_models()]
     lines = [f"{row['name']:24} {row['state']}" for row in rows]
@@ -150,13 +151,14 @@ def _models() -> tuple[list[dict[str, Any]], list[str], str]:
 
 def _check_model(folder: Any) -> dict[str, Any]:
     """Hashes, and the golden pair through every engine that is installed."""
-    from gain_ros.bundle import BundleError, read_bundle
+    from gain_ros.errors import ModelFolderError
+    from gain_ros.model_folder import read_model_folder
     from gain_ros.runtime.engines import available_engines
 
     row: dict[str, Any] = {"name": folder.name, "path": str(folder), "good": False, "golden": {}}
     try:
-        row["sha256"] = read_bundle(folder).digest
-    except BundleError as error:
+        row["sha256"] = read_model_folder(folder).digest
+    except ModelFolderError as error:
         return row | {"state": str(error)}
     row["golden"] = {engine: _golden_state(folder, engine) for engine in available_engines()}
     good = [engine for engine, state in row["golden"].items() if state == "right"]
@@ -169,10 +171,11 @@ def _check_model(folder: Any) -> dict[str, Any]:
 
 
 def _golden_state(folder: Any, engine: str) -> str:
-    from gain_ros.runtime.segmenter import EngineUnavailable, GoldenMismatch, Segmenter
+    from gain_ros.errors import EngineUnavailable, GoldenMismatch
+    from gain_ros.runtime.opening import open_segmenter
 
     try:
-        Segmenter.open(folder, engine=engine).close()
+        open_segmenter(folder, engine=engine).close()
     except GoldenMismatch as error:
         return str(error)
     except EngineUnavailable:
@@ -181,7 +184,7 @@ def _golden_state(folder: Any, engine: str) -> str:
 
 
 def _caches() -> tuple[dict[str, Any], list[str], str]:
-    from gain_ros.runtime.auto import cache_file
+    from gain_ros.runtime.fastest import cache_file
 
     file = cache_file()
     known = file.is_file()
@@ -201,8 +204,9 @@ def _loopback() -> tuple[dict[str, Any] | None, list[str], str]:
         return None, ["not measured: no ROS"], "install ROS first"
     from dataclasses import asdict
 
-    from gain_ros.demo.loopback import FRAME_SIZE, measure
-    from gain_ros.replay.live.graph import GraphError, fastdds_profile
+    from gain_ros.doctor.loopback import FRAME_SIZE, measure
+    from gain_ros.errors import GraphError
+    from gain_ros.evaluation.live.graph import fastdds_profile
 
     profile = fastdds_profile()
     try:

@@ -17,7 +17,6 @@ from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
     Stages,
-    UsageError,
     add_engine,
     add_json,
     add_model,
@@ -27,6 +26,7 @@ from gain_ros.cli.common import (
     print_json,
     say,
 )
+from gain_ros.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_truth(group: Any) -> None:
-    from gain_ros.replay.truth import BY
+    from gain_ros.evaluation.truth import BY
 
     group.add_argument("--truth-topic", metavar="T", help="topic of the bag with class ids (mono8)")
     group.add_argument("--truth-dir", type=Path, metavar="D", help="folder of PNG files with class ids")
@@ -109,15 +109,15 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _truth(args: argparse.Namespace) -> Any:
-    from gain_ros.replay.truth import TruthOptions
+    from gain_ros.evaluation.truth import TruthOptions
 
     return TruthOptions(args.truth_topic, args.truth_dir, args.truth_labels, args.truth_by, args.tolerance)
 
 
 def _offline(args: argparse.Namespace) -> dict[str, Any]:
-    from gain_ros.replay.fleet import evaluate_bags
-    from gain_ros.replay.offline import Job
-    from gain_ros.replay.result import write_result
+    from gain_ros.evaluation.many_bags import evaluate_bags
+    from gain_ros.evaluation.offline import Job
+    from gain_ros.evaluation.result import write_result
 
     jobs = [Job(bag, args.model, args.engine, _truth(args), args.batch, args.against) for bag in args.bags]
     progress = Stages()
@@ -132,9 +132,9 @@ def _offline(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _live(args: argparse.Namespace) -> dict[str, Any]:
-    from gain_ros.replay.attach import evaluate_attached
-    from gain_ros.replay.realtime import evaluate_realtime
-    from gain_ros.replay.result import write_result
+    from gain_ros.evaluation.attach import evaluate_attached
+    from gain_ros.evaluation.realtime import evaluate_realtime
+    from gain_ros.evaluation.result import write_result
 
     if not has_module("rclpy"):
         raise UsageError(
@@ -167,13 +167,13 @@ def _write_galleries(out: Path, galleries: tuple[Any, ...]) -> None:
 
 
 def _report(out: Path) -> Path:
-    from gain_ros.replay.report import write_report
+    from gain_ros.evaluation.report.page import write_report
 
     return write_report(out)
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from gain_ros.replay.compare import compare
+    from gain_ros.evaluation.compare import compare
 
     if args.bags or args.out:
         raise UsageError("--compare reads two results and writes none; leave bags and --out out")

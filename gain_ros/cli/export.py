@@ -7,7 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, UsageError, add_json, frame_size, has_module, print_json
+from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, has_module, print_json
+from gain_ros.errors import UsageError
 
 _MIN_PARITY = 0.999
 
@@ -27,14 +28,14 @@ def run(args: argparse.Namespace) -> int:
     for library in ("torch", "onnx", "onnxruntime"):
         if not has_module(library):
             raise UsageError(f"export needs {library}, which is not installed; pip install -r requirements-dev.txt")
-    from gain_ros.bundle import find_model, read_bundle
-    from gain_ros.runtime.export import export_onnx
+    from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.onnx.export import export_onnx
 
-    bundle = read_bundle(find_model(args.model))
+    model_folder = read_model_folder(find_model(args.model))
     if not args.onnx.parent.is_dir():
         raise UsageError(f"--onnx {str(args.onnx)!r}: its folder does not exist; make it first")
-    export_onnx(bundle.path, args.onnx, args.form, args.size)
-    agreement = _parity(bundle, args.onnx, args.form, args.size)
+    export_onnx(model_folder.path, args.onnx, args.form, args.size)
+    agreement = _parity(model_folder, args.onnx, args.form, args.size)
     result = {
         "path": str(args.onnx),
         "sha256": hashlib.sha256(args.onnx.read_bytes()).hexdigest(),
@@ -48,25 +49,28 @@ def run(args: argparse.Namespace) -> int:
     return DONE if agreement >= _MIN_PARITY else CHECK_FAILED
 
 
-def _parity(bundle: Any, path: Path, form: str, size: tuple[int, int] | None) -> float:
+def _parity(model_folder: Any, path: Path, form: str, size: tuple[int, int] | None) -> float:
     """Share of the golden picture's pixels to which the exported graph and PyTorch give the same label."""
     import onnxruntime
     import torch
 
     from gain_ros.model import load_model
     from gain_ros.model.deploy import LabelsForm, LogitsForm
-    from gain_ros.runtime.export import INPUTS
-    from gain_ros.runtime.resize import labels_from_logits, resize_input
+    from gain_ros.onnx.export import INPUTS
+    from gain_ros.resize import labels_from_logits, resize_input
 
-    rgb, _ = bundle.golden()
-    network = load_model(bundle.path)
+    rgb, _ = model_folder.golden()
+    network = load_model(model_folder.path)
     if form == "labels":
         graph, frame = (
-            LabelsForm(network, bundle.mean, bundle.std, bundle.input_size),
+            LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size),
             resize_input(rgb, size or rgb.shape[:2]),
         )
     else:
-        graph, frame = LogitsForm(network, bundle.mean, bundle.std), resize_input(rgb, size or bundle.input_size)
+        graph, frame = (
+            LogitsForm(network, model_folder.mean, model_folder.std),
+            resize_input(rgb, size or model_folder.input_size),
+        )
     with torch.inference_mode():
         expected = graph.eval()(torch.from_numpy(frame.copy())[None])
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

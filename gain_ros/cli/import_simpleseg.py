@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gain_ros.cli.common import DONE, UsageError, add_json, complain, has_module, print_json
+from gain_ros.cli.common import DONE, add_json, complain, has_module, print_json
+from gain_ros.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     if has_module("onnx"):
-        from gain_ros.runtime.export import add_onnx
+        from gain_ros.onnx.export import add_onnx
 
         add_onnx(args.out)
     else:

@@ -25,7 +25,7 @@ _AHEAD = 4  # masks waiting to be written at a time
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="image, folder of images, video, bag, webcam number or scene[:seed]")
+    parser.add_argument("source", help="image, folder of images, video, bag or webcam number")
     add_model(parser)
     parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
     add_engine(parser)
@@ -34,12 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gain_ros.replay.sources import open_source
-    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.runtime.opening import open_segmenter
+    from gain_ros.sources.opening import open_source
 
     source = open_source(args.source)
     make_folder(args.out, "overlay" if args.overlay else "")
-    with Segmenter.open(args.model, engine=args.engine) as segmenter:
+    with open_segmenter(args.model, engine=args.engine) as segmenter:
         frames, seconds = _segment_all(source, segmenter, args)
         result = {
             "frames": frames,
@@ -59,17 +59,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple[int, float]:
     """Decoding and writing run beside the network; returns frames and seconds."""
-    from gain_ros.replay.ahead import ahead
+    from gain_ros.sources.prefetch import prefetch
 
-    say(args, f"{source.name}: {segmenter.bundle.name} on {segmenter.engine}")
+    say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.engine}")
     progress = Progress("segmenting", source.length)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(1, "write") as writer:
         try:
-            for frame in ahead(source):
+            for frame in prefetch(source):
                 labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
-                pending.append(writer.submit(_write, args.out, frame, labels, segmenter.bundle.labels, args.overlay))
+                pending.append(
+                    writer.submit(_write, args.out, frame, labels, segmenter.model_folder.labels, args.overlay)
+                )
                 if len(pending) > _AHEAD:
                     pending.pop(0).result()
                 frames += 1

@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 
-
-class CheckpointError(ValueError):
-    """The file cannot be used; the text says what was found, what was expected and what to do."""
+from gain_ros.errors import CheckpointError
 
 
 def read_checkpoint(path: str | Path, expected: str) -> Any:

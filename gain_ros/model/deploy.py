@@ -172,7 +172,7 @@ class LogitsForm(nn.Module):
 class LabelsForm(nn.Module):
     """uint8 N×H×W×3 RGB at the camera's size → (uint8 labels N×H×W, uint8 confidence N×H×W).
 
-    The input resize is that of :mod:`gain_ros.runtime.resize`: area average where an axis shrinks, then bilinear where
+    The input resize is that of :mod:`gain_ros.resize`: area average where an axis shrinks, then bilinear where
     it grows, each rounded to 8 bit. The head's logits are resized once, bilinear, to the camera's size; labels are
     their arg-max and confidence is the label's softmax probability in 1/255. ``input_size`` is the network's (height,
     width).

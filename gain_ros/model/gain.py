@@ -130,7 +130,7 @@ class PyramidPoolContext(nn.Module):
 def average_bins(x: Tensor, bins: int) -> Tensor:
     """Adaptive average pooling of N×C×H×W to bins×bins, as matrix products: these export to ONNX for every size."""
     height, width = torch._shape_as_tensor(x).to(x.device)[2:].unbind()
-    return bin_weights(height, bins) @ (x @ bin_weights(width, bins).t())
+    return bin_weights(height, bins).to(x.dtype) @ (x @ bin_weights(width, bins).to(x.dtype).t())
 
 
 def bin_weights(length: Tensor, bins: int) -> Tensor:

@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gain_ros.bundle import write_bundle
+from gain_ros.errors import CheckpointError
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
-from gain_ros.model.checkpoint import CheckpointError, read_checkpoint
+from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.gain import GAIN, build
+from gain_ros.model_folder import write_model_folder
 
 ARCHITECTURES = {"r18": "gain_r18", "df2": "gain_df2"}
 CLASSIFIERS = {"r18": "seg_head.output.4.weight", "df2": "seg_head.output.7.weight"}  # in the checkpoint
@@ -74,7 +75,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
             "name the data set it was trained on"
         )
     rgb = street(*published.input_size)
-    bundle = write_bundle(
+    model_folder = write_model_folder(
         out,
         name=Path(out).absolute().name,
         architecture=architecture,
@@ -91,7 +92,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
         onnx_files={},
     )
     used = [p.numel() for name, p in model.named_parameters() if not name.startswith(AUXILIARY)]
-    return ImportReport(bundle.path, architecture, options, sum(used))
+    return ImportReport(model_folder.path, architecture, options, sum(used))
 
 
 def read_published(path: str | Path) -> dict:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from gain_ros.node.gaps import GapCounter
-from gain_ros.node.newest import FrameCounts
+from gain_ros.node.latest_frames import FrameCounts
+from gain_ros.node.lost_frames import GapCounter
 from gain_ros.node.worker import FrameTimes
 
 STAGES = ("wait", "decode", "pre", "infer", "post", "publish")

@@ -10,10 +10,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
+from gain_ros.frames import Frame, as_rgb
 from gain_ros.labels import UNLABELLED, LabelSet
-from gain_ros.node.images import fill_image
+from gain_ros.messages import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
-from gain_ros.runtime.frames import Frame, as_rgb
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode

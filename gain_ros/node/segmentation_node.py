@@ -16,16 +16,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
+from gain_ros.messages import decode_compressed, read_image
 from gain_ros.node.diagnostics import CameraMonitor, Health, status
-from gain_ros.node.images import decode_compressed, read_image
+from gain_ros.node.latest_frames import Frame, FrameCounts, NewestFrames
 from gain_ros.node.logs import forward_logs
-from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
-from gain_ros.runtime.build_progress import BuildProgress
-from gain_ros.runtime.segmenter import Segmenter, TensorRtOptions
+from gain_ros.runtime import opening
+from gain_ros.runtime.engines import TensorRtOptions
+from gain_ros.runtime.tensorrt.progress import BuildProgress
 
 _LOG_PERIOD_S = 5.0
 # Well below the two seconds in which the process must be gone after a signal.
@@ -57,13 +58,13 @@ class SegmentationNode(LifecycleNode):
     config/segmentation.yaml.
 
     Args:
-        open_segmenter: called as ``Segmenter.open(model, engine=, device=, threads=, tensorrt=)``.
+        open_segmenter: called as ``open_segmenter(model, engine=, device=, threads=, tensorrt=)``.
         observer: has ``ended(frame, outcome)`` and ``timed(times)``, told of every frame; None: nobody looks.
         **node_arguments: passed on to rclpy's node.
     """
 
     def __init__(
-        self, open_segmenter: Callable[..., Any] = Segmenter.open, observer: Any = None, **node_arguments: Any
+        self, open_segmenter: Callable[..., Any] = opening.open_segmenter, observer: Any = None, **node_arguments: Any
     ) -> None:
         super().__init__("segmentation_node", **node_arguments)
         self._open_segmenter = open_segmenter
@@ -107,7 +108,7 @@ class SegmentationNode(LifecycleNode):
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
             prefix = f"segmentation/{camera}" if camera else "segmentation"
-            self._outputs[camera] = CameraOutputs(self, prefix, self._segmenter.bundle.labels)
+            self._outputs[camera] = CameraOutputs(self, prefix, self._segmenter.model_folder.labels)
         self._worker = Worker(
             self._frames,
             self._segmenter,
@@ -123,7 +124,7 @@ class SegmentationNode(LifecycleNode):
         self._enter("inactive")
         used = self._segmenter
         self.get_logger().info(
-            f"model {used.bundle.name} on {used.engine} ({used.provider}, {used.device}): {used.reason}"
+            f"model {used.model_folder.name} on {used.engine} ({used.provider}, {used.device}): {used.reason}"
         )
 
     @_transition
@@ -317,7 +318,7 @@ class SegmentationNode(LifecycleNode):
         shared = {
             "state": self._state,
             "enabled": str(self._enabled).lower(),
-            "model": segmenter.bundle.name,
+            "model": segmenter.model_folder.name,
             "engine": segmenter.engine,
             "provider": segmenter.provider,
             "device": segmenter.device,
@@ -325,4 +326,4 @@ class SegmentationNode(LifecycleNode):
             "topic": self._monitors[camera].topic,
         }
         name = f"segmentation/{camera}" if camera else "segmentation"
-        return status(name, segmenter.bundle.name, health, shared | values)
+        return status(name, segmenter.model_folder.name, health, shared | values)

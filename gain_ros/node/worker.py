@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gain_ros.node.images import ImageError
-from gain_ros.node.newest import Frame, NewestFrames, Outcome
-from gain_ros.runtime.frames import YuvFrame
+from gain_ros.errors import ImageError
+from gain_ros.frames import YuvFrame
+from gain_ros.node.latest_frames import Frame, NewestFrames, Outcome
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from gain_ros.frames import in_memory_order
 from gain_ros.labels import UNLABELLED, LabelSet
-from gain_ros.runtime.frames import in_memory_order
 
 _ROW_PX, _PATCH_PX, _FONT, _FONT_SCALE = 22, 34, cv2.FONT_HERSHEY_SIMPLEX, 0.45
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,18 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gain_ros.bundle import Bundle, find_model, read_bundle
-from gain_ros.runtime import auto
-from gain_ros.runtime.engines import (
-    Engine,
-    EngineUnavailable,
-    GoldenMismatch,
-    TensorRtOptions,
-    available_engines,
-    open_engine,
-)
-from gain_ros.runtime.frames import Frame, YuvFrame, as_array, as_rgb, check_frame
-from gain_ros.runtime.resize import labels_from_logits, resize_input
+from gain_ros.errors import EngineUnavailable, GoldenMismatch
+from gain_ros.frames import Frame, YuvFrame, as_array, as_rgb, check_frame
+from gain_ros.model_folder import ModelFolder
+from gain_ros.resize import labels_from_logits, resize_input
+from gain_ros.runtime.engines import Engine, TensorRtOptions
 
 __all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter", "TensorRtOptions", "YuvFrame"]
 
@@ -44,14 +36,15 @@ class Segmentation:
 
 
 class Segmenter:
-    """A model that is loaded, tested and warm. Make it with ``Segmenter.open``; several threads may share it.
+    """A model that is loaded, tested and warm. Make it with
+    :func:`gain_ros.runtime.opening.open_segmenter`; several threads may share it.
 
-    ``bundle`` is the model folder; ``engine``, ``provider`` and ``device`` are what runs; ``reason`` is why "auto" took
-    this engine, or "as asked".
+    ``model_folder`` is the model folder; ``engine``, ``provider`` and ``device`` are what runs; ``reason`` is why
+    "auto" took this engine, or "as asked".
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, reason: str):
-        self.bundle = bundle
+    def __init__(self, model_folder: ModelFolder, engine: Engine, reason: str):
+        self.model_folder = model_folder
         self.engine = engine.name
         self.engine_version = engine.version
         self.provider = engine.provider
@@ -61,72 +54,9 @@ class Segmenter:
         self._engine: Engine | None = engine
         self._lock = threading.Lock()
 
-    @classmethod
-    def open(
-        cls,
-        model: str | os.PathLike[str],
-        engine: str = "auto",
-        device: str = "auto",
-        *,
-        threads: int | None = None,
-        tensorrt: TensorRtOptions | None = None,
-    ) -> Segmenter:
-        """Loads ``model`` (folder or shipped name), runs its golden pair and is then ready for frames.
-
-        ``engine`` is a name from ``available_engines()`` or "auto"; ``device`` is "cpu", "cuda" (never a silent CPU
-        run) or "auto"; ``threads`` bounds the engine's CPU threads; ``tensorrt`` is for engine "tensorrt". "auto"
-        prefers TensorRT for all frames that it has an engine for, and takes the fastest of the others else.
-        Raises BundleError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
-        where the engine's result is wrong, ValueError for unknown names.
-        """
-        bundle = read_bundle(find_model(model))
-        if engine not in ("auto", "tensorrt"):
-            return cls._open_checked(bundle, engine, device, threads)
-        from gain_ros.runtime.upgrade import open_with_tensorrt
-
-        options = tensorrt or TensorRtOptions()
-        return open_with_tensorrt(
-            bundle,
-            lambda: cls._open_fastest(bundle, device, threads),
-            lambda: open_engine("tensorrt", bundle, device, threads, options),
-            must=engine == "tensorrt",
-            build=options.build,
-        )
-
-    @classmethod
-    def _open_checked(cls, bundle: Bundle, engine: str, device: str, threads: int | None) -> Segmenter:
-        segmenter = cls(bundle, open_engine(engine, bundle, device, threads), "as asked")
-        try:
-            segmenter._check_golden(*bundle.golden())
-        except BaseException:
-            segmenter.close()
-            raise
-        return segmenter
-
-    @classmethod
-    def _open_fastest(cls, bundle: Bundle, device: str, threads: int | None) -> Segmenter:
-        """The fastest engine that is ready at once, so never TensorRT."""
-        rgb, _ = bundle.golden()
-        names = [name for name in available_engines() if name != "tensorrt"]
-        identity = {
-            "model": bundle.digest,
-            "device": device,
-            "threads": threads,
-            "machine": auto.machine(names),
-        }
-        chosen, reason = auto.choose(
-            names,
-            identity,
-            open_one=lambda name: cls._open_checked(bundle, name, device, threads),
-            run=lambda each: each.segment([rgb], confidence=False),
-            close=cls.close,
-        )
-        chosen.reason = reason
-        return chosen
-
     def warm_up(self, batch: int) -> None:
         """Runs batches of up to ``batch`` frames, which engines prepare for on first use; opening has run one frame."""
-        rgb, _ = self.bundle.golden()
+        rgb, _ = self.model_folder.golden()
         for frames in range(2, batch + 1):
             self.segment([rgb] * frames)
 
@@ -165,7 +95,7 @@ class Segmenter:
     def _steps(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         start = time.perf_counter()
         pictures = [as_rgb(frame) for frame in frames]
-        images = [resize_input(picture, self.bundle.input_size) for picture in pictures]
+        images = [resize_input(picture, self.model_folder.input_size) for picture in pictures]
         batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
         resized = time.perf_counter()
         with self._running() as engine:
@@ -199,14 +129,16 @@ class Segmenter:
             for place in range(len(frames))
         ]
 
-    def _check_golden(self, rgb: np.ndarray, expected: np.ndarray) -> None:
+    def check_golden(self) -> None:
+        """Raise GoldenMismatch unless the model folder's golden picture gives its golden labels."""
+        rgb, expected = self.model_folder.golden()
         labels = self.segment([rgb], confidence=False)[0].labels
         agreement = float((labels == expected).mean())
         if agreement < GOLDEN_AGREEMENT:
             raise GoldenMismatch(
                 f"engine {self.engine!r} ({self.engine_version}, {self.provider}) gives {100 * agreement:.2f} % of the "
-                f"golden pixels of model {self.bundle.name!r}, expected {100 * GOLDEN_AGREEMENT:.1f} %; take another "
-                "engine, or package the model again if every engine fails"
+                f"golden pixels of model {self.model_folder.name!r}, expected {100 * GOLDEN_AGREEMENT:.1f} %; take "
+                "another engine, or package the model again if every engine fails"
             )
 
 

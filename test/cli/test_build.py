@@ -12,21 +12,23 @@ import numpy as np
 import pytest
 import tensorrt_double
 from cuda_double import CudaDouble, LibraryDouble
-from tiny_bundle import picture, run_graph, write_tiny_bundle
+from tiny_model_folder import picture, run_graph, write_tiny_model_folder
 
-import gain_ros.runtime
-from gain_ros.cli import build, doctor_tensorrt, main
-from gain_ros.runtime.engine_cache import EngineCache
-from gain_ros.runtime.engines import cudart, tensorrt_engine
-from gain_ros.runtime.frames import as_rgb
+import gain_ros.runtime.tensorrt
+from gain_ros.cli import build, main
+from gain_ros.doctor import tensorrt as doctor_tensorrt
+from gain_ros.frames import as_rgb
 from gain_ros.runtime.segmenter import Segmentation
+from gain_ros.runtime.tensorrt import cudart
+from gain_ros.runtime.tensorrt import engine as tensorrt_engine
+from gain_ros.runtime.tensorrt.cache import EngineCache
 
 SIZE = (50, 70)
 
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+    return write_tiny_model_folder(tmp_path_factory.mktemp("tiny") / "tiny")
 
 
 class Reference:
@@ -34,8 +36,8 @@ class Reference:
 
     engine, provider = "torch", "CPU"
 
-    def __init__(self, bundle: object, wrong_rows: int = 0):
-        self.bundle, self.wrong_rows = bundle, wrong_rows
+    def __init__(self, opened: object, wrong_rows: int = 0):
+        self.model_folder, self.wrong_rows = opened, wrong_rows
 
     def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
         labels = run_graph(as_rgb(frames[0])[None])[0][0].copy()
@@ -52,9 +54,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     double = CudaDouble()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cudart, "_find_calls", lambda: cudart._Library(LibraryDouble(double), "libcudart.so.12"))
-    monkeypatch.setattr(gain_ros.runtime, "plugin", SimpleNamespace(), raising=False)
+    monkeypatch.setattr(gain_ros.runtime.tensorrt, "plugin", SimpleNamespace(), raising=False)
     state = SimpleNamespace(trt=tensorrt_double.install(monkeypatch, "10.13.0", double), cuda=double, wrong_rows=0)
-    monkeypatch.setattr(build, "_open_reference", lambda bundle: Reference(bundle, state.wrong_rows))
+    monkeypatch.setattr(build, "_open_reference", lambda opened: Reference(opened, state.wrong_rows))
     return state
 
 
@@ -198,7 +200,7 @@ def test_a_build_that_cannot_be_cancelled_ends_the_process(capsys, monkeypatch) 
 
 
 def build_progress():
-    from gain_ros.runtime.build_progress import BuildProgress
+    from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     return BuildProgress()
 
@@ -224,7 +226,7 @@ def test_doctor_says_what_is_missing_and_what_to_install(capsys, monkeypatch, tm
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr(cudart, "_find_calls", lambda: None)
-    monkeypatch.setattr(doctor_tensorrt, "has_module", lambda name: False)
+    monkeypatch.setattr(doctor_tensorrt.importlib.util, "find_spec", lambda name: None)
     found, lines, advice = doctor_tensorrt.look_at_tensorrt()
     assert len(found["missing"]) == 3
     assert any("tensorrt" in line and "install" in line for line in lines)
@@ -256,11 +258,11 @@ def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, cap
 
 
 def test_the_engine_is_the_one_that_others_open(machine, tiny_folder) -> None:
-    from gain_ros.bundle import read_bundle
+    from gain_ros.model_folder import read_model_folder
     from gain_ros.runtime.engines import TensorRtOptions
 
     assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
-    engine = tensorrt_engine.TensorRtEngine(read_bundle(tiny_folder), "auto", None, TensorRtOptions("fp32"))
+    engine = tensorrt_engine.TensorRtEngine(read_model_folder(tiny_folder), "auto", None, TensorRtOptions("fp32"))
     frames = picture(*SIZE)[None]
     np.testing.assert_array_equal(engine.labels(frames)[0], run_graph(frames)[0])
     engine.close()

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from gain_ros.cli import doctor, main
-from gain_ros.demo.loopback import Loopback
+from gain_ros.doctor.loopback import Loopback
 
 
 @pytest.fixture
 def quick(monkeypatch, model_folder):
     """No measurement over DDS, and only the random model."""
-    monkeypatch.setattr("gain_ros.demo.loopback.measure", lambda profile: Loopback(75, 75 if profile else 20, 4.0))
-    monkeypatch.setattr("gain_ros.bundle.shipped_models", lambda: [model_folder])
+    monkeypatch.setattr("gain_ros.doctor.loopback.measure", lambda profile: Loopback(75, 75 if profile else 20, 4.0))
+    monkeypatch.setattr("gain_ros.model_folder.shipped_models", lambda: [model_folder])
     monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
     monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 from bag_files import IMAGE, header, rgb, write
-from random_bundle import picture
+from random_model_folder import picture
 
-from gain_ros.bundle import read_bundle
 from gain_ros.cli import main
-from gain_ros.replay.live.graph import GraphError
-from gain_ros.replay.offline import Job
+from gain_ros.errors import GraphError
+from gain_ros.evaluation.offline import Job
+from gain_ros.model_folder import read_model_folder
 from gain_ros.score import confusion_matrix
 
 SIZE = (48, 64)
@@ -69,7 +69,7 @@ def test_a_bag_is_scored_as_segment_and_the_score_would(model_folder, drive, tmp
     result = result_of(tmp_path / "out")
     assert result["confusion"] == total.tolist()
     assert result["frames"] == {"received": 4, "published": 4, "superseded": 0, "stale": 0, "failed": 0}
-    assert result["model"] == {"name": "random_nano", "sha256": read_bundle(model_folder).digest}
+    assert result["model"] == {"name": "random_nano", "sha256": read_model_folder(model_folder).digest}
     assert len(rows_of(tmp_path / "out")) == 4
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
     assert not list((tmp_path / "out").glob(".*")), "nothing is left over"
@@ -174,11 +174,11 @@ class DeadlyJob(Job):
 
 
 def test_a_worker_that_dies_takes_one_bag_with_it(drive, tmp_path):
-    from gain_ros.replay import fleet
-    from gain_ros.replay.truth import TruthOptions
+    from gain_ros.evaluation import many_bags
+    from gain_ros.evaluation.truth import TruthOptions
 
     job = DeadlyJob(str(drive), "gain_nano_camvid", "onnxruntime", TruthOptions())
-    ((index, outcome),) = fleet._in_processes([fleet.Task(job, tmp_path / "rows")], 2, lambda *_: None)
+    ((index, outcome),) = many_bags._in_processes([many_bags.Task(job, tmp_path / "rows")], 2, lambda *_: None)
     assert (index, outcome.gallery) == (0, None)
     assert "BrokenProcessPool" in outcome.score.errors[0]
 
@@ -244,7 +244,7 @@ def test_a_graph_that_breaks_is_told_with_its_last_words_and_exit_code_1(drive, 
     def broken(*_: object) -> None:
         raise GraphError("the node ended with code 3:\nno engine")
 
-    monkeypatch.setattr("gain_ros.replay.realtime.evaluate_realtime", broken)
+    monkeypatch.setattr("gain_ros.evaluation.realtime.evaluate_realtime", broken)
     assert main(["evaluate", str(drive), *TRUTH, "--mode", "realtime", "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err == "gain: the node ended with code 3:\nno engine\n"
 

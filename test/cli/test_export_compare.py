@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from gain_ros.bundle import read_bundle
 from gain_ros.cli import main
+from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.engines import available_engines
-from gain_ros.runtime.segmenter import Segmenter
 
 
 def last_json(capsys) -> dict:
@@ -67,9 +66,8 @@ def test_agreement_is_the_share_of_equal_pixels_and_too_little_of_it_fails(model
     """Two engines that differ in a quarter of the pixels."""
 
     class Fake:
-        bundle = read_bundle(model_folder)
-
         def __init__(self, engine):
+            self.model_folder = read_model_folder(model_folder)
             self.engine, self.provider = engine, "fake"
 
         def segment(self, frames, confidence):
@@ -77,7 +75,7 @@ def test_agreement_is_the_share_of_equal_pixels_and_too_little_of_it_fails(model
             labels[: len(labels) // 4] = self.engine == "openvino"
             return [SimpleNamespace(labels=labels)]
 
-    monkeypatch.setattr(Segmenter, "open", lambda _model, engine: nullcontext(Fake(engine)))
+    monkeypatch.setattr("gain_ros.runtime.opening.open_segmenter", lambda _model, engine: nullcontext(Fake(engine)))
     assert main(["compare", "any", "--images", str(scored), "--engines", "openvino,torch", "--json"]) == 1
     rows = {row["engine"]: row["agreement"] for row in last_json(capsys)["rows"]}
     assert rows == {"torch": 1.0, "openvino": 0.75}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from streets import street
 
 from gain_ros.cli import VERBS, main
 from gain_ros.cli.common import frame_size, plain, table
@@ -54,7 +55,7 @@ def test_a_missing_source_is_one_line_and_code_2(tmp_path, capsys):
 
 
 def test_a_missing_model_is_one_line_and_code_2(tmp_path, capsys):
-    assert main(["segment", "scene", "--out", str(tmp_path), "--model", "no_such_model"]) == 2
+    assert main(["segment", str(street(tmp_path)), "--out", str(tmp_path), "--model", "no_such_model"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no_such_model" in line
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gain_ros.cli import main
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.opening import open_segmenter
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def segment(model_folder, source, out, *more: str) -> int:
 
 def test_masks_are_what_the_segmenter_gives_at_the_source_s_size(model_folder, pictures, tmp_path):
     assert segment(model_folder, pictures, tmp_path / "out") == 0
-    with Segmenter.open(model_folder, engine="onnxruntime") as segmenter:
+    with open_segmenter(model_folder, engine="onnxruntime") as segmenter:
         for name in ("a", "b"):
             rgb = cv2.imread(str(pictures / f"{name}.png"))[..., ::-1]
             mask = cv2.imread(str(tmp_path / "out" / f"{name}.png"), cv2.IMREAD_UNCHANGED)

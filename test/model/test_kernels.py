@@ -17,10 +17,10 @@ import pytest
 import torch
 from networks import trained_like
 
+from gain_ros.frames import rgb_from_array, shape_of
 from gain_ros.model.deploy import LabelsForm, fold
 from gain_ros.model.gai import criss_cross_attention
-from gain_ros.runtime.frames import rgb_from_array, shape_of
-from gain_ros.runtime.resize import labels_from_logits, resize_input
+from gain_ros.resize import labels_from_logits, resize_input
 
 pytest.importorskip("triton", reason="triton comes with torch on Linux alone")
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from networks import trained_like
 
-from gain_ros.bundle import read_bundle
+from gain_ros.errors import CheckpointError
 from gain_ros.model import load_model, simpleseg
-from gain_ros.model.checkpoint import CheckpointError
 from gain_ros.model.simpleseg import convert, network
+from gain_ros.model_folder import read_model_folder
 
 # Ours → the checkpoint's. Written out, so that the importer's table has something to be wrong against.
 SHARED_NAMES = {
@@ -166,17 +166,17 @@ def test_model_folder(tmp_path, small_pictures):
     report = convert(checkpoint, "r18", "cityscapes", None, tmp_path / "model")
     assert (report.parameters, report.unmatched) == (11_955_317, ())
     assert report.options == {"context": "gap", "fuse_3x3": True, "dilation": 2}
-    bundle = read_bundle(tmp_path / "model")
-    assert (bundle.architecture, bundle.name, len(bundle.labels)) == ("gain_r18", "model", 19)
-    assert bundle.training["iteration"] == 76000
-    assert bundle.training["stored_miou"] == 0.788
-    assert bundle.metrics == {}
+    opened = read_model_folder(tmp_path / "model")
+    assert (opened.architecture, opened.name, len(opened.labels)) == ("gain_r18", "model", 19)
+    assert opened.training["iteration"] == 76000
+    assert opened.training["stored_miou"] == 0.788
+    assert opened.metrics == {}
     model = load_model(tmp_path / "model")
     picture = torch.randn(2, 3, 65, 33)
     assert torch.equal(model(picture), original(picture))
-    rgb, labels = bundle.golden()
-    assert labels.shape == bundle.input_size
-    normalised = (torch.from_numpy(rgb) / 255 - torch.tensor(bundle.mean)) / torch.tensor(bundle.std)
+    rgb, labels = opened.golden()
+    assert labels.shape == opened.input_size
+    normalised = (torch.from_numpy(rgb) / 255 - torch.tensor(opened.mean)) / torch.tensor(opened.std)
     assert torch.equal(model(normalised.permute(2, 0, 1)[None])[0].argmax(0).byte(), torch.from_numpy(labels))
     assert len(labels[labels != labels[0, 0]])  # more than one class, or the pair would test little
 

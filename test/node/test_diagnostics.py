@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from gain_ros.node import diagnostics
 from gain_ros.node.diagnostics import STAGES, CameraMonitor, Health, status
-from gain_ros.node.newest import FrameCounts
+from gain_ros.node.latest_frames import FrameCounts
 from gain_ros.node.worker import FrameTimes
 
 SECOND = 1_000_000_000

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
+from gain_ros.frames import as_rgb, from_rgb
 from gain_ros.labels import CAMVID
 from gain_ros.node.outputs import CameraOutputs, label_info_json
-from gain_ros.runtime.frames import as_rgb, from_rgb
 
 
 class Message:

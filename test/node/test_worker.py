@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gain_ros.node.images import ImageError
-from gain_ros.node.newest import Frame, FrameCounts, NewestFrames
+from gain_ros.errors import ImageError
+from gain_ros.node.latest_frames import Frame, FrameCounts, NewestFrames
 from gain_ros.node.worker import LiveSettings, Worker
 
 SECOND = 1_000_000_000

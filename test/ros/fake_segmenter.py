@@ -39,7 +39,9 @@ class FakeSegmenter:
         self.delay_s = float(options.get("delay_ms", 0)) / 1000
         self.calls: list[tuple[int, bool]] = []
         self.closed = False
-        self.bundle = SimpleNamespace(name=model, labels=CAMVID, golden=lambda: (np.zeros((4, 4, 3), np.uint8), None))
+        self.model_folder = SimpleNamespace(
+            name=model, labels=CAMVID, golden=lambda: (np.zeros((4, 4, 3), np.uint8), None)
+        )
         time.sleep(float(options.get("open_s", 0)))
         if "broken" in options:
             raise ValueError("model.yaml: found nothing; expected a model folder; give the name of a shipped model")
@@ -59,7 +61,7 @@ class FakeSegmenter:
 
     def warm_up(self, batch: int) -> None:
         for frames in range(2, batch + 1):
-            self.segment([self.bundle.golden()[0]] * frames)
+            self.segment([self.model_folder.golden()[0]] * frames)
 
     def close(self) -> None:
         self.closed = True

@@ -9,13 +9,13 @@ import tensorrt_double
 from cuda_double import CudaDouble, LibraryDouble
 from graph import eventually, image, pixels, stamp_ns
 from sensor_msgs.msg import Image
-from tiny_bundle import GOLDEN_SIZE, picture, run_graph, write_tiny_bundle
+from tiny_model_folder import GOLDEN_SIZE, picture, run_graph, write_tiny_model_folder
 
-import gain_ros.runtime
-from gain_ros.bundle import read_bundle
-from gain_ros.runtime import upgrade
-from gain_ros.runtime.engines import cudart, open_engine
+import gain_ros.runtime.tensorrt
+from gain_ros.model_folder import read_model_folder
+from gain_ros.runtime.engines import open_engine
 from gain_ros.runtime.segmenter import Segmentation
+from gain_ros.runtime.tensorrt import cudart, preferring
 
 
 class Base:
@@ -35,9 +35,9 @@ class Base:
 
 
 def open_segmenter(folder, model, engine, device, threads, tensorrt):
-    bundle = read_bundle(folder)
-    fast = functools.partial(open_engine, "tensorrt", bundle, device, threads, tensorrt)
-    return upgrade.open_with_tensorrt(bundle, Base, fast, must=engine == "tensorrt", build=tensorrt.build)
+    opened = read_model_folder(folder)
+    fast = functools.partial(open_engine, "tensorrt", opened, device, threads, tensorrt)
+    return preferring.open_with_tensorrt(opened, Base, fast, must=engine == "tensorrt", build=tensorrt.build)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def trt(monkeypatch, tmp_path):
     double = CudaDouble()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cudart, "_find_calls", lambda: cudart._Library(LibraryDouble(double), "libcudart.so.12"))
-    monkeypatch.setattr(gain_ros.runtime, "plugin", None, raising=False)
+    monkeypatch.setattr(gain_ros.runtime.tensorrt, "plugin", None, raising=False)
     return tensorrt_double.install(monkeypatch, "10.13.0", double)
 
 
@@ -53,7 +53,7 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     go = threading.Event()
     trt.behaviour.on_step = lambda step: go.wait(60)
     masks = graph.listen(Image, "segmentation/mask")
-    opener = functools.partial(open_segmenter, write_tiny_bundle(tmp_path / "tiny"))
+    opener = functools.partial(open_segmenter, write_tiny_model_folder(tmp_path / "tiny"))
     node = graph.start(opener, model="tiny", engine="tensorrt", precision="fp32")
     publisher = graph.publisher()
     sent = {}
@@ -87,7 +87,7 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
 def test_a_node_that_goes_cancels_its_build(graph, trt, tmp_path):
     inside, go = threading.Event(), threading.Event()
     trt.behaviour.on_step = lambda step: (inside.set(), go.wait(60))
-    opener = functools.partial(open_segmenter, write_tiny_bundle(tmp_path / "tiny"))
+    opener = functools.partial(open_segmenter, write_tiny_model_folder(tmp_path / "tiny"))
     node = graph.start(opener, model="tiny", precision="fp32", engine="tensorrt")
     graph.publisher().publish(image(picture(*GOLDEN_SIZE)))
     assert inside.wait(60)

@@ -8,10 +8,11 @@ import pytest
 from graph import eventually, image, pixels
 from sensor_msgs.msg import Image
 
-from gain_ros.bundle import BundleError, find_model, read_bundle
+from gain_ros.errors import ModelFolderError
+from gain_ros.frames import as_rgb, from_rgb
+from gain_ros.model_folder import find_model, read_model_folder
 from gain_ros.node.parameters import PARAMETERS
-from gain_ros.runtime.frames import as_rgb, from_rgb
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.opening import open_segmenter
 
 DEFAULT_MODEL = next(spec.default for spec in PARAMETERS if spec.name == "model")
 
@@ -19,8 +20,8 @@ DEFAULT_MODEL = next(spec.default for spec in PARAMETERS if spec.name == "model"
 @pytest.fixture(scope="module")
 def golden():
     try:
-        return read_bundle(find_model(DEFAULT_MODEL)).golden()
-    except BundleError as error:
+        return read_model_folder(find_model(DEFAULT_MODEL)).golden()
+    except ModelFolderError as error:
         pytest.skip(f"no shipped model here: {error}")
 
 
@@ -28,7 +29,7 @@ def golden():
 def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
     rgb, expected = golden
     masks = graph.listen(Image, "segmentation/mask")
-    graph.start(Segmenter.open, engine="onnxruntime", threads=1)
+    graph.start(open_segmenter, engine="onnxruntime", threads=1)
     message = image(rgb if encoding == "rgb8" else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     message.encoding = encoding
     graph.publisher(deadline_s=60).publish(message)
@@ -40,10 +41,10 @@ def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
 @pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
 def test_a_yuv_camera_gets_the_mask_of_its_picture(graph, golden, encoding):
     frame = from_rgb(golden[0], encoding)
-    with Segmenter.open(DEFAULT_MODEL, engine="onnxruntime", threads=1) as segmenter:
+    with open_segmenter(DEFAULT_MODEL, engine="onnxruntime", threads=1) as segmenter:
         expected = segmenter.segment([as_rgb(frame)])[0].labels
     masks = graph.listen(Image, "segmentation/mask")
-    graph.start(Segmenter.open, engine="onnxruntime", threads=1)
+    graph.start(open_segmenter, engine="onnxruntime", threads=1)
     message = image(golden[0])
     message.encoding, message.data = encoding, array("B", frame.data.tobytes())
     message.step = message.width * (2 if encoding == "yuyv" else 1)

@@ -1,46 +1,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import random_bundle
 import tensorrt_double
 from cuda_double import CudaDouble, LibraryDouble
-from tiny_bundle import write_tiny_bundle
+from tiny_model_folder import write_tiny_model_folder
 
-import gain_ros.runtime
-from gain_ros.runtime.engine_cache import EngineCache
-from gain_ros.runtime.engines import cudart
-from gain_ros.runtime.export import add_onnx
-
-
-@pytest.fixture(scope="session")
-def picture() -> Callable[..., np.ndarray]:
-    return random_bundle.picture
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gain_nano with random weights and all its files. Read only: copy it to change it."""
-    return random_bundle.write_random_bundle(tmp_path_factory.mktemp("models") / "random_nano")
-
-
-@pytest.fixture(scope="session")
-def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with the "labels" graph that TensorRT starts from."""
-    folder = random_bundle.write_random_bundle(tmp_path_factory.mktemp("deployed") / "random_nano")
-    add_onnx(folder)
-    return folder
+import gain_ros.runtime.tensorrt
+from gain_ros.runtime.tensorrt import cudart
+from gain_ros.runtime.tensorrt.cache import EngineCache
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder whose "labels" graph is two convolutions."""
-    return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+    return write_tiny_model_folder(tmp_path_factory.mktemp("tiny") / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +44,6 @@ def tensorrt(monkeypatch: pytest.MonkeyPatch, cuda: CudaDouble):
     The real attention plugin is left out: its compiler needs the real tensorrt.plugin.
     """
     none = SimpleNamespace()
-    monkeypatch.setitem(sys.modules, "gain_ros.runtime.plugin", none)
-    monkeypatch.setattr(gain_ros.runtime, "plugin", none, raising=False)
+    monkeypatch.setitem(sys.modules, "gain_ros.runtime.tensorrt.plugin", none)
+    monkeypatch.setattr(gain_ros.runtime.tensorrt, "plugin", none, raising=False)
     return lambda version="10.13.0": tensorrt_double.install(monkeypatch, version, cuda)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from gain_ros.bundle import read_bundle
+from gain_ros.errors import EngineUnavailable
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
+from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime import engines
-from gain_ros.runtime.engines import ENGINES, EngineUnavailable, available_engines, open_engine
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.engines import ENGINES, available_engines, open_engine
+from gain_ros.runtime.opening import open_segmenter
 
 CPU_ENGINES = tuple(name for name in ENGINES if name != "tensorrt")
 
@@ -26,15 +27,15 @@ CPU_ENGINES = tuple(name for name in ENGINES if name != "tensorrt")
 def engine(request: pytest.FixtureRequest, model_folder: Path):
     if request.param not in available_engines():
         pytest.skip(f"{request.param} is not installed")
-    opened = open_engine(request.param, read_bundle(model_folder), "cpu", threads=1)
+    opened = open_engine(request.param, read_model_folder(model_folder), "cpu", threads=1)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
 def reference(model_folder: Path) -> LabelsForm:
-    bundle = read_bundle(model_folder)
-    return LabelsForm(load_model(model_folder), bundle.mean, bundle.std, bundle.input_size).eval()
+    opened = read_model_folder(model_folder)
+    return LabelsForm(load_model(model_folder), opened.mean, opened.std, opened.input_size).eval()
 
 
 @pytest.mark.parametrize("frame", [(128, 192), (90, 160), (64, 96), (40, 50), (200, 70)])
@@ -48,7 +49,7 @@ def test_masks_agree_with_pytorch(
     with torch.inference_mode():
         labels, confidence = (output[0].numpy() for output in reference(torch.from_numpy(rgb)[None]))
     assert len(np.unique(labels)) > 3
-    with Segmenter.open(model_folder, name, "cpu") as segmenter:
+    with open_segmenter(model_folder, name, "cpu") as segmenter:
         mask = segmenter.segment([rgb])[0]
     assert (mask.labels == labels).mean() >= 0.999
     difference = np.abs(mask.confidence.astype(int) - confidence)
@@ -109,7 +110,7 @@ def test_a_gpu_that_is_not_there_is_an_error(name: str, model_folder: Path) -> N
     if name not in available_engines() or torch.cuda.is_available():
         pytest.skip(f"{name} is not installed, or there is a GPU")
     with pytest.raises(EngineUnavailable, match=f"{name}.*'?cpu'?|{name}.*for a GPU"):
-        open_engine(name, read_bundle(model_folder), "cuda")
+        open_engine(name, read_model_folder(model_folder), "cuda")
 
 
 def test_onnxruntime_names_the_providers_it_has(model_folder: Path) -> None:
@@ -117,7 +118,7 @@ def test_onnxruntime_names_the_providers_it_has(model_folder: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("onnxruntime has CUDA")
     with pytest.raises(EngineUnavailable, match="CPUExecutionProvider"):
-        open_engine("onnxruntime", read_bundle(model_folder), "cuda")
+        open_engine("onnxruntime", read_model_folder(model_folder), "cuda")
 
 
 def test_onnxruntime_that_falls_back_is_an_error(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,14 +130,14 @@ def test_onnxruntime_that_falls_back_is_an_error(model_folder: Path, monkeypatch
         onnxruntime, "InferenceSession", lambda *arguments, **_: session(*arguments, providers=providers[1:])
     )
     with pytest.raises(EngineUnavailable, match="would run on CPUExecutionProvider"):
-        open_engine("onnxruntime", read_bundle(model_folder), "cuda")
+        open_engine("onnxruntime", read_model_folder(model_folder), "cuda")
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_a_folder_without_onnx_needs_torch(name: str, model_folder: Path) -> None:
     pytest.importorskip(name)
-    bundle = read_bundle(model_folder)
-    bare = dataclasses.replace(bundle, sha256={k: v for k, v in bundle.sha256.items() if k != "logits.onnx"})
+    opened = read_model_folder(model_folder)
+    bare = dataclasses.replace(opened, sha256={k: v for k, v in opened.sha256.items() if k != "logits.onnx"})
     with pytest.raises(EngineUnavailable, match=r"needs logits\.onnx.*engine 'torch'"):
         open_engine(name, bare)
 
@@ -146,21 +147,21 @@ def test_a_graph_that_does_not_load_is_one_clear_error(name: str, model_folder: 
     pytest.importorskip(name)
     (tmp_path / "logits.onnx").write_bytes(b"no graph")
     with pytest.raises(EngineUnavailable, match=f"{name}.*cannot load model 'random_nano'"):
-        open_engine(name, dataclasses.replace(read_bundle(model_folder), path=tmp_path))
+        open_engine(name, dataclasses.replace(read_model_folder(model_folder), path=tmp_path))
 
 
 def test_what_is_not_installed_is_not_offered(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: name == "torch" or None)
     assert available_engines() == ("torch",)
     with pytest.raises(EngineUnavailable, match=r"not installed \(found: torch\).*pip install openvino"):
-        open_engine("openvino", read_bundle(model_folder))
+        open_engine("openvino", read_model_folder(model_folder))
 
 
 def test_tensorrt_says_itself_what_each_machine_needs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineUnavailable, match=r"tensorrt is not installed; a Jetson.*JetPack, a PC by `pip install"):
-        open_engine("tensorrt", read_bundle(model_folder))
+        open_engine("tensorrt", read_model_folder(model_folder))
 
 
 @pytest.mark.parametrize(
@@ -168,12 +169,12 @@ def test_tensorrt_says_itself_what_each_machine_needs(model_folder: Path, monkey
 )
 def test_wrong_requests_name_the_choices(wrong: dict, model_folder: Path) -> None:
     with pytest.raises(ValueError, match="expected"):
-        open_engine(bundle=read_bundle(model_folder), **wrong)
+        open_engine(model_folder=read_model_folder(model_folder), **wrong)
 
 
 def test_the_runtime_imports_no_engine_until_one_is_opened() -> None:
     code = (
-        "import sys, gain_ros.runtime.segmenter as s; s.available_engines();"
+        "import sys, gain_ros.runtime.opening as s; s.available_engines();"
         "print(sorted({'torch', 'onnxruntime', 'openvino', 'rclpy'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

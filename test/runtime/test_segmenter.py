@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import yaml
 
-from gain_ros import bundle as bundle_module
-from gain_ros.bundle import BundleError, read_bundle
-from gain_ros.runtime import segmenter as segmenter_module
-from gain_ros.runtime.frames import as_rgb, from_rgb
-from gain_ros.runtime.segmenter import EngineUnavailable, GoldenMismatch, Segmenter
+from gain_ros import model_folder as model_folder_module
+from gain_ros.errors import EngineUnavailable, GoldenMismatch, ModelFolderError
+from gain_ros.frames import as_rgb, from_rgb
+from gain_ros.model_folder import read_model_folder
+from gain_ros.runtime import opening
+from gain_ros.runtime.opening import open_segmenter
+from gain_ros.runtime.segmenter import Segmenter
 
 CLASSES = 3
 
@@ -56,7 +58,7 @@ class ScriptedEngine:
 @pytest.fixture
 def scripted(model_folder: Path) -> tuple[Segmenter, ScriptedEngine]:
     engine = ScriptedEngine()
-    return Segmenter(read_bundle(model_folder), engine, "as asked"), engine
+    return Segmenter(read_model_folder(model_folder), engine, "as asked"), engine
 
 
 def flat(height: int, width: int, brightest: int) -> np.ndarray:
@@ -93,7 +95,7 @@ def test_no_frames_no_masks(scripted) -> None:
 def test_one_wrong_frame_is_refused_before_the_engine(model_folder: Path, frame: np.ndarray, whole_step: bool) -> None:
     engine = ScriptedEngine(whole_step)
     with (
-        Segmenter(read_bundle(model_folder), engine, "") as segmenter,
+        Segmenter(read_model_folder(model_folder), engine, "") as segmenter,
         pytest.raises(ValueError, match="expected uint8"),
     ):
         segmenter.segment([flat(8, 8, 0), frame])
@@ -103,7 +105,7 @@ def test_one_wrong_frame_is_refused_before_the_engine(model_folder: Path, frame:
 def test_an_engine_that_does_the_whole_step_gets_one_batch_a_size(model_folder: Path) -> None:
     engine = ScriptedEngine(whole_step=True)
     frames = [flat(7, 5, 2), flat(6, 9, 0), flat(7, 5, 1)]
-    with Segmenter(read_bundle(model_folder), engine, "") as segmenter:
+    with Segmenter(read_model_folder(model_folder), engine, "") as segmenter:
         masks = segmenter.segment(frames)
         bare = segmenter.segment(frames[:1], confidence=False)
     assert engine.calls == [(2, 7, 5, 3), (1, 6, 9, 3), (1, 7, 5, 3)]
@@ -128,7 +130,7 @@ def test_yuv_frames_reach_engines_that_do_the_whole_step_as_they_are(model_folde
     engine = ScriptedEngine(whole_step=True)
     engine.labels = lambda frames: (engine.calls.append(frames.shape), np.zeros((2, len(frames), 6, 8), np.uint8))[1]
     frames = [from_rgb(flat(6, 8, 2), encoding) for encoding in ("nv12", "rgb8", "nv12", "yuyv")]
-    with Segmenter(read_bundle(model_folder), engine, "") as segmenter:
+    with Segmenter(read_model_folder(model_folder), engine, "") as segmenter:
         assert [mask.labels.shape for mask in segmenter.segment(frames)] == 4 * [(6, 8)]
     assert engine.calls == [(2, 9, 8), (1, 6, 8, 3), (1, 6, 8, 2)]
 
@@ -163,28 +165,28 @@ def test_close_frees_once_and_ends_the_service(scripted) -> None:
 
 
 def test_open_by_name_says_what_runs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_module, "_model_homes", lambda: [model_folder.parent])
-    with Segmenter.open(model_folder.name, "onnxruntime", "cpu", threads=1) as segmenter:
+    monkeypatch.setattr(model_folder_module, "_model_homes", lambda: [model_folder.parent])
+    with open_segmenter(model_folder.name, "onnxruntime", "cpu", threads=1) as segmenter:
         assert (segmenter.engine, segmenter.provider, segmenter.device) == (
             "onnxruntime",
             "CPUExecutionProvider",
             "cpu",
         )
         assert segmenter.reason == "as asked"
-        assert segmenter.bundle.name == "random_nano"
-        labels = segmenter.segment([segmenter.bundle.golden()[0]])[0].labels
-    assert (labels == segmenter.bundle.golden()[1]).mean() >= 0.999
+        assert segmenter.model_folder.name == "random_nano"
+        labels = segmenter.segment([segmenter.model_folder.golden()[0]])[0].labels
+    assert (labels == segmenter.model_folder.golden()[1]).mean() >= 0.999
 
 
 def repainted(model_folder: Path, tmp_path: Path, share: float) -> Path:
     """A copy of the model whose golden labels are changed in ``share`` of the rows."""
     folder = shutil.copytree(model_folder, tmp_path / "repainted")
-    labels = read_bundle(folder).golden()[1]
+    labels = read_model_folder(folder).golden()[1]
     rows = round(share * len(labels))
     labels[:rows] = (labels[:rows] + 1) % CLASSES
     cv2.imwrite(str(folder / "golden_labels.png"), labels)
     document = yaml.safe_load((folder / "model.yaml").read_text())
-    document["sha256"]["golden_labels.png"] = bundle_module._sha256(folder / "golden_labels.png")
+    document["sha256"]["golden_labels.png"] = model_folder_module._sha256(folder / "golden_labels.png")
     (folder / "model.yaml").write_text(yaml.safe_dump(document))
     return folder
 
@@ -194,46 +196,46 @@ def test_a_golden_mismatch_refuses_to_start(
     engine: str, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(segmenter_module, "available_engines", lambda: ("onnxruntime",))
+    monkeypatch.setattr(opening, "available_engines", lambda: ("onnxruntime",))
     folder = repainted(model_folder, tmp_path, 0.3)
     with pytest.raises(GoldenMismatch, match=r"'onnxruntime' .* gives (69|7\d)\.\d\d % .* expected 99\.9 %"):
-        Segmenter.open(folder, engine, "cpu")
+        open_segmenter(folder, engine, "cpu")
 
 
 def test_a_changed_model_does_not_open(model_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(model_folder, tmp_path / "changed")
     (folder / "logits.onnx").write_bytes(b"other")
-    with pytest.raises(BundleError, match=r"logits\.onnx: found sha256"):
-        Segmenter.open(folder, "onnxruntime")
+    with pytest.raises(ModelFolderError, match=r"logits\.onnx: found sha256"):
+        open_segmenter(folder, "onnxruntime")
 
 
 def test_a_failed_start_frees_the_engine(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ScriptedEngine()
-    monkeypatch.setattr(segmenter_module, "open_engine", lambda *_: engine)
+    monkeypatch.setattr(opening, "open_engine", lambda *_: engine)
     with pytest.raises(GoldenMismatch):
-        Segmenter.open(model_folder, "onnxruntime")
+        open_segmenter(model_folder, "onnxruntime")
     assert engine.closed == 1
 
 
 def test_auto_measures_once_and_remembers(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names = ("onnxruntime", "openvino")
-    monkeypatch.setattr(segmenter_module, "available_engines", lambda: names)
-    with Segmenter.open(model_folder, device="cpu") as first:
+    monkeypatch.setattr(opening, "available_engines", lambda: names)
+    with open_segmenter(model_folder, device="cpu") as first:
         assert first.engine in names
         assert first.reason.startswith(first.engine)
         assert all(name in first.reason for name in names)
         assert "cached" not in first.reason
-    with Segmenter.open(model_folder, device="cpu") as second:
+    with open_segmenter(model_folder, device="cpu") as second:
         assert second.engine == first.engine
         assert second.reason == first.reason.replace(")", ", cached)")
-    with Segmenter.open(model_folder, device="cpu", threads=1) as other:
+    with open_segmenter(model_folder, device="cpu", threads=1) as other:
         assert "cached" not in other.reason
     assert len(json.loads((tmp_path / "gain_ros" / "auto.json").read_text())) == 2
 
 
 def test_auto_with_a_gpu_that_is_not_there(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(segmenter_module, "available_engines", lambda: ("openvino",))
+    monkeypatch.setattr(opening, "available_engines", lambda: ("openvino",))
     with pytest.raises(EngineUnavailable, match="openvino has no CUDA"):
-        Segmenter.open(model_folder, device="cuda")
+        open_segmenter(model_folder, device="cuda")

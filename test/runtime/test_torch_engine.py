@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from gain_ros.bundle import read_bundle
+from gain_ros.frames import as_array, as_rgb, from_rgb
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
+from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.engines import torch_engine
 from gain_ros.runtime.engines.torch_engine import Recorded, Recording, fused_or_plain
-from gain_ros.runtime.frames import as_array, as_rgb, from_rgb
 
 
 class Graphs:
@@ -110,8 +110,8 @@ def test_no_two_buffers_of_a_recording_are_one(graphs):
 
 
 @pytest.fixture
-def bundle(model_folder):
-    return read_bundle(model_folder)
+def opened(model_folder):
+    return read_model_folder(model_folder)
 
 
 def fused_that_gives(change):
@@ -137,22 +137,22 @@ def fused_that_gives(change):
         (lambda labels: labels.no_such_call(), "the fused kernels fail here"),
     ],
 )
-def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, bundle, monkeypatch, change, kind):
+def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, opened, monkeypatch, change, kind):
     kernels = pytest.importorskip("gain_ros.model.kernels")
     fused = fused_that_gives(change)
     monkeypatch.setattr(kernels, "FusedForm", lambda *arguments: graphs.watch(fused(*arguments)))
-    form, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
+    form, name = fused_or_plain(load_model(opened.path), opened, "cpu")
     assert kind in name
-    rgb, golden = bundle.golden()
+    rgb, golden = opened.golden()
     labels, confidence = form(rgb[None])
     assert (labels[0] == golden).mean() >= 0.999
     assert labels.dtype == confidence.dtype == np.uint8
 
 
-def test_without_triton_the_plain_form_runs(bundle, monkeypatch):
+def test_without_triton_the_plain_form_runs(opened, monkeypatch):
     monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
-    form, name = fused_or_plain(load_model(bundle.path), bundle, "cpu")
+    form, name = fused_or_plain(load_model(opened.path), opened, "cpu")
     assert name.startswith("fp32 (no fused kernels")
-    frame = from_rgb(bundle.golden()[0], "nv12")
+    frame = from_rgb(opened.golden()[0], "nv12")
     for found, expected in zip(form(as_array(frame)[None]), form(as_rgb(frame)[None]), strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -8,8 +8,9 @@ import pytest
 from drawings import drawn
 from small_runs import small_module, train
 
+from gain_ros.datasets import camvid, cityscapes
 from gain_ros.labels import CAMVID, CITYSCAPES_IDS, UNLABELLED
-from training.data import CamVid, camvid, cityscapes
+from training.data import CamVid
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions
 

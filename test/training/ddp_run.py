@@ -15,8 +15,8 @@ import torch
 from small_runs import Drawings, small_module, small_trainer
 from torch import nn
 
+from gain_ros.datasets.frames import FramesInMemory, Pair
 from training.data.augment import Augmentation
-from training.data.frames import FramesInMemory, Pair
 from training.losses import LossOptions
 from training.module import OptimizerOptions
 

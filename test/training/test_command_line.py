@@ -52,11 +52,11 @@ def test_a_run_leaves_logs_checkpoints_its_config_and_a_model(command, camvid_ro
     assert len(measured) == 2
     best, last = folder / "checkpoints/best.ckpt", folder / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == 6
-    bundle = package(best, tmp_path / "models/tiny", camvid_root)
-    assert bundle.training["seed"] == 3
-    assert bundle.training["config"]["ema"]["decay"] == 0.5
-    assert str(tmp_path) not in (bundle.path / "model.yaml").read_text()
-    assert bundle.metrics["val_miou"] == pytest.approx(max(map(float, measured)), abs=HALF)
+    opened = package(best, tmp_path / "models/tiny", camvid_root)
+    assert opened.training["seed"] == 3
+    assert opened.training["config"]["ema"]["decay"] == 0.5
+    assert str(tmp_path) not in (opened.path / "model.yaml").read_text()
+    assert opened.metrics["val_miou"] == pytest.approx(max(map(float, measured)), abs=HALF)
 
 
 def test_a_run_goes_on_in_its_folder_and_its_best_spans_the_whole(command, tmp_path):

@@ -11,10 +11,11 @@ import torch
 from drawings import drawn
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from gain_ros.datasets import camvid, cityscapes
+from gain_ros.errors import DatasetError
 from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, CITYSCAPES_IDS, camvid_split
-from training.data import CamVid, Cityscapes, Scenes, camvid, cityscapes
+from training.data import CamVid, Cityscapes, Scenes
 from training.data.augment import Augmentation
-from training.data.frames import DatasetError
 
 
 def write_mask(root, mask):

@@ -17,7 +17,7 @@ ROOT = HERE.parents[1]
 
 def start(out, world):
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "test")])
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "test" / "helpers")])
     environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, *torchrun, str(HERE / "ddp_run.py"), str(out), str(world)],

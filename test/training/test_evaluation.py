@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from networks import trained_like
-from random_bundle import picture
+from random_model_folder import picture
 
 from gain_ros.model.deploy import LogitsForm
-from gain_ros.runtime.resize import labels_from_logits, resize_input
+from gain_ros.resize import labels_from_logits, resize_input
 from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator, spans
 
 SIZE = (64, 96)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from small_runs import SIZE, small_module, train
 
-from gain_ros.bundle import BundleError, read_bundle
 from gain_ros.cli import main as gain
+from gain_ros.errors import ModelFolderError
 from gain_ros.labels import CITYSCAPES
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.model_folder import read_model_folder
+from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from training import package as packaging
 from training.__main__ import main as training
@@ -30,21 +31,21 @@ def trained(camvid_root, camvid_checkpoints):
 
 def test_folder_holds_what_the_run_reached(trained):
     root, checkpoint = trained
-    bundle = package(checkpoint, root / "models" / "tiny", root, note="two epochs")
-    record, state = bundle.training, torch.load(checkpoint, weights_only=True)["state_dict"]
+    opened = package(checkpoint, root / "models" / "tiny", root, note="two epochs")
+    record, state = opened.training, torch.load(checkpoint, weights_only=True)["state_dict"]
     assert (record["epochs"], record["steps"], record["seed"], record["note"]) == (2, 6, 0, "two epochs")
     assert record["split"] == "train; val for choosing checkpoints alone, test never seen"
     assert record["checkpoint"] == checkpoint.name
     assert record["weights"] == "fp16"
     assert record["config"]["model"]["optimizer"]["lr"] == 0.02
-    assert str(root) not in (bundle.path / "model.yaml").read_text()
-    assert bundle.metrics["val_seen_in_training"] is False
-    assert {len(bundle.metrics["val_iou"]), len(bundle.labels)} == {11}
-    weights = bundle.weights()
+    assert str(root) not in (opened.path / "model.yaml").read_text()
+    assert opened.metrics["val_seen_in_training"] is False
+    assert {len(opened.metrics["val_iou"]), len(opened.labels)} == {11}
+    weights = opened.weights()
     assert not [name for name in weights if name.startswith("aux")]
     assert all(np.array_equal(v, state[f"network.{name}"].half().numpy()) for name, v in weights.items())
-    with Segmenter.open(bundle.path, engine="onnxruntime") as segmenter:  # runs the golden pair
-        assert segmenter.bundle.input_size == SIZE
+    with open_segmenter(opened.path, engine="onnxruntime") as segmenter:  # runs the golden pair
+        assert segmenter.model_folder.input_size == SIZE
 
 
 def test_a_config_in_the_folder_names_no_place_of_the_machine():
@@ -55,18 +56,18 @@ def test_a_config_in_the_folder_names_no_place_of_the_machine():
 
 def test_validate_and_the_masks_of_gain_segment_give_the_number_of_model_yaml(trained, monkeypatch, tmp_path):
     root, checkpoint = trained
-    bundle = package(checkpoint, root / "models" / "tiny", root)
-    arguments = ["validate", "--ckpt_path", str(bundle.path), "--data", "CamVid", "--data.root", str(root)]
+    opened = package(checkpoint, root / "models" / "tiny", root)
+    arguments = ["validate", "--ckpt_path", str(opened.path), "--data", "CamVid", "--data.root", str(root)]
     quiet = ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
     monkeypatch.setattr("sys.argv", ["training", *arguments, *quiet, "--trainer.enable_progress_bar", "false"])
     cli = training()
     validated = cli.trainer.callback_metrics["val_miou"].item()
     out = tmp_path / "masks"
-    segment = ["segment", str(root / "val"), "--model", str(bundle.path), "--engine", "torch", "--out", str(out)]
+    segment = ["segment", str(root / "val"), "--model", str(opened.path), "--engine", "torch", "--out", str(out)]
     assert gain(segment) == 0
     total = sum(confusion_matrix(truth, mask, 11) for truth, mask in scored_by_hand(root, out))
     assert (total.sum(0) > 0).sum() > 2  # not one class everywhere
-    assert validated == pytest.approx(bundle.metrics["val_miou"], abs=1e-6)
+    assert validated == pytest.approx(opened.metrics["val_miou"], abs=1e-6)
     assert mean_iou(total) == pytest.approx(validated, abs=1e-6)
 
 
@@ -78,15 +79,15 @@ def test_a_cityscapes_run_is_packaged_with_its_classes_and_validates_to_its_numb
     train(tmp_path, module, data)
     out, root = tmp_path / "models/streets", str(cityscapes_root)
     assert package_main([str(tmp_path / "end.ckpt"), "--data", root, "--out", str(out)]) == 0
-    bundle = read_bundle(out)
-    assert (bundle.labels, bundle.training["data"]) == (CITYSCAPES, Cityscapes.terms)
-    assert tuple(bundle.metrics["val_iou"]) == CITYSCAPES.names
-    assert bundle.metrics["protocol"].startswith("val split, 2 frames")
+    opened = read_model_folder(out)
+    assert (opened.labels, opened.training["data"]) == (CITYSCAPES, Cityscapes.terms)
+    assert tuple(opened.metrics["val_iou"]) == CITYSCAPES.names
+    assert opened.metrics["protocol"].startswith("val split, 2 frames")
     arguments = ["validate", "--ckpt_path", str(out), "--data", "Cityscapes", "--data.root", root]
     quiet = ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
     monkeypatch.setattr("sys.argv", ["training", *arguments, *quiet, "--trainer.enable_progress_bar", "false"])
     validated = training().trainer.callback_metrics["val_miou"].item()
-    assert validated == pytest.approx(bundle.metrics["val_miou"], abs=1e-6)
+    assert validated == pytest.approx(opened.metrics["val_miou"], abs=1e-6)
 
 
 def scored_by_hand(root, out):
@@ -98,23 +99,23 @@ def scored_by_hand(root, out):
 def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monkeypatch):
     root, checkpoint = trained
     monkeypatch.setattr(packaging, "HALF_PRECISION_LOSS", -1.0)
-    bundle = package(checkpoint, root / "models" / "exact", root)
+    opened = package(checkpoint, root / "models" / "exact", root)
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
-    assert bundle.training["weights"] == "fp32"
-    assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in bundle.weights().items())
+    assert opened.training["weights"] == "fp32"
+    assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in opened.weights().items())
 
 
 def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_without(trained, camvid_checkpoints):
     root, checkpoint = trained
     twin = package(checkpoint, root / "models" / "twin", root)
     both = camvid_checkpoints["trainval"]
-    bundle = package(both, root / "models" / "shipped", root, train_only=twin.path)
-    assert bundle.metrics["val_seen_in_training"] is True
-    assert bundle.metrics["train_only"]["val_miou"] == twin.metrics["val_miou"]
-    assert bundle.metrics["train_only"]["val_seen_in_training"] is False
-    assert bundle.training["split"] == "trainval; val seen in training, test never seen"
-    with pytest.raises(BundleError, match="a model trained on train"):
-        package(both, root / "models" / "wrong", root, train_only=bundle.path)
+    opened = package(both, root / "models" / "shipped", root, train_only=twin.path)
+    assert opened.metrics["val_seen_in_training"] is True
+    assert opened.metrics["train_only"]["val_miou"] == twin.metrics["val_miou"]
+    assert opened.metrics["train_only"]["val_seen_in_training"] is False
+    assert opened.training["split"] == "trainval; val seen in training, test never seen"
+    with pytest.raises(ModelFolderError, match="a model trained on train"):
+        package(both, root / "models" / "wrong", root, train_only=opened.path)
 
 
 def without_val(root, checkpoint):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from drawings import drawn
 
+from gain_ros.datasets.frames import FramesInMemory, Pair
 from training.data import augment
 from training.data.augment import Augmentation, paste_classes, paste_rectangle, random_colors, random_view
-from training.data.frames import FramesInMemory, Pair
 from training.data.module import RandomViews
 from training.data.sampling import Draw, EachOnce, TrainSampler
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from gain_ros.bundle import write_bundle
+from gain_ros.errors import CheckpointError
 from gain_ros.labels import CAMVID
 from gain_ros.model import build
-from gain_ros.model.checkpoint import CheckpointError
 from gain_ros.model.simpleseg import is_weight
+from gain_ros.model_folder import write_model_folder
 from training.weights import load_initial
 
 STEMS = {
@@ -130,7 +130,7 @@ def test_a_model_folder_fills_all_but_auxiliary_heads(tmp_path, nano):
     stored = (name for name in nano.state_dict() if not name.startswith("aux") and is_weight(name))
     weights = {name: nano.state_dict()[name].half().numpy() for name in stored}
     picture = np.zeros((8, 8, 3), np.uint8)
-    write_bundle(
+    write_model_folder(
         tmp_path / "m", name="m", architecture="gain_nano", options={}, labels=CAMVID, input_size=(8, 8),
         mean=(0.5,) * 3, std=(0.5,) * 3, training={}, metrics={}, licence="none", weights=weights,
         golden=(picture, picture[..., 0]), onnx_files={},

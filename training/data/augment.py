@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gain_ros.datasets.frames import Pair
 from gain_ros.labels import UNLABELLED
-from training.data.frames import Pair
 
 BORDER = (124, 116, 104)  # ImageNet's mean
 

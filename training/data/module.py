@@ -17,12 +17,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from gain_ros.datasets import camvid, cityscapes
+from gain_ros.datasets.frames import Frames, FramesInMemory, Pair, class_counts
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
-from gain_ros.scenes import StreetScene
-from training.data import camvid, cityscapes
 from training.data.augment import Augmentation, paste_classes, paste_rectangle, random_colors, random_view
-from training.data.frames import Frames, FramesInMemory, Pair, class_counts
 from training.data.sampling import Draw, EachOnce, TrainSampler
+from training.scenes import StreetScene
 
 FIRST_SCENE_SEED = 1000  # seeds below are for demonstrations and tests
 FIRST_VAL_SCENE_SEED = 900_000
@@ -180,7 +180,7 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
 
 class CamVid(LabelledFrames):
-    """CamVid, 11 classes; layouts and mask conventions as :mod:`training.data.camvid` tells.
+    """CamVid, 11 classes; layouts and mask conventions as :mod:`gain_ros.datasets.camvid` tells.
 
     ``train_split`` "trainval" leaves no frames to choose a checkpoint on. ``scenes`` is the number of procedural
     frames that are added to training (never to validation).
@@ -210,7 +210,7 @@ class CamVid(LabelledFrames):
 
 
 class Cityscapes(LabelledFrames):
-    """Cityscapes, 19 classes, read from disk by the workers; the layout as :mod:`training.data.cityscapes` tells.
+    """Cityscapes, 19 classes, read from disk by the workers; the layout as :mod:`gain_ros.datasets.cityscapes` tells.
 
     ``train_split`` "trainval" leaves no frames to choose a checkpoint on.
     """

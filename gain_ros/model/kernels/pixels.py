@@ -143,7 +143,7 @@ def normalise(
     ``frames`` is contiguous uint8, and its shape tells what it holds: RGB N×H×W×3, NV12 N×(H·3/2)×W with even sides,
     YUYV N×H×W×2 with even W (the two YUV forms as BT.601, limited range, rounded as OpenCV does). ``size`` (h, w),
     at most the frames' own and by default the same, averages areas and rounds to 8 bit first: the first half of
-    :mod:`gain_ros.runtime.resize`. ``mean`` and ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for
+    :mod:`gain_ros.resize`. ``mean`` and ``scale`` are float32 (3,) in 8-bit levels. Raises ValueError for
     other shapes, for a larger size, and for frames whose pixels cannot be counted in 32 bits.
     """
     n, (height, width) = len(frames), frame_size(frames)

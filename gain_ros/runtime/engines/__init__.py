@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from gain_ros.bundle import Bundle, BundleError
-from gain_ros.runtime.build_progress import BuildProgress
+from gain_ros.errors import EngineUnavailable, ModelFolderError
+from gain_ros.model_folder import ModelFolder
+from gain_ros.runtime.tensorrt.progress import BuildProgress
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
@@ -18,23 +19,11 @@ PRECISIONS = ("auto", "fp32", "fp16", "int8")
 # The key is both the engine's name and the import name of its library.
 _ENGINES = {
     "onnxruntime": ("gain_ros.runtime.engines.onnxruntime_engine", "OnnxRuntimeEngine"),
-    "tensorrt": ("gain_ros.runtime.engines.tensorrt_engine", "TensorRtEngine"),
+    "tensorrt": ("gain_ros.runtime.tensorrt.engine", "TensorRtEngine"),
     "openvino": ("gain_ros.runtime.engines.openvino_engine", "OpenVinoEngine"),
     "torch": ("gain_ros.runtime.engines.torch_engine", "TorchEngine"),
 }
 ENGINES = tuple(_ENGINES)
-
-
-class EngineUnavailable(RuntimeError):  # noqa: N818 - reads as the state it reports
-    """An engine cannot run here as asked: library, device or file missing. The text says which and what to do."""
-
-
-class EngineNotBuilt(EngineUnavailable):
-    """TensorRT works here, but holds no engine for this model, kind of frames and precision yet."""
-
-
-class GoldenMismatch(RuntimeError):  # noqa: N818
-    """An engine does not give the labels that the model folder's golden pair promises."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class Engine(Protocol):
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames at any size → labels and confidence, both uint8 (N, H, W), which belong to the caller.
 
-        ``frames`` is uint8, RGB (N, H, W, 3) or a camera's YUV bytes as in :mod:`gain_ros.runtime.frames`.
+        ``frames`` is uint8, RGB (N, H, W, 3) or a camera's YUV bytes as in :mod:`gain_ros.frames`.
         """
 
     def close(self) -> None:
@@ -83,7 +72,7 @@ def available_engines() -> tuple[str, ...]:
 
 def open_engine(
     name: str,
-    bundle: Bundle,
+    model_folder: ModelFolder,
     device: str = "auto",
     threads: int | None = None,
     tensorrt: TensorRtOptions = TensorRtOptions(),
@@ -110,12 +99,13 @@ def open_engine(
     module, class_name = _ENGINES[name]
     options = (tensorrt,) if name == "tensorrt" else ()
     try:
-        return getattr(importlib.import_module(module), class_name)(bundle, device, threads, *options)
-    except (EngineUnavailable, BundleError):
+        return getattr(importlib.import_module(module), class_name)(model_folder, device, threads, *options)
+    except (EngineUnavailable, ModelFolderError):
         raise
     except Exception as error:  # whatever a library raises for a broken installation or a graph it cannot load
         raise EngineUnavailable(
-            f"engine {name!r} cannot load model {bundle.name!r}: {error}; take another engine or mend its installation"
+            f"engine {name!r} cannot load model {model_folder.name!r}: {error}; take another engine or mend its "
+            "installation"
         ) from error
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 
-from gain_ros.bundle import Bundle
-from gain_ros.runtime.engines import EngineUnavailable, check_images
-from gain_ros.runtime.engines.graph import logits_graph
+from gain_ros.errors import EngineUnavailable
+from gain_ros.model_folder import ModelFolder
+from gain_ros.runtime.engines import check_images
+from gain_ros.runtime.engines.logits_graph import logits_graph
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -19,8 +20,8 @@ class OnnxRuntimeEngine:
     version = ort.__version__
     whole_step = False
 
-    def __init__(self, bundle: Bundle, device: str, threads: int | None):
-        graph = logits_graph(bundle, self.name)
+    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
+        graph = logits_graph(model_folder, self.name)
         offered = ort.get_available_providers()
         if device == "cuda" and _CUDA not in offered:
             raise EngineUnavailable(
@@ -41,7 +42,7 @@ class OnnxRuntimeEngine:
                 "its log above names the missing library, or ask for device 'cpu'"
             )
         self._input = self._session.get_inputs()[0].name
-        self._size = bundle.input_size
+        self._size = model_folder.input_size
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         check_images(images, self._size)

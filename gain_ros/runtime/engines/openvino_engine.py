@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import openvino as ov
 
-from gain_ros.bundle import Bundle
-from gain_ros.runtime.engines import EngineUnavailable, check_images
-from gain_ros.runtime.engines.graph import logits_graph
+from gain_ros.errors import EngineUnavailable
+from gain_ros.model_folder import ModelFolder
+from gain_ros.runtime.engines import check_images
+from gain_ros.runtime.engines.logits_graph import logits_graph
 
 
 class OpenVinoEngine:
@@ -18,8 +19,8 @@ class OpenVinoEngine:
     whole_step = False
     device = "cpu"
 
-    def __init__(self, bundle: Bundle, device: str, threads: int | None):
-        graph = logits_graph(bundle, self.name)
+    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
+        graph = logits_graph(model_folder, self.name)
         if device == "cuda":
             raise EngineUnavailable(
                 "openvino has no CUDA device, it runs on the CPU; take engine 'torch' or 'onnxruntime' for a GPU"
@@ -30,7 +31,7 @@ class OpenVinoEngine:
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
         self._graph = graph
-        self._size = bundle.input_size
+        self._size = model_folder.input_size
         self._single = self._compile(batch=1)
         self._batched: ov.InferRequest | None = None
         self.provider = self._single.get_compiled_model().get_property("EXECUTION_DEVICES")[0]

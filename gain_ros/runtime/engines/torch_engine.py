@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from gain_ros.bundle import Bundle
+from gain_ros.errors import EngineUnavailable
+from gain_ros.frames import rgb_from_array
 from gain_ros.model import GAIN, load_model
 from gain_ros.model.deploy import LabelsForm, LogitsForm
-from gain_ros.runtime.engines import EngineUnavailable, check_images
-from gain_ros.runtime.frames import rgb_from_array
+from gain_ros.model_folder import ModelFolder
+from gain_ros.runtime.engines import check_images
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class TorchEngine:
     name = "torch"
     version = torch.__version__
 
-    def __init__(self, bundle: Bundle, device: str, threads: int | None):
+    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
         if device == "cuda" and not torch.cuda.is_available():
             built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU alone"
             raise EngineUnavailable(
@@ -43,13 +44,13 @@ class TorchEngine:
         self.device = "cuda" if self.whole_step else "cpu"
         if threads is not None:
             torch.set_num_threads(threads)
-        self._size = bundle.input_size
-        network = load_model(bundle.path)
+        self._size = model_folder.input_size
+        network = load_model(model_folder.path)
         if self.whole_step:
-            self._form, kind = fused_or_plain(network, bundle, self.device)
+            self._form, kind = fused_or_plain(network, model_folder, self.device)
             self.provider = f"{torch.cuda.get_device_name()}, {kind}"
         else:
-            self._form = _placed(LogitsForm(network, bundle.mean, bundle.std), self.device)
+            self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
             self.provider = "CPU"
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -67,14 +68,14 @@ class TorchEngine:
             torch.cuda.empty_cache()
 
 
-def fused_or_plain(network: GAIN, bundle: Bundle, device: str) -> tuple[Recorded | Eager, str]:
+def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tuple[Recorded | Eager, str]:
     """The fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
-    plain = Eager(LabelsForm(network, bundle.mean, bundle.std, bundle.input_size), device)
+    plain = Eager(LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
     try:
         from gain_ros.model.kernels import FusedForm
 
-        fused = Recorded(FusedForm(network, bundle.mean, bundle.std, bundle.input_size), device)
-        rgb, golden = bundle.golden()
+        fused = Recorded(FusedForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
+        rgb, golden = model_folder.golden()
         agreement = float((fused(rgb[None])[0][0] == golden).mean())
     except ImportError as error:
         return plain, f"fp32 (no fused kernels: {error})"

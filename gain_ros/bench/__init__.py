@@ -1,0 +1,1 @@
+"""What `gain bench` and `gain compare` measure."""

@@ -1,0 +1,160 @@
+"""Class sets that meet: a model's classes, the truth's classes, and the table between them where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from gain_ros.errors import SourceError
+from gain_ros.labels import CAMVID, CITYSCAPES, CITYSCAPES_IDS, CITYSCAPES_LAST_ID, LABEL_SETS, UNLABELLED, LabelSet
+
+CAMVID_VOID = 11
+
+# Cityscapes' 19 classes in CamVid's 11, by the grouping of CamVid's own 32 classes (traffic lights are signs, walls are
+# buildings, every vehicle on four wheels or more is a car, two-wheelers and their riders are bicyclists).
+CITYSCAPES_TO_CAMVID: Mapping[str, str] = {
+    "road": "road",
+    "sidewalk": "pavement",
+    "building": "building",
+    "wall": "building",
+    "fence": "fence",
+    "pole": "pole",
+    "traffic light": "sign",
+    "traffic sign": "sign",
+    "vegetation": "tree",
+    "terrain": "tree",
+    "sky": "sky",
+    "person": "pedestrian",
+    "rider": "bicyclist",
+    "car": "car",
+    "truck": "car",
+    "bus": "car",
+    "train": "car",
+    "motorcycle": "bicyclist",
+    "bicycle": "bicyclist",
+}
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """A table from one class set to another; None: not scored."""
+
+    source: tuple[str, ...]
+    target: LabelSet
+    table: Mapping[str, str | None]
+
+    def ids(self) -> np.ndarray:
+        """Target id of each id, uint8 (256,); UNLABELLED for what has none."""
+        found = np.full(256, UNLABELLED, np.uint8)
+        for index, name in enumerate(self.source):
+            if self.table[name] is not None:
+                found[index] = self.target.names.index(self.table[name])
+        return found
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """How masks and truth are brought to the scored classes: look-up tables, uint8 (256,), None where ids stay."""
+
+    classes: LabelSet
+    labels: np.ndarray | None
+    truth: np.ndarray
+    known: np.ndarray
+
+    def project(self, labels: np.ndarray) -> np.ndarray:
+        """A model's mask, uint8 (H, W), in the scored classes."""
+        return labels if self.labels is None else cv2.LUT(labels, self.labels)
+
+    def check_and_project_truth(self, ids: np.ndarray) -> np.ndarray:
+        """Truth as recorded, uint8 (H, W), in the scored classes. Raises ValueError for ids outside its class set."""
+        strange = cv2.LUT(ids, self.known) == 0
+        if strange.any():
+            raise ValueError(f"the truth holds id {int(ids[strange].max())}, which its classes do not have")
+        return cv2.LUT(ids, self.truth)
+
+
+def meet(model: LabelSet, given: str | None) -> Meeting:
+    """Tables for truth whose ids mean ``given``: None (the model's classes), a class set by name, "cityscapes-ids"
+    (official ids 0-33), or a YAML file.
+
+    Where truth and model have different classes, a table must lead from one to the other: the built-in one from
+    Cityscapes to CamVid, or the YAML file's. Raises SourceError.
+    """
+    mapped = _read_map(Path(given)) if given is not None and given.endswith((".yaml", ".yml")) else None
+    if mapped is not None:
+        names = mapped.target.names if mapped.source == model.names else mapped.source
+        raw = _plain_ids(len(names))
+    else:
+        names, raw = _named(model, given)
+    known = np.where(raw < 0, 0, 1).astype(np.uint8)
+    raw = np.where(raw < 0, UNLABELLED, raw).astype(np.uint8)
+    if mapped is None and names == model.names:
+        return Meeting(model, None, raw, known)
+    mapped = mapped or ClassMap(CITYSCAPES.names, CAMVID, CITYSCAPES_TO_CAMVID)
+    if (mapped.source, mapped.target.names) == (names, model.names):
+        return Meeting(model, None, mapped.ids()[raw], known)
+    if (mapped.source, mapped.target.names) == (model.names, names):
+        unscored = [name for name in mapped.source if mapped.table[name] is None]
+        if unscored:
+            raise SourceError(
+                f"{given}: the model's {', '.join(unscored)} lead nowhere; every class of the model needs a target"
+            )
+        return Meeting(mapped.target, mapped.ids(), raw, known)
+    raise SourceError(
+        f"the model has classes {', '.join(model.names)} and the truth {', '.join(names)}; "
+        "give --truth-labels a YAML file that leads from one to the other"
+    )
+
+
+def _plain_ids(classes: int, *void: int) -> np.ndarray:
+    """Class of each raw id, int (256,); UNLABELLED for the void ones, -1 for ids that do not exist."""
+    raw = np.full(256, -1)
+    raw[:classes] = np.arange(classes)
+    raw[[*void, UNLABELLED]] = UNLABELLED
+    return raw
+
+
+def _named(model: LabelSet, given: str | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the truth's classes, and the class of each raw id."""
+    if given == "cityscapes-ids":
+        raw = _plain_ids(0, *range(CITYSCAPES_LAST_ID + 1))
+        raw[list(CITYSCAPES_IDS)] = np.arange(len(CITYSCAPES_IDS))
+        return CITYSCAPES.names, raw
+    if given is not None and given not in LABEL_SETS:
+        raise SourceError(
+            f"truth labels {given!r} are unknown; expected {', '.join(LABEL_SETS)}, cityscapes-ids or a YAML file"
+        )
+    labels = model if given is None else LABEL_SETS[given]
+    return labels.names, _plain_ids(len(labels), *([CAMVID_VOID] if labels.names == CAMVID.names else []))
+
+
+def _read_map(file: Path) -> ClassMap:
+    """A YAML file ``{from: NAME or [names], to: NAME or [names], map: {class: class or null}}``."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        source, target, table = _label_set(content["from"]), _label_set(content["to"]), dict(content["map"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise SourceError(
+            f"{file} is no class map: {error!r}; expected from, to (a class set's name or a list of names) and map"
+        ) from error
+    missing = [name for name in source.names if name not in table]
+    strange = [name for name, other in table.items() if name not in source.names or other not in (*target.names, None)]
+    if missing or strange:
+        raise SourceError(f"{file}: classes without a line: {missing}; lines that name no class: {strange}")
+    return ClassMap(source.names, target, table)
+
+
+def _label_set(given: Any) -> LabelSet:
+    if isinstance(given, str):
+        return LABEL_SETS[given]
+    names = tuple(str(name) for name in given)
+    hues = np.arange(len(names), dtype=np.uint8) * (180 // max(1, len(names)))
+    hsv = np.stack((hues, np.full_like(hues, 200), np.full_like(hues, 220)), axis=1)
+    colors = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
+    return LabelSet("own", names, tuple(tuple(int(value) for value in color) for color in colors))

@@ -1,0 +1,104 @@
+"""gain doctor on TensorRT: what it needs and lacks here, and the engines in the cache."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+
+def look_at_tensorrt() -> tuple[dict[str, Any], list[str], str]:
+    """What was found (JSON values), lines for people, and one line of advice."""
+    from gain_ros.runtime.tensorrt.cache import EngineCache
+
+    trt, cuda, missing = _open()
+    cache = EngineCache()
+    rows = [_row(entry, trt, cuda) for entry in cache.entries()]
+    found = {
+        "version": trt.__version__ if trt else None,
+        "cuda": cuda.library if cuda else None,
+        "gpu": cuda.gpu if cuda else None,
+        "missing": missing,
+        "cache": str(cache.folder),
+        "engines": rows,
+    }
+    state = [f"TensorRT {trt.__version__}"] if trt else []
+    state += [f"{cuda.gpu}, compute capability {cuda.compute_capability}, by {cuda.library}"] if cuda else []
+    lines = [", ".join(state)] if state else []
+    lines += [f"missing: {text}" for text in missing]
+    lines += [f"engines in {cache.folder}: {len(rows) or 'none'}", *(line for row in rows for line in _describe(row))]
+    return found, lines, _advice(missing, rows)
+
+
+def prune() -> list[str]:
+    """Deletes engines that are damaged, and where TensorRT works those that it could not run; says which."""
+    from gain_ros.runtime.tensorrt.cache import EngineCache
+    from gain_ros.runtime.tensorrt.store import unusable_here
+
+    trt, cuda, missing = _open()
+    return EngineCache().prune(lambda entry: bool(missing) or unusable_here(trt, cuda, entry.key) is None)
+
+
+def _open() -> tuple[Any, Any, list[str]]:
+    """TensorRT, the CUDA runtime, and a sentence for each part that is missing."""
+    from gain_ros.errors import EngineUnavailable
+    from gain_ros.runtime.tensorrt.build import load_tensorrt
+    from gain_ros.runtime.tensorrt.cudart import open_cuda
+
+    parts, missing = [], []
+    for part in (load_tensorrt, open_cuda):
+        try:
+            parts.append(part())
+        except EngineUnavailable as error:  # noqa: PERF203
+            parts.append(None)
+            missing.append(str(error))
+    if importlib.util.find_spec("onnx") is None:
+        missing.append("onnx is not installed, which building an engine needs; `pip install onnx`")
+    return parts[0], parts[1], missing
+
+
+def _row(entry: Any, trt: Any, cuda: Any) -> dict[str, Any]:
+    from gain_ros.frames import encoding_of, size_of
+    from gain_ros.runtime.tensorrt.store import unusable_here
+
+    damage = entry.damage()
+    state = f"damaged: {damage}" if damage else "right"
+    if not damage and trt and cuda:
+        state = unusable_here(trt, cuda, entry.key) or "right"
+    return {
+        "model": entry.model,
+        "precision": entry.key.precision,
+        "size": list(size_of(entry.key.shape)),
+        "encoding": encoding_of(entry.key.shape),
+        "plugin": bool(entry.key.plugin),
+        "route": entry.key.route,
+        "tensorrt": entry.key.tensorrt,
+        "gpu": entry.key.gpu,
+        "created": entry.created,
+        "why": entry.why,
+        "layers": entry.facts["layers"],
+        "seconds": entry.facts["seconds"],
+        "bytes": entry.size_bytes,
+        "path": str(entry.folder),
+        "state": state,
+    }
+
+
+def _describe(row: dict[str, Any]) -> list[str]:
+    height, width = row["size"]
+    encoding = "" if row["encoding"] == "rgb8" else f" {row['encoding']}"
+    plugin = ", with the attention plugin" if row["plugin"] else ""
+    return [
+        f"  {row['model']} {height}x{width}{encoding} {row['precision']}{plugin}: {row['state']}; "
+        f"{row['bytes'] / 1e6:.0f} MB, {row['layers']} layers, TensorRT {row['tensorrt']}, {row['created'][:10]}",
+        f"    {row['why']}; took {row['seconds']} s",
+    ]
+
+
+def _advice(missing: list[str], rows: list[dict[str, Any]]) -> str:
+    if missing:
+        return "fine without an NVIDIA GPU: other engines serve; with one, install what is missing (docs/tensorrt.md)"
+    if any(row["state"] != "right" for row in rows):
+        return "gain doctor --prune deletes engines that are damaged or not for this machine"
+    if not rows:
+        return "gain build MODEL --size HxW builds an engine for the camera's frames; the node does so by itself"
+    return "fine"

@@ -1,0 +1,70 @@
+"""One error and its kinds. The text of each says what was given, what was expected and what to do.
+
+What is raised on purpose is a :class:`GainError`; the command line turns it into one line and ``exit_code``. Anything
+else that reaches a user is a fault of this package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class GainError(Exception):
+    """``exit_code`` is that of a command: 2 for wrong use and bad input, 1 where a check failed."""
+
+    exit_code = 2
+
+
+class UsageError(GainError, ValueError):
+    """Wrong use of a command that its parser cannot see."""
+
+
+class ModelFolderError(GainError, ValueError):
+    """A model folder is not what it should be: the text names the file, what was found and expected, and what to do."""
+
+    def __init__(self, file: Path | str, found: str, expected: str, advice: str):
+        super().__init__(f"{file}: found {found}, expected {expected}; {advice}")
+
+
+class ImageError(GainError, ValueError):
+    """A message or a file that holds no picture that can be used."""
+
+
+class SourceError(GainError, ValueError):
+    """A source that cannot be read: says what was given, what was expected and what to do."""
+
+
+class DatasetError(GainError, ValueError):
+    """The data set on disk is not what it should be; the message lists what is wrong and how to mend it."""
+
+
+class TruthError(GainError, ValueError):
+    """The truth of one frame cannot be used: says why. The frame counts as refused."""
+
+
+class ResultError(GainError, ValueError):
+    """Files of an evaluation that cannot be written or read: says which, and what to do."""
+
+
+class CheckpointError(GainError, ValueError):
+    """A checkpoint file cannot be read, or holds another network than was asked for."""
+
+
+class EngineUnavailable(GainError, RuntimeError):  # noqa: N818 - reads as the state it reports
+    """An engine cannot run here as asked: library, device or file missing. The text says which and what to do."""
+
+
+class EngineNotBuilt(EngineUnavailable):
+    """TensorRT works here, but holds no engine for this model, kind of frames and precision yet."""
+
+
+class GoldenMismatch(GainError, RuntimeError):  # noqa: N818
+    """An engine does not give the labels that the model folder's golden pair promises."""
+
+    exit_code = 1
+
+
+class GraphError(GainError, RuntimeError):
+    """A process of a ROS graph did not start, or ended early. The text may hold its last lines."""
+
+    exit_code = 1

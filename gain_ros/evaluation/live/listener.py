@@ -1,0 +1,59 @@
+"""Listens in on a graph that runs already: frames and masks as they come, the node's counts, and what its ids mean."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rclpy.context import Context
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from gain_ros.evaluation.live.collector import Collector, stamp_of
+from gain_ros.evaluation.live.session import Sent
+from gain_ros.labels import LabelSet
+
+_DEPTH = 100
+
+
+class Listener(Collector):
+    """A collector that also notes each frame's stamp and when it came.
+
+    Args:
+        topic: the camera's, as the node subscribes to it.
+        compressed: whether it carries CompressedImage.
+        mask_topic: the node's.
+        context: rclpy's.
+        file: a file to make for the masks.
+    """
+
+    def __init__(self, topic: str, compressed: bool, mask_topic: str, context: Context, file: Path):
+        super().__init__(mask_topic, context, file)
+        self.frames: list[Sent] = []
+        self.label_set: LabelSet | None = None
+        self.history: list[tuple[int, dict[str, str]]] = []
+        self.heard_s = time.monotonic()
+        kind = CompressedImage if compressed else Image
+        best_effort = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.create_subscription(kind, topic, self._on_frame, best_effort, raw=True)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        info_topic = f"{mask_topic.rpartition('/')[0]}/label_info_json"
+        self.create_subscription(String, info_topic, self._on_label_info, latched)
+
+    def _on_frame(self, serialized: bytes) -> None:
+        self.frames.append(Sent(stamp_of(serialized), time.time_ns()))
+        self.heard_s = time.monotonic()
+
+    def _on_label_info(self, message: String) -> None:
+        told = json.loads(message.data)
+        names = tuple(each["name"] for each in told["classes"])
+        self.label_set = LabelSet(told["label_set"], names, tuple(tuple(each["color"]) for each in told["classes"]))
+
+    def _on_diagnostics(self, message: Any) -> None:
+        before = self.diagnosed_s
+        super()._on_diagnostics(message)
+        if self.diagnosed_s != before:
+            self.history.append((time.time_ns(), self.diagnostics))

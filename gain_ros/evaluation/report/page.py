@@ -1,0 +1,228 @@
+"""report.html: what an evaluation found, as one file that opens anywhere and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gain_ros.evaluation.report import charts
+from gain_ros.evaluation.report.gallery import FOLDER, INDEX
+from gain_ros.evaluation.report.render import HERE, STAGES, milliseconds, percent, render
+from gain_ros.evaluation.result import FRAMES, FrameRow, atomic_text, read_result, read_rows
+
+REPORT = "report.html"
+PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
+_DROPS = ("superseded", "stale", "failed", "lost")
+_MIME = {".jpg": "image/jpeg", ".png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A headline: a value, what it is, and a remark or nothing."""
+
+    value: str
+    name: str
+    remark: str = ""
+
+
+def write_report(out: Path) -> Path:
+    """Write ``out/report.html`` from ``out/result.json``, ``frames.jsonl`` and ``gallery/``; returns its path.
+
+    Raises ResultError where these cannot be read or the page cannot be written.
+    """
+    result, rows = read_result(out), list(read_rows(out / FRAMES))
+    page = render(
+        HERE / "report.html",
+        result=result,
+        cards=headline(result),
+        confusion=confusion_rows(result),
+        cost=explained(result),
+        live=live_rows(result.get("realtime") or {}),
+        charts=all_charts(result, rows),
+        stages=STAGES,
+        pictures=PICTURES,
+        gallery=_gallery(out / FOLDER),
+    )
+    with atomic_text(out / REPORT) as stream:
+        stream.write(page)
+    return out / REPORT
+
+
+def headline(result: dict[str, Any]) -> list[Card]:
+    """The few numbers that a reader looks for first."""
+    frames, live = result["frames"], result.get("realtime")
+    cards = []
+    if result["miou"] is not None:
+        cards.append(Card(percent(result["miou"]), "mIoU", "each mask against its own frame" if live else ""))
+    if live and live.get("miou_in_use") is not None:
+        cards.append(Card(percent(live["miou_in_use"]), "mIoU in use", "an earlier frame's mask, all a planner had"))
+    if result["pixel_accuracy"] is not None:
+        cards.append(Card(percent(result["pixel_accuracy"]), "pixel accuracy"))
+    cards.append(Card(f"{frames['published']} of {frames['received']}", "frames with a mask"))
+    for what, key in (("mask age", "mask_age_ms"), ("time a frame", "total")):
+        times = result["mask_age_ms"] if key == "mask_age_ms" else result["latency_ms"].get("total", {})
+        if times.get("p50") is not None:
+            cards.append(Card(milliseconds(times["p50"]), what, f"p99 {milliseconds(times['p99'])}"))
+    return cards
+
+
+def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, int]]]]:
+    """Per true class its name and, for each predicted class, the share of the true pixels and their number."""
+    if result["confusion"] is None:
+        return []
+    counts = np.asarray(result["confusion"], np.int64)
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    names = [each["name"] for each in result["classes"]]
+    return [
+        (name, list(zip(share.tolist(), row.tolist(), strict=True)))
+        for name, share, row in zip(names, shares, counts, strict=True)
+    ]
+
+
+def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
+    """From the offline mIoU to what a planner had, step by step: text, mIoU, change against the step before."""
+    live = result.get("realtime") or {}
+    offline = live.get("offline") or {}
+    levels = [
+        ("Offline, every frame", offline.get("miou")),
+        ("Offline, only the frames that got a mask in real time", offline.get("miou_of_published")),
+        ("Real time, each mask against its own frame", result["miou"]),
+        ("Real time, the newest mask there at each frame's time", live.get("miou_in_use")),
+    ]
+    if any(value is None for _, value in levels):
+        return []
+    changes = [value - before for (_, before), (_, value) in itertools.pairwise(levels)]
+    return [(*level, change) for level, change in zip(levels, [None, *changes], strict=True)]
+
+
+def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the node and those around it did, as text."""
+    node, offline = live.get("node") or {}, live.get("offline")
+    told = {
+        "frames sent": live.get("sent"),
+        "frames lost on the way to the node": live.get("lost_on_the_way"),
+        "masks received": live.get("masks_received"),
+        "of them equal to the offline run's": offline and f"{offline['identical']} of {offline['compared']}",
+        "labels before the first mask": live.get("no_mask_yet"),
+        "processor, cores": node.get("cpu_cores"),
+        "processor, ms a frame": node.get("cpu_ms_a_frame"),
+        "most memory, MB": node.get("memory_mb"),
+        "processor of the listener, cores": live.get("collector_cpu_cores"),
+        "last error": live.get("last_error"),
+    }
+    return [(name, str(value)) for name, value in told.items() if value is not None]
+
+
+def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
+    """The charts for which there are values, in the order of the page."""
+    masks = [row for row in rows if row.outcome == "published"]
+    along, along_masks = (charts.steps([row.stamp_ns for row in each]) for each in (rows, masks))
+    drawn = [
+        _stage_chart(along_masks, masks),
+        _distribution(masks),
+        _age_chart(along_masks, masks),
+        _drop_chart(along, rows),
+        _score_chart(along, rows),
+        _share_chart(result, along_masks, masks),
+        _steadiness_chart(along_masks, masks),
+    ]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _stage_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    present = {stage for row in rows for stage in row.stage_ms}
+    if not present:
+        return None
+    order = [*(stage for stage in STAGES if stage in present), *sorted(present - set(STAGES))]
+    medians = {stage: along.gather([row.stage_ms.get(stage) for row in rows], np.median) for stage in order}
+    series = {STAGES.get(stage, stage): values for stage, values in medians.items()}
+    note = "Milliseconds a frame spends in each stage; medians, on top of each other."
+    return charts.over_time("StackedLine", "stages", "Latency budget by stage", note, along, series)
+
+
+def _distribution(rows: Sequence[FrameRow]) -> charts.Chart | None:
+    totals = [sum(row.stage_ms.values()) for row in rows if row.stage_ms]
+    if not totals:
+        return None
+    ranks = np.percentile(totals, (50, 95, 99))
+    note = "Half of the frames take at most {:.1f} ms, 95 % {:.1f} ms, 99 % {:.1f} ms.".format(*ranks)
+    return charts.histogram("latency", "Time a frame takes", note, "ms", totals)
+
+
+def _age_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    ages = [row.age_ms for row in rows]
+    if all(age is None for age in ages):
+        return None
+    series = {"median": along.gather(ages, np.median), "oldest": along.gather(ages, max)}
+    note = "Milliseconds from sending a frame to the arrival of its mask."
+    return charts.over_time("Line", "age", "Mask age over time", note, along, series)
+
+
+def _drop_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in _DROPS}
+    if not any(counts.values()):
+        return None
+    series = {each: along.gather([row.outcome == each for row in rows], sum) for each in _DROPS if counts[each]}
+    note = "Frames without a mask: " + ", ".join(f"{counts[each]} {each}" for each in series) + "."
+    return charts.over_time("StackedBar", "drops", "Drops by reason over time", note, along, series)
+
+
+def _score_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    series = {"mIoU of the frame": [row.miou for row in rows], "of the mask in use": [row.miou_in_use for row in rows]}
+    known = {name: _percents(along, values) for name, values in series.items() if any(v is not None for v in values)}
+    if not known:
+        return None
+    note = "Per cent; the mean over each stretch of time."
+    return charts.over_time("Line", "score", "mIoU over time", note, along, known)
+
+
+def _share_chart(result: dict[str, Any], along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    if all(row.class_share is None for row in rows):
+        return None
+    classes = result["classes"]
+    series = {
+        each["name"]: _percents(along, [row.class_share[i] if row.class_share else None for row in rows])
+        for i, each in enumerate(classes)
+    }
+    colors = tuple(f"rgb({','.join(map(str, each['color']))})" for each in classes)
+    note = "Per cent of the pixels that each class covers."
+    return charts.over_time("StackedLine", "shares", "Classes over time", note, along, series, colors)
+
+
+def _steadiness_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart | None:
+    measures: dict[str, Callable[[FrameRow], float | None]] = {
+        "changed since the frame before": lambda row: row.changed,
+        "flicker": lambda row: row.flicker,
+        "low confidence": lambda row: row.low_confidence,
+    }
+    series = {name: [get(row) for row in rows] for name, get in measures.items()}
+    known = {name: _percents(along, values) for name, values in series.items() if any(v is not None for v in values)}
+    if not known:
+        return None
+    note = "Per cent of the pixels. Flicker: another class for one frame alone."
+    return charts.over_time("Line", "steadiness", "How steady the masks are", note, along, known)
+
+
+def _percents(along: charts.Steps, values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else 100 * value for value in along.gather(values, np.mean)]
+
+
+def _gallery(folder: Path) -> dict[str, Any] | None:
+    """The gallery's index with the pictures inside, or None where nothing was kept."""
+    if not (folder / INDEX).is_file():
+        return None
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    for frame in index["frames"]:
+        frame["files"] = {kind: _data_uri(folder / name) for kind, name in frame["files"].items()}
+    return index if index["frames"] else None
+
+
+def _data_uri(file: Path) -> str:
+    return f"data:{_MIME[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,0 +1,327 @@
+"""Camera messages to frames and back. The only file that knows messages' encodings, padding and byte order.
+
+Messages are used by their fields alone (``sensor_msgs/Image``, ``sensor_msgs/CompressedImage``), so nothing here
+imports ROS. ``rgb8`` and ``bgr8`` become views of the message's own bytes: rows may be padded (the array's first
+stride is the message's ``step``) and bgr8 has a negative last stride. So do NV12 and YUYV, for engines that read them.
+Everything else is converted into a fresh array.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from gain_ros.errors import ImageError
+from gain_ros.frames import Frame, YuvFrame, as_rgb
+
+RGB = None
+REVERSED = -1
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """One plane of interleaved samples.
+
+    ``conversion`` is RGB (none), REVERSED (bgr), a cv2 colour code, or the name of a :class:`YuvFrame`'s encoding.
+    """
+
+    channels: int
+    sample: type
+    conversion: int | str | None
+    even_width: bool = False
+
+
+@dataclass(frozen=True)
+class _SemiPlanar:
+    """A full-size luma plane followed by interleaved chroma at half height, both ``step`` bytes a row."""
+
+    conversion: int | str
+
+
+_UYVY = _Packed(2, np.uint8, cv2.COLOR_YUV2RGB_UYVY, even_width=True)
+_YUYV = _Packed(2, np.uint8, "yuyv", even_width=True)
+
+# Names from sensor_msgs/image_encodings.hpp. Packed YUV has two names each: the old ones up to Humble, the new ones
+# after it. OpenCV names a Bayer pattern by its second row, so rggb is its "BG". Untyped 8UCn is read as OpenCV would
+# write it: grey, BGR, BGRA.
+_ENCODINGS: dict[str, _Packed | _SemiPlanar] = {
+    "rgb8": _Packed(3, np.uint8, RGB),
+    "bgr8": _Packed(3, np.uint8, REVERSED),
+    "8UC3": _Packed(3, np.uint8, REVERSED),
+    "rgba8": _Packed(4, np.uint8, cv2.COLOR_RGBA2RGB),
+    "bgra8": _Packed(4, np.uint8, cv2.COLOR_BGRA2RGB),
+    "8UC4": _Packed(4, np.uint8, cv2.COLOR_BGRA2RGB),
+    "mono8": _Packed(1, np.uint8, cv2.COLOR_GRAY2RGB),
+    "8UC1": _Packed(1, np.uint8, cv2.COLOR_GRAY2RGB),
+    "mono16": _Packed(1, np.uint16, cv2.COLOR_GRAY2RGB),
+    "rgb16": _Packed(3, np.uint16, RGB),
+    "bgr16": _Packed(3, np.uint16, cv2.COLOR_BGR2RGB),
+    "bayer_rggb8": _Packed(1, np.uint8, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr8": _Packed(1, np.uint8, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg8": _Packed(1, np.uint8, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg8": _Packed(1, np.uint8, cv2.COLOR_BayerGB2RGB),
+    "yuv422": _UYVY,
+    "uyvy": _UYVY,
+    "yuv422_yuy2": _YUYV,
+    "yuyv": _YUYV,
+    "nv12": _SemiPlanar("nv12"),
+    "nv21": _SemiPlanar(cv2.COLOR_YUV2RGB_NV21),
+}
+
+ENCODINGS = tuple(_ENCODINGS)
+
+# A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
+_MAX_JPEG_SCANS = 64
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+
+
+def decode_image(message: Any, max_pixels: int) -> np.ndarray:
+    """Turn a ``sensor_msgs/Image`` into RGB, uint8 H×W×3: :func:`read_image`, with NV12 and YUYV converted too."""
+    return as_rgb(read_image(message, max_pixels))
+
+
+def read_image(message: Any, max_pixels: int) -> Frame:
+    """Turn a ``sensor_msgs/Image`` into a frame for :meth:`gain_ros.runtime.segmenter.Segmenter.segment`.
+
+    Args:
+        message: the message; its ``data`` is any buffer of bytes.
+        max_pixels: largest ``height * width`` accepted.
+
+    Returns:
+        RGB uint8 H×W×3, or for nv12, yuyv and yuv422_yuy2 a :class:`YuvFrame`. This one, and the RGB of rgb8, bgr8 and
+        8UC3, is a view that keeps ``message.data`` alive and shares its memory. 16-bit samples are scaled by 255/65535
+        and rounded.
+
+    Raises:
+        ImageError: size, step, data length or encoding that do not make an image.
+    """
+    height, width = message.height, message.width
+    _check_size(height, width, max_pixels)
+    layout = _ENCODINGS.get(message.encoding)
+    if layout is None:
+        _check_data(message, height)
+        return _decode_with_cv_bridge(message)
+    try:
+        if isinstance(layout, _SemiPlanar):
+            return _decode_semi_planar(message, layout)
+        return _decode_packed(message, layout)
+    except cv2.error as error:
+        raise ImageError(f"{message.encoding} of {width}x{height} cannot be converted to RGB: {error}") from error
+
+
+def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
+    """Turn a ``sensor_msgs/CompressedImage`` (JPEG or PNG) into RGB.
+
+    The size is read from the file's header and checked before anything is decoded. The orientation tag of EXIF is
+    ignored: a mask must match the camera's own pixels.
+
+    Args:
+        message: the message; the kind of file is told by its first bytes, not by ``format``.
+        max_pixels: largest ``height * width`` accepted.
+
+    Returns:
+        uint8 H×W×3 RGB (a view with reversed channels).
+
+    Raises:
+        ImageError: another kind of file, a truncated or damaged one, or one that is too large.
+    """
+    data = bytes(message.data)
+    if "compressedDepth" in message.format:
+        raise ImageError(f"format {message.format!r} is a depth image; expected a JPEG or PNG: choose the colour topic")
+    if data.startswith(b"\xff\xd8"):
+        kind, (height, width) = "JPEG", _jpeg_size(data)
+    elif data.startswith(_PNG_SIGNATURE):
+        kind, (height, width) = "PNG", _png_size(data)
+    else:
+        raise ImageError(
+            f"compressed image of {len(data)} bytes, format {message.format!r}, begins with "
+            f"{data[:8].hex(' ') or 'nothing'}; expected JPEG or PNG: set the camera's image_transport to one of them"
+        )
+    _check_size(height, width, max_pixels)
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: {error}") from error
+    if bgr is None or bgr.shape[:2] != (height, width):
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
+    return bgr[..., ::-1]
+
+
+def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
+    """Turn a ``sensor_msgs/Image`` of class ids (mono8 or 8UC1) into uint8 H×W, the ids as they are.
+
+    A view that shares the message's memory; ``max_pixels`` is the largest ``height * width`` accepted.
+    Raises ImageError: another encoding, or size, step and data length that do not make an image.
+    """
+    if message.encoding not in ("mono8", "8UC1"):
+        raise ImageError(f"encoding {message.encoding!r} holds no class ids; expected mono8: publish labels as mono8")
+    _check_size(message.height, message.width, max_pixels)
+    _check_rows(message, message.width, message.height)
+    data = memoryview(message.data).cast("B")
+    return np.ndarray((message.height, message.width), np.uint8, buffer=data, strides=(message.step, 1))
+
+
+def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
+    """Fill an empty ``sensor_msgs/Image`` with an array and return it.
+
+    Args:
+        message: the message to fill.
+        pixels: uint8 H×W (mono8) or H×W×3 RGB (rgb8).
+        header: the header of the camera's message, used as it is.
+    """
+    message.header = header
+    message.height, message.width = pixels.shape[:2]
+    message.encoding = "mono8" if pixels.ndim == 2 else "rgb8"
+    message.is_bigendian = 0
+    message.step = message.width * (1 if pixels.ndim == 2 else 3)
+    # Only array.array passes the generated setter without a check of every element.
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(pixels, np.uint8).data.cast("B"))
+    message.data = data
+    return message
+
+
+def _check_size(height: int, width: int, max_pixels: int) -> None:
+    if height < 1 or width < 1:
+        raise ImageError(f"image is {width}x{height}; expected at least 1x1: check the camera driver")
+    if height * width > max_pixels:
+        raise ImageError(
+            f"image is {width}x{height} = {height * width} pixels; expected at most {max_pixels}: "
+            "lower the camera's resolution or raise max_pixels"
+        )
+
+
+def _check_data(message: Any, rows: int) -> None:
+    expected = rows * message.step
+    if len(message.data) != expected:
+        raise ImageError(
+            f"{message.encoding!r} image of {message.width}x{message.height} with step {message.step} has "
+            f"{len(message.data)} bytes; expected {expected} ({rows} rows of step bytes): check the camera driver"
+        )
+
+
+def _check_rows(message: Any, row_bytes: int, rows: int) -> None:
+    if message.step < row_bytes:
+        raise ImageError(
+            f"step is {message.step} bytes; expected at least {row_bytes} for {message.width} pixels of "
+            f"{message.encoding}: check the camera driver"
+        )
+    _check_data(message, rows)
+
+
+def _decode_packed(message: Any, layout: _Packed) -> Frame:
+    height, width, channels = message.height, message.width, layout.channels
+    if layout.even_width and width % 2:
+        raise ImageError(f"{message.encoding} of width {width}; expected an even one, since two pixels share a colour")
+    sample = np.dtype(layout.sample).newbyteorder(">" if message.is_bigendian else "<")
+    _check_rows(message, width * channels * sample.itemsize, height)
+    shape = (height, width, channels)
+    strides = (message.step, channels * sample.itemsize, sample.itemsize)
+    pixels = np.ndarray(shape, sample, buffer=memoryview(message.data).cast("B"), strides=strides)
+    if sample.itemsize == 2:
+        # Contiguous first: OpenCV misreads 16-bit rows that begin at an odd address.
+        pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels, np.uint16), alpha=255 / 65535).reshape(shape)
+    if layout.conversion is RGB:
+        return pixels
+    if layout.conversion == REVERSED:
+        return pixels[..., ::-1]
+    return _converted(pixels, layout.conversion)
+
+
+def _decode_semi_planar(message: Any, layout: _SemiPlanar) -> Frame:
+    height, width = message.height, message.width
+    if height % 2 or width % 2:
+        raise ImageError(
+            f"{message.encoding} of {width}x{height}; expected even width and height, since 2x2 pixels share a colour"
+        )
+    rows = height * 3 // 2
+    _check_rows(message, width, rows)
+    planes = np.ndarray((rows, width), np.uint8, buffer=memoryview(message.data).cast("B"), strides=(message.step, 1))
+    return _converted(planes, layout.conversion)
+
+
+def _converted(pixels: np.ndarray, conversion: int | str) -> Frame:
+    return YuvFrame(pixels, conversion) if isinstance(conversion, str) else cv2.cvtColor(pixels, conversion)
+
+
+def _decode_with_cv_bridge(message: Any) -> np.ndarray:
+    try:
+        from cv_bridge import CvBridge, CvBridgeError
+    except (ImportError, AttributeError) as error:  # AttributeError: built against NumPy 1, running on NumPy 2
+        raise ImageError(
+            f"encoding {message.encoding!r} is not known; expected one of {', '.join(ENCODINGS)}: "
+            f"change the camera's encoding or install cv_bridge ({error})"
+        ) from error
+    try:
+        rgb = CvBridge().imgmsg_to_cv2(message, "rgb8")
+    except (CvBridgeError, cv2.error) as error:
+        raise ImageError(
+            f"encoding {message.encoding!r} is known neither here nor to cv_bridge ({error}); "
+            f"expected one of {', '.join(ENCODINGS)}: change the camera's encoding"
+        ) from error
+    return np.ascontiguousarray(rgb, np.uint8)
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """(height, width) of a complete JPEG, from its one frame header (ITU-T T.81, B.2).
+
+    Only what lies before the first scan is walked through, segment by segment, so a thumbnail inside a segment is
+    never taken for it.
+    """
+    size, position = None, 2
+    while True:
+        marker, length = _jpeg_segment(data, position)
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if size is not None or length < 8:
+                raise ImageError("JPEG has a broken or second frame header; expected exactly one: the data is damaged")
+            size = struct.unpack_from(">HH", data, position + 5)
+        position += 2 + length
+        if marker == 0xDA:
+            break
+    if size is None:
+        raise ImageError("JPEG has no frame header before its data: the data is damaged")
+    # Inside a scan FF is always followed by 00 or a restart marker, so FFD9 there is the real end.
+    if data.find(b"\xff\xd9", position) < 0:
+        raise ImageError(
+            f"JPEG of {size[1]}x{size[0]} is truncated: {len(data)} bytes without an end marker; "
+            "check the link to the camera"
+        )
+    if data.count(b"\xff\xda", position) >= _MAX_JPEG_SCANS:
+        raise ImageError(
+            f"JPEG of {size[1]}x{size[0]} has more than {_MAX_JPEG_SCANS} scans; expected about ten: "
+            "the data is not from a camera"
+        )
+    return size
+
+
+def _jpeg_segment(data: bytes, position: int) -> tuple[int, int]:
+    """(marker, length with the length field) of the segment at ``position``."""
+    if position + 4 > len(data):
+        raise ImageError(f"JPEG is truncated: {len(data)} bytes end inside its header; check the link to the camera")
+    lead, marker, length = struct.unpack_from(">BBH", data, position)
+    if lead == marker == 0xFF:
+        return marker, 0
+    if lead != 0xFF or length < 2 or marker in (0x00, 0xD8, 0xD9):
+        raise ImageError(f"JPEG has a broken segment at byte {position}: the data is damaged")
+    if position + 2 + length > len(data):
+        raise ImageError(f"JPEG is truncated: {len(data)} bytes end inside its header; check the link to the camera")
+    return marker, length
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """(height, width) of a complete PNG, from its IHDR chunk."""
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        raise ImageError(f"PNG of {len(data)} bytes has no header chunk: the data is damaged")
+    if data.rfind(_PNG_END) < 0:
+        raise ImageError(f"PNG is truncated: {len(data)} bytes without an end chunk; check the link to the camera")
+    width, height = struct.unpack_from(">II", data, 16)
+    return height, width

@@ -1,0 +1,438 @@
+"""The model folder: everything that makes one trained network usable, in plain files that cannot run code.
+
+model.yaml           what the model is: network, classes with colours, input, training, metrics, sha256 of each file
+weights.safetensors  the parameters
+golden.png           one 8-bit RGB picture ...
+golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
+model.onnx           optional: uint8 frames in, labels and confidence out ("labels" form)
+logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from gain_ros.errors import ModelFolderError
+from gain_ros.labels import UNLABELLED, LabelSet
+
+MODEL_YAML = "model.yaml"
+WEIGHTS = "weights.safetensors"
+GOLDEN = "golden.png"
+GOLDEN_LABELS = "golden_labels.png"
+ONNX_FILES = {"labels": "model.onnx", "logits": "logits.onnx"}
+
+_FORMAT = 1
+_REQUIRED = (WEIGHTS, GOLDEN, GOLDEN_LABELS)
+_KNOWN = (*_REQUIRED, *ONNX_FILES.values())
+_PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """One model folder, checked. Make it with ``read_model_folder``.
+
+    ``input_size`` is (height, width) in pixels; ``mean`` and ``std`` are per RGB channel for values in 0..1;
+    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture.
+    """
+
+    path: Path
+    name: str
+    architecture: str
+    options: dict[str, Any]
+    labels: LabelSet
+    input_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    ignore_id: int
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    licence: str
+    sha256: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The model's identity: hex sha256 over the names and hashes of its files."""
+        lines = "".join(f"{name} {self.sha256[name]}\n" for name in sorted(self.sha256))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameter name → array, in the stored precision. Raises ModelFolderError for another kind of file."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        file = self.path / WEIGHTS
+        try:
+            return load_file(file)
+        except (SafetensorError, OSError, TypeError, KeyError) as error:
+            raise ModelFolderError(
+                file, f"no readable tensors ({error})", "a safetensors file", "package again"
+            ) from error
+
+    def golden(self) -> tuple[np.ndarray, np.ndarray]:
+        """The self-test: RGB uint8 (H, W, 3) and the class ids this model gives for it, uint8 (H, W)."""
+        rgb = _read_png(self.path / GOLDEN, channels=3)
+        labels = _read_png(self.path / GOLDEN_LABELS, channels=1)
+        if labels.shape != rgb.shape[:2]:
+            raise ModelFolderError(
+                self.path / GOLDEN_LABELS,
+                f"{labels.shape[0]}x{labels.shape[1]} pixels",
+                f"the {rgb.shape[0]}x{rgb.shape[1]} of {GOLDEN}",
+                "package the model again",
+            )
+        unknown = labels[(labels >= len(self.labels)) & (labels != self.ignore_id)]
+        if unknown.size:
+            raise ModelFolderError(
+                self.path / GOLDEN_LABELS,
+                f"class id {unknown.max()}",
+                f"ids below {len(self.labels)} or {self.ignore_id}",
+                "package the model again",
+            )
+        return rgb, labels
+
+    def onnx(self, form: str) -> Path | None:
+        """The ONNX file of one deployment form, "labels" or "logits"; None where the folder has none."""
+        if form not in ONNX_FILES:
+            raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
+        name = ONNX_FILES[form]
+        return self.path / name if name in self.sha256 else None
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """The model folder for a path, or for the name of a shipped model (checkout first, then the ament share folder).
+
+    Raises ModelFolderError where there is no such folder; the text lists the shipped names.
+    """
+    given = Path(name_or_path).expanduser()
+    if (given / MODEL_YAML).is_file():
+        return given.resolve()
+    homes = _model_homes()
+    is_name = given.name == str(name_or_path)
+    for home in homes if is_name else ():
+        if (home / given.name / MODEL_YAML).is_file():
+            return (home / given.name).resolve()
+    if given.exists():
+        raise ModelFolderError(given, f"no {MODEL_YAML}", "a model folder", "give the folder that holds it")
+    names = ", ".join(folder.name for folder in shipped_models()) or "none"
+    raise ModelFolderError(
+        given, "nothing", f"a model folder or a shipped model ({names})", "check the path or the name"
+    )
+
+
+def shipped_models() -> list[Path]:
+    """Folders of the shipped models, sorted by name; of two with one name, the one that find_model takes."""
+    files = [file for home in reversed(_model_homes()) for file in home.glob(f"*/{MODEL_YAML}")]
+    folders = {file.parent.name: file.parent for file in files}
+    return [folders[name] for name in sorted(folders)]
+
+
+def read_model_folder(folder: str | os.PathLike[str], verify: bool = True) -> ModelFolder:
+    """Reads and checks a model folder.
+
+    ``verify=False`` leaves out the hashing (the structure is checked all the same). Raises ModelFolderError for
+    anything missing, changed, of a wrong type, or able to run code when loaded.
+    """
+    path = Path(folder).expanduser().resolve()
+    fields = _Fields(path / MODEL_YAML)
+    model_folder = _parse(path, fields)
+    _check_files(model_folder, verify)
+    return model_folder
+
+
+def write_model_folder(
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    architecture: str,
+    options: dict[str, Any],
+    labels: LabelSet,
+    input_size: tuple[int, int],
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+    licence: str,
+    weights: dict[str, np.ndarray],
+    golden: tuple[np.ndarray, np.ndarray],
+    onnx_files: dict[str, Path],
+) -> ModelFolder:
+    """Writes a model folder in one step: it is complete and verified, or it is not there.
+
+    ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``onnx_files`` maps form ("labels", "logits") to a file
+    that is copied in. A model folder already at ``folder`` is replaced, any other folder there is left alone.
+    Raises ModelFolderError.
+    """
+    target = Path(folder).expanduser().absolute()
+    if target.exists() and not (target / MODEL_YAML).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise ModelFolderError(
+            target, "something that is no model folder", "a model folder or nothing", "choose another place"
+        )
+    document = {
+        "format": _FORMAT,
+        "name": name,
+        "architecture": architecture,
+        "options": dict(options),
+        "label_set": labels.name,
+        "classes": [
+            {"name": text, "color": list(color)} for text, color in zip(labels.names, labels.colors, strict=True)
+        ],
+        "ignore_id": UNLABELLED,
+        "input_size": [int(side) for side in input_size],
+        "mean": [float(value) for value in mean],
+        "std": [float(value) for value in std],
+        "training": dict(training),
+        "metrics": dict(metrics),
+        "licence": licence,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        scratch.chmod(0o755)  # mkdtemp makes it private; a model folder is read by others
+        _write_files(scratch, weights, golden, onnx_files)
+        hashes = {file: _sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
+        _write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
+        written = read_model_folder(scratch)
+        written.golden()
+        _replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return read_model_folder(target, verify=False)
+
+
+class _Fields:
+    """Typed access to the top level of model.yaml; every failure is a ModelFolderError that names the key."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        if not file.is_file():
+            raise ModelFolderError(
+                file, "nothing", "the description of a model", "give a model folder or package again"
+            )
+        try:
+            self._values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ModelFolderError(file, f"broken YAML ({error})", "a YAML mapping", "restore the file") from error
+        if not isinstance(self._values, dict):
+            raise ModelFolderError(file, type(self._values).__name__, "a YAML mapping", "restore the file")
+
+    def take(self, key: str, expected: str, valid: Callable[[Any], bool]) -> Any:
+        if key not in self._values:
+            raise ModelFolderError(self.file, f"no key '{key}'", expected, "restore the file or package again")
+        value = self._values[key]
+        if not valid(value):
+            raise ModelFolderError(self.file, f"{key}: {value!r}", expected, "restore the file or package again")
+        return value
+
+
+def _parse(path: Path, fields: _Fields) -> ModelFolder:
+    fields.take("format", f"format {_FORMAT}, the one this version reads", lambda value: value == _FORMAT)
+    classes = fields.take(
+        "classes", "1 to 255 entries {name: text, color: [r, g, b] in 0..255}, names unique", _is_class_list
+    )
+    labels = LabelSet(
+        name=fields.take("label_set", "text", _is_text),
+        names=tuple(entry["name"] for entry in classes),
+        colors=tuple(tuple(entry["color"]) for entry in classes),
+    )
+    return ModelFolder(
+        path=path,
+        name=fields.take("name", "text", _is_text),
+        architecture=fields.take("architecture", "text", _is_text),
+        options=fields.take("options", "a mapping", _is_options),
+        labels=labels,
+        input_size=tuple(fields.take("input_size", "[height, width] in pixels", _is_size)),
+        mean=_floats(fields.take("mean", "three finite numbers", _are_numbers)),
+        std=_floats(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
+        ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value) and value == UNLABELLED),
+        training=fields.take("training", "a mapping", _is_mapping),
+        metrics=fields.take("metrics", "a mapping", _is_mapping),
+        licence=fields.take("licence", "text", _is_text),
+        sha256=fields.take("sha256", "file name: 64 hex digits, quoted", _is_hash_table),
+    )
+
+
+def _check_files(model_folder: ModelFolder, verify: bool) -> None:
+    for file in model_folder.path.iterdir():
+        if file.suffix.lower() in _PICKLE_SUFFIXES:
+            raise ModelFolderError(
+                file, "a pickle file, which can run code", "safetensors and ONNX only", "delete it or convert it"
+            )
+        if file.name in _KNOWN and file.name not in model_folder.sha256:
+            raise ModelFolderError(
+                file, "no sha256 in model.yaml", "each model file listed there", "package the model again"
+            )
+    for name in _REQUIRED:
+        if name not in model_folder.sha256:
+            raise ModelFolderError(
+                model_folder.path / MODEL_YAML, f"no sha256 for {name}", "one", "package the model again"
+            )
+    for name, expected in model_folder.sha256.items():
+        _check_file(model_folder.path, name, expected if verify else None)
+
+
+def _check_file(folder: Path, name: str, sha256: str | None) -> None:
+    if name not in _KNOWN:
+        raise ModelFolderError(
+            folder / MODEL_YAML, f"sha256 of {name!r}", f"only {', '.join(_KNOWN)}", "remove the entry"
+        )
+    file = folder / name
+    if not file.is_file():
+        raise ModelFolderError(file, "nothing", "the file that model.yaml lists", "copy the whole model folder again")
+    with file.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith(_PICKLE_STARTS):
+        raise ModelFolderError(
+            file, "a pickle inside", "no file that can run code", "convert the checkpoint to safetensors"
+        )
+    if sha256 is not None and (found := _sha256(file)) != sha256:
+        raise ModelFolderError(file, f"sha256 {found}", sha256, "the file was changed: copy or package the model again")
+
+
+def _write_files(
+    folder: Path, weights: dict[str, np.ndarray], golden: tuple[np.ndarray, np.ndarray], onnx_files: dict[str, Path]
+) -> None:
+    import cv2
+    from safetensors.numpy import save_file
+
+    rgb, golden_labels = golden
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or golden_labels.dtype != np.uint8:
+        found = f"{rgb.dtype} {rgb.shape} and {golden_labels.dtype} {golden_labels.shape}"
+        raise ModelFolderError("golden", found, "uint8 (H, W, 3) RGB and uint8 (H, W)", "convert the pictures")
+    save_file({key: np.ascontiguousarray(value) for key, value in weights.items()}, folder / WEIGHTS)
+    pictures = {GOLDEN: cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), GOLDEN_LABELS: golden_labels}
+    for name, picture in pictures.items():
+        if not cv2.imwrite(str(folder / name), picture):
+            raise OSError(f"{folder / name}: cv2 could not write this picture")
+    for form, source in onnx_files.items():
+        if form not in ONNX_FILES or not Path(source).is_file():
+            raise ModelFolderError(
+                "onnx_files", f"{form!r}: {source}", f"{', '.join(ONNX_FILES)}: a file", "correct the call"
+            )
+        shutil.copyfile(source, folder / ONNX_FILES[form])
+    for file in folder.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
+
+
+def _write_yaml(file: Path, document: dict[str, Any]) -> None:
+    try:
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    except yaml.YAMLError as error:
+        raise ModelFolderError(
+            file, str(error), "plain text, numbers, lists and mappings", "convert the values"
+        ) from error
+    file.write_text(text, encoding="utf-8")
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Puts a finished folder in a target's place: no folder is renamed over a full one, so the old one steps aside."""
+    if not target.exists():
+        source.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        source.rename(target)
+    except OSError:
+        (old / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _model_homes() -> list[Path]:
+    homes = [Path(__file__).resolve().parent.parent / "models"]
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+    except ImportError:
+        return homes
+    with contextlib.suppress(PackageNotFoundError, OSError):  # OSError: ament is there, but no workspace is sourced
+        homes.append(Path(get_package_share_directory("gain_ros")) / "models")
+    return homes
+
+
+def _read_png(file: Path, channels: int) -> np.ndarray:
+    import cv2
+
+    flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_UNCHANGED
+    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), flag) if file.stat().st_size else None
+    if picture is None or picture.dtype != np.uint8 or picture.ndim != (3 if channels == 3 else 2):
+        found = "no picture" if picture is None else f"{picture.dtype} {picture.shape}"
+        raise ModelFolderError(file, found, f"an 8-bit PNG with {channels} channel(s)", "package the model again")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if channels == 3 else picture
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _floats(values: list[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_options(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_int(side) and side > 0 for side in value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in value)
+    )
+
+
+def _is_class_list(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 1 <= len(value) <= 255
+        and all(
+            isinstance(entry, dict) and _is_text(entry.get("name")) and _is_color(entry.get("color")) for entry in value
+        )
+        and len({entry["name"] for entry in value}) == len(value)
+    )
+
+
+def _is_color(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(_is_int(x) and 0 <= x <= 255 for x in value)
+
+
+def _is_hash_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str)
+        and isinstance(digest, str)
+        and len(digest) == 64
+        and set(digest) <= set("0123456789abcdef")
+        for name, digest in value.items()
+    )

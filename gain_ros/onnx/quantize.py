@@ -1,0 +1,74 @@
+"""int8 by explicit quantise/dequantise pairs, which every TensorRT from 8.6 to 11 reads the same way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gain_ros.resize import resize_input
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# Left in higher precision, by parts of names (docs/benchmarks.md): little work each, and an input that nothing else
+# takes in int8.
+KEPT = ("/stem.0/", "/gai16/", "/gai32/", "/classifier/")
+PERCENTILE = 99.999  # of the magnitudes of each tensor; the few beyond are cut off
+
+
+def quantise(model: ModelProto, images: Sequence[np.ndarray]) -> ModelProto:
+    """A graph of one input shape whose convolutions, all but KEPT, work on int8, calibrated on ``images``.
+
+    Symmetric, weights per output channel, inputs per tensor; what a convolution gives stays as it is. ``images`` are
+    uint8 (H, W, 3) RGB each, of any size. Raises ValueError where there is none.
+    """
+    if not len(images):
+        raise ValueError("int8 got no images; give some dozen real ones to calibrate on")
+    from onnx import ModelProto, load
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    kept = [node.name for node in model.graph.node if any(part in node.name for part in KEPT)]
+    copy = ModelProto.FromString(model.SerializeToString())  # the quantiser changes what it is given
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "quantised.onnx"
+        quantize_static(
+            copy,
+            str(file),
+            _Calibration(model, images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=kept,
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                "QuantizeBias": False,
+                "OpTypesToExcludeOutputQuantization": ["Conv"],
+                "CalibPercentile": PERCENTILE,
+                "CalibMaxIntermediateOutputs": 4,  # pictures whose tensors are held at a time
+            },
+        )
+        return load(file)
+
+
+class _Calibration:
+    """Hands the pictures to the quantiser one after another, as the graph takes them."""
+
+    def __init__(self, model: ModelProto, images: Sequence[np.ndarray]):
+        value = model.graph.input[0]
+        self._name = value.name
+        self._batch, *self._size, _ = (dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        self._images = iter(images)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        image = next(self._images, None)
+        if image is None:
+            return None
+        return {self._name: np.repeat(resize_input(image, tuple(self._size))[None], self._batch, axis=0)}

@@ -1,0 +1,1 @@
+"""TensorRT: everything that knows it, from the typed graph to frames in flight."""

@@ -1,0 +1,87 @@
+"""The typed ONNX graphs that engines are built from, kept in the cache: int8 cannot be made again without pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gain_ros.errors import EngineUnavailable
+from gain_ros.frames import encoding_of, size_of
+from gain_ros.model_folder import ModelFolder
+from gain_ros.onnx import FORMAT
+from gain_ros.runtime.tensorrt.build import Route
+from gain_ros.runtime.tensorrt.cache import EngineCache
+
+
+def typed_graph(
+    cache: EngineCache,
+    model_folder: ModelFolder,
+    precision: str,
+    shape: tuple[int, ...],
+    route: Route,
+    images: Sequence[np.ndarray] | None = None,
+) -> bytes:
+    """The model's "labels" graph for frames of ``shape``, RGB or YUV, as ``route`` wants it: from the cache, or made.
+
+    ``images``, uint8 (H, W, 3) RGB each, calibrate int8; given ones replace what was kept. Raises EngineUnavailable
+    where the onnx package or, for int8, the images are missing.
+    """
+    size = size_of(shape)
+    name = _name(model_folder.digest, precision, size, route.name)
+    graph = cache.load_graph(name) if images is None else None
+    if graph is None:
+        graph = _make(model_folder, precision, size, route, images)
+        cache.store_graph(name, graph)
+    return graph if encoding_of(shape) == "rgb8" else _for_yuv(cache, graph, shape)
+
+
+def _for_yuv(cache: EngineCache, graph: bytes, shape: tuple[int, ...]) -> bytes:
+    """The same network with the conversion from YUV in front; int8 needs no calibration of its own."""
+    name = _name(hashlib.sha256(graph).hexdigest(), shape)
+    kept = cache.load_graph(name)
+    if kept is not None:
+        return kept
+    with _naming_what_is_missing():
+        import onnx
+
+        from gain_ros.onnx.yuv_input import with_yuv_input
+
+        content = with_yuv_input(onnx.load_from_string(graph), (1, *shape)).SerializeToString(deterministic=True)
+    cache.store_graph(name, content)
+    return content
+
+
+def _make(
+    model_folder: ModelFolder, precision: str, size: tuple[int, int], route: Route, images: Sequence[np.ndarray] | None
+) -> bytes:
+    if precision == "int8" and not images:
+        height, width = size
+        raise EngineUnavailable(
+            f"int8 is calibrated on pictures, and none were given for {height}x{width}; run "
+            f"`gain build {model_folder.name} --precision int8 --size {height}x{width} --images FOLDER` once"
+        )
+    with _naming_what_is_missing():
+        from gain_ros.onnx.precision import typed_onnx
+
+        # Where the builder's flags ask for fp16, the graph stays in fp32.
+        in_flags = route.name == "flags"
+        wanted = "fp32" if in_flags and precision == "fp16" else precision
+        rest = {"rest": "fp32"} if in_flags and precision == "int8" else {}
+        return typed_onnx(model_folder, "labels", wanted, images, size, **rest).SerializeToString(deterministic=True)
+
+
+@contextlib.contextmanager
+def _naming_what_is_missing() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable(f"building an engine needs {error.name}; run `pip install {error.name}`") from error
+
+
+def _name(*parts: object) -> str:
+    """Changes with what a graph is made from, and with the format of what is made."""
+    return hashlib.sha256(json.dumps([*parts, FORMAT]).encode()).hexdigest()[:32]

@@ -1,0 +1,133 @@
+"""From any source of frames to a ROS 2 bag (mcap, chunks compressed with zstd); needs no ROS."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from gain_ros.errors import ResultError, SourceError
+from gain_ros.sources.dataset import DatasetSource, Intrinsics
+from gain_ros.sources.files import FilesSource
+from gain_ros.sources.source import BadFrame, Source, SourceFrame
+from gain_ros.sources.video import VideoSource
+
+IMAGES, CAMERA_INFO, LABELS = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
+
+_FRAME_ID = "camera"
+_START_NS = 1_000_000_000  # a stamp of zero means "none" in ROS
+_AS_THEY_ARE = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+_JPEG_QUALITY = 95
+_STORE = get_typestore(Stores.ROS2_HUMBLE)
+_Header, _Time = _STORE.types["std_msgs/msg/Header"], _STORE.types["builtin_interfaces/msg/Time"]
+_Image, _CompressedImage, _CameraInfo, _RegionOfInterest = (
+    _STORE.types[f"sensor_msgs/msg/{name}"] for name in ("Image", "CompressedImage", "CameraInfo", "RegionOfInterest")
+)
+
+
+def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[], Any]) -> dict[str, int]:
+    """Write a source's frames, and its truth where it has some, as a bag.
+
+    JPEG and PNG files go in as they are, so that nothing is lost; a video's frames become JPEG, all others PNG. Frames
+    that cannot be read are left out and told in ``source.problems``.
+
+    Args:
+        source: what to record; not a live one.
+        out: folder of the bag; it must not exist, and is there only when it is complete.
+        rate_hz: frames a second; None: the source's own.
+        tick: called after each frame.
+
+    Returns messages by topic. Raises SourceError for a source without a frame, ResultError where ``out`` exists or
+    cannot be written.
+    """
+    if out.exists():
+        raise ResultError(f"{out} exists already; name another --out or remove it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+            counts = _record(source, Path(scratch) / out.name, rate_hz or source.rate_hz, tick)
+            (Path(scratch) / out.name).rename(out)
+    except OSError as error:
+        raise ResultError(f"{out} cannot be written: {error.strerror or error}; free space or name another") from error
+    return counts
+
+
+def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any]) -> dict[str, int]:
+    source.problems.clear()
+    writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    with writer:
+        bag = _Topics(writer)
+        for index, (path, frame) in enumerate(_with_paths(source)):
+            if isinstance(frame, BadFrame):
+                source.problems.append(frame.error)
+                continue
+            stamp_ns = _START_NS + round(index * 1e9 / rate_hz)
+            bag.add_image(stamp_ns, *_encoded(path, frame, isinstance(source, VideoSource)))
+            if frame.labels is not None:
+                bag.add_labels(stamp_ns, frame.labels)
+            if isinstance(source, DatasetSource) and (camera := source.intrinsics(path)) is not None:
+                bag.add_camera(stamp_ns, frame.rgb.shape[:2], camera)
+            tick()
+    if not bag.counts:
+        raise SourceError(f"{source.name!r} gave no frame: {'; '.join(source.problems[:3]) or 'it is empty'}")
+    return dict(bag.counts)
+
+
+def _with_paths(source: Source) -> Iterator[tuple[Path | None, SourceFrame | BadFrame]]:
+    if isinstance(source, FilesSource):
+        yield from zip(source.paths, source.frames(), strict=True)
+    else:
+        yield from ((None, frame) for frame in source.frames())
+
+
+def _encoded(path: Path | None, frame: SourceFrame, lossy: bool) -> tuple[bytes, str]:
+    """The picture as a file's bytes, and its format."""
+    if path is not None and path.suffix.lower() in _AS_THEY_ARE:
+        return path.read_bytes(), _AS_THEY_ARE[path.suffix.lower()]
+    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]) if lossy else (".png", [])
+    _, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(frame.rgb), cv2.COLOR_RGB2BGR), options)
+    return data.tobytes(), _AS_THEY_ARE[suffix]
+
+
+class _Topics:
+    """Writes messages; a topic is there from its first one on."""
+
+    def __init__(self, writer: Writer):
+        self._writer, self._connections = writer, {}
+        self.counts: Counter[str] = Counter()
+
+    def add_image(self, stamp_ns: int, data: bytes, kind: str) -> None:
+        pixels = np.frombuffer(data, np.uint8)
+        self._write(IMAGES, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
+
+    def add_labels(self, stamp_ns: int, labels: np.ndarray) -> None:
+        height, width = labels.shape
+        pixels = np.ascontiguousarray(labels).ravel()
+        image = _Image(self._header(stamp_ns), height, width, "mono8", 0, width, pixels)
+        self._write(LABELS, stamp_ns, image)
+
+    def add_camera(self, stamp_ns: int, size: tuple[int, int], camera: Intrinsics) -> None:
+        k = [camera.fx_px, 0, camera.cx_px, 0, camera.fy_px, camera.cy_px, 0, 0, 1]
+        p = [*k[0:3], 0, *k[3:6], 0, *k[6:9], 0]
+        whole = _RegionOfInterest(0, 0, 0, 0, False)
+        matrices = (np.zeros(5), np.array(k, float), np.eye(3).ravel(), np.array(p, float))
+        info = _CameraInfo(self._header(stamp_ns), *size, "plumb_bob", *matrices, 0, 0, whole)
+        self._write(CAMERA_INFO, stamp_ns, info)
+
+    def _header(self, stamp_ns: int) -> Any:
+        return _Header(_Time(*divmod(stamp_ns, 1_000_000_000)), _FRAME_ID)
+
+    def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
+        kind = message.__msgtype__
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=_STORE)
+        self._writer.write(self._connections[topic], stamp_ns, _STORE.serialize_cdr(message, kind))
+        self.counts[topic] += 1

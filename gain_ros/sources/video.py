@@ -1,0 +1,74 @@
+"""Video files and webcams, through OpenCV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from gain_ros.errors import SourceError
+from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, BadFrame, Source, SourceFrame
+
+
+class VideoSource(Source):
+    """A video file, through OpenCV."""
+
+    def __init__(self, name: str, path: Path):
+        capture = self._open(path)
+        rate_hz, length = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        readable, _ = capture.read()
+        capture.release()
+        if not readable:
+            raise SourceError(
+                f"{name!r} is neither a video that OpenCV can read nor one of {', '.join(IMAGE_SUFFIXES)}, "
+                f"{', '.join(BAG_SUFFIXES)}; convert it, for example to MP4"
+            )
+        super().__init__(name, length if length > 0 else None, rate_hz if 0 < rate_hz < 1000 else 25.0)
+        self._path = path
+
+    @staticmethod
+    def _open(path: Path) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        return capture
+
+    def frames(self) -> Iterator[SourceFrame]:
+        capture = self._open(self._path)
+        digits = max(6, len(str(self.length or 0)))
+        try:
+            index = 0
+            while True:
+                readable, bgr = capture.read()
+                if not readable:
+                    break
+                rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+                yield SourceFrame(f"{index:0{digits}d}", rgb, round(index * 1e9 / self.rate_hz))
+                index += 1
+        finally:
+            capture.release()
+
+
+class CameraSource(Source):
+    """A webcam."""
+
+    live = True
+
+    def __init__(self, name: str, index: int):
+        self._capture = cv2.VideoCapture(index)
+        readable, _ = self._capture.read()
+        if not readable:
+            raise SourceError(f"webcam {index} gives no picture; is it plugged in, free, and readable by this user?")
+        rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
+        super().__init__(name, None, rate_hz if 1 <= rate_hz <= 240 else 30.0)
+
+    def frames(self) -> Iterator[SourceFrame | BadFrame]:
+        index = 0
+        while True:
+            readable, bgr = self._capture.read()
+            if not readable:
+                yield BadFrame(time.time_ns(), f"{self.name}: the webcam stopped after {index} frames")
+                return
+            yield SourceFrame(f"{index:06d}", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), time.time_ns())
+            index += 1

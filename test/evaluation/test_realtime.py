@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import Counter
+from types import SimpleNamespace
+
+import bag_files
+import cv2
+import numpy as np
+import pytest
+import random_model_folder
+from streets import street
+
+from gain_ros.errors import SourceError
+from gain_ros.evaluation.attach import evaluate_attached, overheard
+from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
+from gain_ros.evaluation.live.session import Sent, Session, Usage
+from gain_ros.evaluation.offline import ReadFrame
+from gain_ros.evaluation.realtime import Replayed, Tally, evaluate_realtime, replayed
+from gain_ros.evaluation.result import SCORED
+from gain_ros.evaluation.truth import SourceTruth, TruthOptions, meet
+from gain_ros.labels import CAMVID
+from gain_ros.runtime.opening import open_segmenter
+from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.sources.opening import open_source
+
+FRAMES, BROKEN = 12, 5
+TRUTH = TruthOptions(topic="/truth/labels")
+
+
+def mask(stamp_ns: int, received_ns: int, labels: np.ndarray | None = None) -> SimpleNamespace:
+    return SimpleNamespace(stamp_ns=stamp_ns, received_ns=received_ns, labels=lambda: labels)
+
+
+def session(sent: dict[int, tuple[int, int]], masks: list, trace: list[tuple[int, str]]) -> Session:
+    lines = [{"stamp_ns": stamp, "outcome": outcome} for stamp, outcome in trace]
+    lines += [{"stamp_ns": stamp, "stage_ms": {"infer": float(stamp)}} for stamp, end in trace if end == "published"]
+    frames = {index: Sent(*times) for index, times in sent.items()}
+    return Session(frames, masks, {}, lines, Usage(1.0, 0.5, 100.0), 0.01)
+
+
+def test_each_frame_gets_its_outcome_its_mask_and_the_mask_in_use_when_it_was_sent():
+    masks = [mask(10, 130), mask(30, 390)]
+    ends = [(20, "superseded"), (10, "published"), (30, "published")]
+    found = replayed(session({0: (10, 100), 1: (20, 120), 2: (30, 330), 3: (40, 390), 4: (50, 500)}, masks, ends))
+    assert [found[i].outcome for i in range(5)] == ["published", "superseded", "published", "lost", "lost"]
+    assert [found[i].mask for i in range(5)] == [masks[0], None, masks[1], None, None]
+    assert [found[i].in_use for i in range(5)] == [None, None, masks[0], masks[1], masks[1]]
+    assert found[2].age_ms == pytest.approx(60e-6)
+    assert found[0].stage_ms == {"infer": 10.0}
+    assert found[1].stage_ms == {}
+
+
+def counts(**values: int) -> dict[str, str]:
+    return {key: str(value) for key, value in values.items()}
+
+
+def test_reasons_come_from_the_counts_of_the_second_in_which_they_grew():
+    frames = [Sent(stamp, 100 * stamp) for stamp in range(1, 7)]
+    masks = [mask(1, 150), mask(4, 450)]
+    history = [
+        (50, counts(superseded=7, failed=1)),
+        (350, counts(superseded=9, failed=1)),
+        (550, counts(superseded=9, failed=2)),
+        (650, counts(superseded=9, failed=2)),
+    ]
+    found = overheard(frames, masks, history)
+    assert [each.outcome for each in found] == ["published", "superseded", "superseded", "published", "failed", "lost"]
+    assert [each.in_use for each in found] == [None, masks[0], masks[0], masks[0], masks[1], masks[1]]
+
+
+def test_without_any_account_of_the_node_no_reason_is_made_up():
+    assert [each.outcome for each in overheard([Sent(1, 100)], [], [])] == ["lost"]
+
+
+def test_a_label_is_scored_against_its_own_mask_and_against_the_one_in_use():
+    truths = [np.full((4, 4), value, np.uint8) for value in (0, 0, 1)]
+    right, wrong = truths[0], np.full((4, 4), 2, np.uint8)
+    source = SimpleNamespace(name="drive", warnings=[], label_set=CAMVID)
+    tally = Tally("drive", CAMVID, SourceTruth(source, meet(CAMVID, None)))
+    seen = [
+        Replayed(Sent(0, 0), "published", {}, mask(0, 5, right), None),
+        Replayed(Sent(1, 10), "superseded", {}, None, mask(0, 5, right)),
+        Replayed(Sent(2, 20), "published", {}, mask(2, 25, wrong), mask(0, 5, right)),
+    ]
+    for stamp, (truth, each) in enumerate(zip(truths, seen, strict=True)):
+        tally.add(ReadFrame(stamp, 0.0, np.zeros((4, 4, 3), np.uint8), truth, SCORED), each)
+    assert [row.miou for row in tally.rows] == [1.0, None, 0.0]
+    assert [row.miou_in_use for row in tally.rows] == [None, 1.0, 0.0]
+    assert [row.truth for row in tally.rows] == ["scored", None, "scored"]
+    content = dict.fromkeys(("mode", "model", "sha256", "engine", "provider"), "x")
+    evaluation = tally.evaluation(source, SimpleNamespace(errors=[]), {}, **content)
+    live = evaluation.details["realtime"]
+    assert live["no_mask_yet"] == 1
+    assert np.array(live["confusion_in_use"])[:2, 0].tolist() == [16, 16]
+    assert evaluation.bags[0].confusion[0, 0] == 16
+    assert evaluation.bags[0].confusion[1, 2] == 16
+
+
+def test_a_mask_of_another_size_is_refused_and_counted():
+    truth = SourceTruth(SimpleNamespace(name="drive"), meet(CAMVID, None))
+    tally = Tally("drive", CAMVID, truth)
+    frame = ReadFrame(0, 0.0, np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), SCORED)
+    tally.add(frame, Replayed(Sent(0, 0), "published", {}, mask(0, 5, np.zeros((2, 2), np.uint8))))
+    tally.add(frame, None)
+    assert [(row.outcome, row.truth) for row in tally.rows] == [("published", "refused"), ("failed", None)]
+    assert "2x2" in tally.rows[0].error
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), 1e6])
+def test_a_rate_that_is_no_speed_is_refused(rate, model_folder, tmp_path):
+    with pytest.raises(SourceError, match="rate"):
+        evaluate_realtime(street(tmp_path), str(model_folder), "onnxruntime", TruthOptions(), rate, lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    """Twelve compressed frames at 10 Hz with labels; one is no picture."""
+    frames, labels = [], []
+    for index in range(FRAMES):
+        picture = random_model_folder.picture(48, 64, index)
+        data = cv2.imencode(".png", picture[..., ::-1])[1].ravel()
+        frames.append(bag_files.COMPRESSED(bag_files.header(index), "png", data if index != BROKEN else data[:50]))
+        labels.append(bag_files.rgb(index, np.full((48, 64), index % len(CAMVID), np.uint8)))
+    topics = {"/camera/image_raw/compressed": frames, "/truth/labels": labels}
+    return bag_files.write(tmp_path_factory.mktemp("bags") / "drive", topics)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("use_sim_time", [False, True])
+def test_the_real_node_gives_the_offline_masks_and_accounts_for_all(bag, model_folder, use_sim_time, tmp_path):
+    evaluation, rows, gallery = evaluate_realtime(
+        str(bag), str(model_folder), "onnxruntime", TRUTH, 1.0, lambda *_: None, use_sim_time
+    )
+    live, ends = evaluation.details["realtime"], Counter(row.outcome for row in rows)
+    assert (len(rows), live["sent"]) == (FRAMES, FRAMES)
+    assert rows[BROKEN].outcome in ("failed", "superseded"), "whichever comes first"
+    assert ends["published"] == live["masks_received"] == live["offline"]["compared"] >= 1
+    assert live["offline"]["identical"] == live["offline"]["compared"]
+    assert mean_iou(evaluation.bags[0].confusion) == live["offline"]["miou_of_published"]
+    assert ends["published"] + ends["superseded"] + ends["failed"] + ends["lost"] == FRAMES
+    published = [row for row in rows if row.outcome == "published"]
+    assert all(row.age_ms > 0 and row.stage_ms["infer"] > 0 for row in published)
+    assert live["node"]["memory_mb"] > 10
+    gallery.write(tmp_path)
+    assert (tmp_path / "gallery" / "00_error.jpg").exists()
+    with open_segmenter(model_folder, engine="onnxruntime") as segmenter:
+        expected = np.zeros((len(CAMVID),) * 2, np.int64)
+        for index, frame in enumerate(open_source(str(bag), TRUTH.topic).frames()):
+            if rows[index].outcome == "published":
+                labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
+                expected += confusion_matrix(np.full((48, 64), index % len(CAMVID), np.uint8), labels, len(CAMVID))
+    np.testing.assert_array_equal(evaluation.bags[0].confusion, expected)
+
+
+class GoAfterAWhile:
+    """Lets the player begin when the listener has had the time to meet it and the node."""
+
+    def __init__(self, player: Child):
+        self._player, self._go_s = player, None
+
+    def __call__(self, stage: str, *_: object) -> None:
+        if stage != "waiting for frames":
+            return
+        if self._go_s is None:
+            self._go_s = time.monotonic() + 2.0
+        if time.monotonic() > self._go_s:
+            self._go_s = math.inf
+            self._player.process.stdin.write("go\n")
+            self._player.process.stdin.flush()
+
+
+@pytest.mark.ros
+def test_a_node_that_runs_already_is_scored_from_outside(bag, model_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("gain_ros.evaluation.attach._SILENCE_S", 2.5)
+    node = ["gain_ros", "node", "--ros-args", "-r", "image:=/camera/image_raw", "-p", "transport:=compressed"]
+    node += ["-p", f"model:={model_folder}", "-p", "engine:=onnxruntime"]
+    player = ["gain_ros.evaluation.live.player", "--source", str(bag) + ":/camera/image_raw/compressed"]
+    player += ["--topic", "/camera/image_raw", "--clock", "--rate", "0.5"]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(environment(graph_variables(stack.enter_context(own_domain()), fastdds_profile())))
+        running = Child("node", node, tmp_path / "node.log")
+        stack.callback(running.stop)
+        playing = Child("player", player, tmp_path / "player.log", talks=True)
+        stack.callback(playing.stop)
+        for _ in range(600):
+            if "model random_nano on onnxruntime" in running.last_words():
+                break
+            running.check()
+            time.sleep(0.1)
+        evaluation, rows, _ = evaluate_attached(str(bag), TRUTH, GoAfterAWhile(playing))
+    live = evaluation.details["realtime"]
+    assert (evaluation.mode, evaluation.model) == ("attach", "random_nano")
+    assert len(rows) == live["heard"] <= FRAMES
+    assert live["heard_of_no_bag"] == 0
+    scored = [row for row in rows if row.outcome == "published"]
+    assert len(scored) >= 1
+    assert all(row.miou is not None and row.age_ms > 0 for row in scored)

@@ -1,0 +1,74 @@
+"""The graphs that a model folder carries."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import random_model_folder
+from onnx import TensorProto
+
+from gain_ros.model_folder import read_model_folder
+from gain_ros.onnx.export import add_onnx, export_onnx
+from gain_ros.onnx.precision import typed_onnx
+from gain_ros.onnx.rewriting import with_half_weights
+from gain_ros.runtime.engines import open_engine
+
+FORMS = ("labels", "logits")
+
+
+@pytest.fixture(scope="module")
+def half_folder(tmp_path_factory):
+    """A folder with its weights, and so its graphs, in fp16."""
+    folder = random_model_folder.write_random_model_folder(tmp_path_factory.mktemp("half") / "random_nano", half=True)
+    add_onnx(folder)
+    return folder
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_graphs_keep_weights_in_fp16_where_the_folder_does(half_folder, form, tmp_path):
+    opened = read_model_folder(half_folder)
+    plain = export_onnx(half_folder, tmp_path / "plain.onnx", form, opened.input_size if form == "logits" else None)
+    file = opened.onnx(form)
+    assert file.stat().st_size < 0.6 * plain.stat().st_size
+    onnx.checker.check_model(onnx.load(file), full_check=True)
+    large = [tensor for tensor in onnx.load(file).graph.initializer if len(tensor.raw_data) >= 1024]
+    assert {tensor.data_type for tensor in large} == {TensorProto.FLOAT16}
+
+
+def test_a_folder_in_fp32_has_its_graphs_in_fp32(deployed_folder):
+    for form in FORMS:
+        graph = onnx.load(read_model_folder(deployed_folder).onnx(form)).graph
+        assert TensorProto.FLOAT16 not in {tensor.data_type for tensor in graph.initializer}
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_engines_compute_in_fp32_with_weights_rounded_once(half_folder, engine, picture):
+    opened = read_model_folder(half_folder)
+    images = np.stack([picture(*opened.input_size, seed=seed) for seed in range(2)])
+    expected = open_engine("torch", opened, "cpu", threads=1).logits(images)
+    found = open_engine(engine, opened, "cpu", threads=1).logits(images)
+    assert np.abs(found - expected).max() < 0.01 * np.ptp(expected)
+    assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.99  # random weights: classes lie close together
+
+
+def test_the_typed_graphs_hold_no_more_casts_of_constants(half_folder):
+    graph = typed_onnx(read_model_folder(half_folder), "logits", "fp32").graph
+    constants = {tensor.name for tensor in graph.initializer}
+    assert not [node.name for node in graph.node if node.op_type == "Cast" and node.input[0] in constants]
+    assert TensorProto.FLOAT16 not in {tensor.data_type for tensor in graph.initializer}
+
+
+def test_values_beyond_fp16_are_cut_off_and_small_constants_stay():
+    values = np.full(300, 1e6, np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "large"], ["sum"]), onnx.helper.make_node("Mul", ["sum", "small"], ["y"])],
+        "sums",
+        [onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, [300])],
+        [onnx.helper.make_tensor_value_info("y", TensorProto.FLOAT, [300])],
+        [onnx.numpy_helper.from_array(values, "large"), onnx.numpy_helper.from_array(np.float32([0.1]), "small")],
+    )
+    halved = with_half_weights(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]))
+    (result,) = onnx.reference.ReferenceEvaluator(halved).run(None, {"x": np.zeros(300, np.float32)})
+    assert np.allclose(result, np.float32(0.1) * 65504)
+    assert [tensor.data_type for tensor in halved.graph.initializer] == [TensorProto.FLOAT16, TensorProto.FLOAT]

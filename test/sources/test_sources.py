@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from streets import street
+
+from gain_ros.errors import SourceError
+from gain_ros.labels import CAMVID
+from gain_ros.sources.opening import open_source
+
+
+def picture(value: int, size: tuple[int, int] = (20, 30)) -> np.ndarray:
+    rgb = np.full((*size, 3), value, np.uint8)
+    rgb[: size[0] // 2, :, 0] = 255  # red above: shows a swap of channels or of rows
+    return rgb
+
+
+def save(path: Path, rgb: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), rgb[..., ::-1])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".ppm"])
+def test_an_image_file_is_one_frame_in_rgb(tmp_path, suffix):
+    source = open_source(save(tmp_path / f"one{suffix}", picture(40)))
+    (frame,) = source
+    assert (source.length, frame.stem) == (1, "one")
+    np.testing.assert_array_equal(frame.rgb, picture(40))
+
+
+def test_a_folder_comes_in_the_order_of_names_and_without_other_files(tmp_path):
+    for name, value in (("b.png", 2), ("a.PNG", 1), ("c.jpg", 3)):
+        save(tmp_path / name, picture(value))
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "deeper").mkdir()
+    source = open_source(tmp_path)
+    assert [frame.stem for frame in source] == ["a", "b", "c"]
+    assert [frame.stem for frame in source] == ["a", "b", "c"], "a second pass starts over"
+    assert source.problems == []
+
+
+def test_stamps_follow_the_rate(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"{i}.png", picture(i))
+    source = open_source(tmp_path)
+    assert [frame.stamp_ns for frame in source] == [round(i * 1e9 / source.rate_hz) for i in range(3)]
+
+
+def test_unreadable_images_are_reported_and_the_others_come(tmp_path):
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "b.png").write_bytes(b"not an image")
+    whole = save(tmp_path / "c.jpg", picture(3, (64, 64))).read_bytes()
+    (tmp_path / "c.jpg").write_bytes(whole[: len(whole) // 2])
+    save(tmp_path / "d.png", picture(4))
+    source = open_source(tmp_path)
+    assert [frame.stem for frame in source] == ["a", "d"]
+    assert [Path(problem.partition(": ")[0]).name for problem in source.problems] == ["b.png", "c.jpg"]
+
+
+def test_two_images_that_would_share_a_mask_are_refused(tmp_path):
+    save(tmp_path / "a.png", picture(1))
+    save(tmp_path / "a.jpg", picture(1))
+    with pytest.raises(SourceError, match=r"a\.jpg and a\.png"):
+        open_source(tmp_path)
+
+
+def test_exif_orientation_is_ignored(tmp_path):
+    path = save(tmp_path / "turned.jpg", picture(40, (16, 32)))
+    data = path.read_bytes()
+    exif = (
+        b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    )
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    turned = cv2.imread(str(path))
+    assert turned.shape[:2] == (32, 16), "the tag is there, and OpenCV would turn the picture"
+    (frame,) = open_source(path)
+    assert frame.rgb.shape[:2] == (16, 32)
+
+
+def test_the_annotations_beside_a_folder_are_its_truth(tmp_path):
+    (tmp_path / "val").mkdir()
+    (tmp_path / "valannot").mkdir()
+    save(tmp_path / "val" / "x.png", picture(9))
+    truth = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30) % 13
+    cv2.imwrite(str(tmp_path / "valannot" / "x.png"), truth)
+    source = open_source(tmp_path / "val")
+    (frame,) = source
+    assert source.label_set is CAMVID
+    np.testing.assert_array_equal(frame.labels, np.where(truth < 11, truth, 255))
+
+
+def test_a_video_is_numbered_and_has_its_rate(tmp_path):
+    path = tmp_path / "drive.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12.5, (64, 48))
+    for value in (0, 120, 240):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    source = open_source(path)
+    frames = list(source)
+    assert (source.length, source.rate_hz) == (3, 12.5)
+    assert [frame.stem for frame in frames] == ["000000", "000001", "000002"]
+    assert [round(int(frame.rgb.mean()) / 120) for frame in frames] == [0, 1, 2]
+
+
+def test_a_street_has_truth_and_a_seed(tmp_path):
+    first, second = (next(iter(open_source(street(tmp_path / str(seed), seed=seed)))) for seed in (3, 4))
+    assert first.rgb.shape == (360, 480, 3)
+    assert first.labels.max() < len(CAMVID)
+    assert (first.rgb != second.rgb).mean() > 0.5
+
+
+@pytest.mark.parametrize("spec", ["nowhere.mp4", "scene", "camera:x", "drive.mcap:/front"])
+def test_what_is_not_there_is_one_clear_error(spec):
+    with pytest.raises(SourceError, match=spec.partition(":")[0]):
+        open_source(spec)
+
+
+def test_a_file_that_is_nothing_we_know_is_refused(tmp_path):
+    path = tmp_path / "thesis.pdf"
+    path.write_bytes(b"%PDF-1.4")
+    with pytest.raises(SourceError, match="neither a video"):
+        open_source(path)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="holds no"):
+        open_source(tmp_path)

@@ -1,0 +1,267 @@
+"""The model folder: what is written comes back, and whatever is wrong with it is said in one line."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from gain_ros import model_folder as model_folder_module
+from gain_ros.errors import ModelFolderError
+from gain_ros.labels import LabelSet
+from gain_ros.model_folder import find_model, read_model_folder, write_model_folder
+
+LABELS = LabelSet("toy", ("road", "sky", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+CONTENT = {
+    "name": "toy_net",
+    "architecture": "gain_nano",
+    "options": {"width": 32},
+    "labels": LABELS,
+    "input_size": (6, 8),
+    "mean": (0.4, 0.5, 0.6),
+    "std": (0.2, 0.25, 0.3),
+    "training": {"data": "drawn", "split": "all", "epochs": 3},
+    "metrics": {"val_miou": 0.625},
+    "licence": "CC0",
+}
+
+
+def golden() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (12, 16), dtype=np.uint8)
+    labels[0, 0] = 255
+    return rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), labels
+
+
+def weights() -> dict[str, np.ndarray]:
+    return {"stem.weight": np.arange(6, dtype=np.float16).reshape(2, 3), "count": np.array(7, np.int64)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(b"a graph")
+    path = tmp_path / "models" / "toy_net"
+    write_model_folder(path, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
+    return path
+
+
+def edit(folder: Path, **changes: object) -> None:
+    file = folder / "model.yaml"
+    document = yaml.safe_load(file.read_text())
+    document.update(changes)
+    file.write_text(yaml.safe_dump({key: value for key, value in document.items() if value is not None}))
+
+
+def rehash(folder: Path) -> dict[str, str]:
+    names = yaml.safe_load((folder / "model.yaml").read_text())["sha256"]
+    return {name: model_folder_module._sha256(folder / name) for name in names}
+
+
+def test_what_is_written_comes_back(folder: Path) -> None:
+    opened = read_model_folder(folder)
+    assert {key: getattr(opened, key) for key in CONTENT} == CONTENT
+    assert opened.path == folder
+    assert opened.ignore_id == 255
+    assert set(opened.sha256) == {"weights.safetensors", "golden.png", "golden_labels.png", "logits.onnx"}
+    stored = opened.weights()
+    assert stored.keys() == weights().keys()
+    for key, value in weights().items():
+        np.testing.assert_array_equal(stored[key], value)
+        assert stored[key].dtype == value.dtype
+    for found, expected in zip(opened.golden(), golden(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_onnx_names_the_file_of_a_form(folder: Path) -> None:
+    opened = read_model_folder(folder)
+    assert opened.onnx("logits") == folder / "logits.onnx"
+    assert opened.onnx("labels") is None
+    with pytest.raises(ValueError, match="labels, logits"):
+        opened.onnx("masks")
+
+
+def test_only_the_folder_itself_is_left_behind(folder: Path) -> None:
+    assert [path.name for path in folder.parent.iterdir()] == ["toy_net"]
+
+
+def test_digest_follows_the_content_and_not_the_place(folder: Path, tmp_path: Path) -> None:
+    first = read_model_folder(folder).digest
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert read_model_folder(moved).digest == first
+    other = {**weights(), "count": np.array(8, np.int64)}
+    changed = write_model_folder(tmp_path / "changed", **CONTENT, weights=other, golden=golden(), onnx_files={})
+    assert changed.digest != first
+
+
+def test_writing_replaces_a_model_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    replaced = write_model_folder(folder, **CONTENT, weights={"a": np.zeros(1)}, golden=golden(), onnx_files={})
+    assert list(replaced.weights()) == ["a"]
+    assert replaced.onnx("logits") is None
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"meow")
+    with pytest.raises(ModelFolderError, match="choose another place"):
+        write_model_folder(tmp_path / "photos", **CONTENT, weights=weights(), golden=golden(), onnx_files={})
+    assert (tmp_path / "photos" / "cat.png").read_bytes() == b"meow"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"metrics": {"val_miou": np.float64(0.6)}},
+        {"std": (0.2, 0.0, 0.3)},
+        {"golden": (golden()[0], golden()[1][:, :4])},
+        {"golden": (golden()[0], np.full((12, 16), 3, np.uint8))},
+        {"golden": (golden()[0].astype(np.float32), golden()[1])},
+        {"onnx_files": {"logits": Path("nowhere.onnx")}},
+        {"onnx_files": {"model.onnx": Path(__file__)}},
+    ],
+)
+def test_a_failed_write_leaves_the_old_model(folder: Path, wrong: dict) -> None:
+    before = read_model_folder(folder).digest
+    arguments = {**CONTENT, "weights": weights(), "golden": golden(), "onnx_files": {}, **wrong}
+    with pytest.raises(ModelFolderError):
+        write_model_folder(folder, **arguments)
+    assert read_model_folder(folder).digest == before
+    assert [path.name for path in folder.parent.iterdir()] == ["toy_net"]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "golden.png", "golden_labels.png", "logits.onnx"])
+def test_a_changed_file_is_named(folder: Path, name: str) -> None:
+    file = folder / name
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(ModelFolderError, match=rf"{name}: found sha256 .* expected"):
+        read_model_folder(folder)
+    assert read_model_folder(folder, verify=False).name == "toy_net"
+
+
+@pytest.mark.parametrize(
+    "name", ["model.yaml", "weights.safetensors", "golden.png", "golden_labels.png", "logits.onnx"]
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_missing_file_is_named(folder: Path, name: str, verify: bool) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelFolderError, match=rf"{name}: found nothing"):
+        read_model_folder(folder, verify=verify)
+
+
+@pytest.mark.parametrize("text", ["name: [unclosed", "- a\n- list", "", "!!python/object/apply:os.getcwd []", "\udcff"])
+def test_broken_yaml(folder: Path, text: str) -> None:
+    (folder / "model.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelFolderError, match="expected a YAML mapping"):
+        read_model_folder(folder)
+
+
+ROAD = {"name": "road", "color": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", 2),
+        ("name", ["toy"]),
+        ("name", ""),
+        ("architecture", 18),
+        ("options", [1]),
+        ("options", {3: 4}),
+        ("label_set", 5),
+        ("classes", []),
+        ("classes", "road"),
+        ("classes", [{"name": "road"}]),
+        ("classes", [{"name": "road", "color": [1, 2]}]),
+        ("classes", [{"name": "road", "color": [1, 2, 256]}]),
+        ("classes", [ROAD, ROAD]),
+        ("classes", [{"name": f"c{index}", "color": [1, 2, 3]} for index in range(256)]),
+        ("ignore_id", 11),
+        ("ignore_id", True),
+        ("input_size", [6]),
+        ("input_size", [6, 0]),
+        ("input_size", [6.0, 8.0]),
+        ("input_size", [6, True]),
+        ("mean", [0.1, 0.2]),
+        ("mean", [0.1, 0.2, float("nan")]),
+        ("mean", ["0.1", "0.2", "0.3"]),
+        ("std", [0.1, 0.2, -0.3]),
+        ("training", "one night"),
+        ("metrics", None),
+        ("licence", 0),
+        ("sha256", {"weights.safetensors": 12}),
+        ("sha256", {"weights.safetensors": "12"}),
+        ("sha256", []),
+    ],
+)
+def test_wrong_types_name_the_key(folder: Path, key: str, value: object) -> None:
+    edit(folder, **{key: value})
+    with pytest.raises(ModelFolderError, match=rf"model\.yaml: found .*'?{key}'?.* expected"):
+        read_model_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["../weights.safetensors", "/etc/hostname", "sub/model.onnx", "notes.txt"])
+def test_files_outside_the_known_set_are_refused(folder: Path, name: str) -> None:
+    edit(folder, sha256={**read_model_folder(folder).sha256, name: "0" * 64})
+    with pytest.raises(ModelFolderError, match="remove the entry"):
+        read_model_folder(folder)
+
+
+def test_a_file_without_hash_is_refused(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"not listed")
+    with pytest.raises(ModelFolderError, match=r"model\.onnx: found no sha256"):
+        read_model_folder(folder)
+
+
+def test_a_required_hash_may_not_be_left_out(folder: Path) -> None:
+    hashes = {name: value for name, value in read_model_folder(folder).sha256.items() if name != "golden.png"}
+    (folder / "golden.png").unlink()
+    edit(folder, sha256=hashes)
+    with pytest.raises(ModelFolderError, match=r"no sha256 for golden\.png"):
+        read_model_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "model.PTH", "last.ckpt", "w.pkl"])
+def test_pickle_files_are_refused_by_name(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"")
+    with pytest.raises(ModelFolderError, match="can run code"):
+        read_model_folder(folder, verify=False)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickles_are_refused_by_content(folder: Path, protocol: int) -> None:
+    file = folder / "weights.safetensors"
+    file.write_bytes(pickle.dumps({"a": 1}, protocol=protocol))
+    edit(folder, sha256=rehash(folder))
+    with pytest.raises(ModelFolderError, match="a pickle inside"):
+        read_model_folder(folder)
+
+
+def test_weights_that_are_no_safetensors(folder: Path) -> None:
+    (folder / "weights.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{not json at all")
+    edit(folder, sha256=rehash(folder))
+    with pytest.raises(ModelFolderError, match="no readable tensors"):
+        read_model_folder(folder).weights()
+
+
+def test_golden_that_is_no_picture(folder: Path) -> None:
+    (folder / "golden.png").write_bytes(b"")
+    edit(folder, sha256=rehash(folder))
+    with pytest.raises(ModelFolderError, match=r"golden\.png: found no picture"):
+        read_model_folder(folder).golden()
+
+
+def test_find_model_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_folder_module, "_model_homes", lambda: [folder.parent])
+    assert find_model(folder) == folder
+    assert find_model(str(folder)) == folder
+    assert find_model("toy_net") == folder
+    with pytest.raises(ModelFolderError, match=r"a shipped model \(toy_net\)"):
+        find_model("other_net")
+    with pytest.raises(ModelFolderError, match=r"no model\.yaml"):
+        find_model(folder.parent)
+    with pytest.raises(ModelFolderError):
+        find_model("../models/absent")
+
+
+def test_shipped_models_are_looked_for_beside_the_package() -> None:
+    assert Path(model_folder_module.__file__).resolve().parent.parent / "models" in model_folder_module._model_homes()

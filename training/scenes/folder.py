@@ -1,0 +1,33 @@
+"""A drawn street on disk, in SegNet's CamVid layout, so that everything that reads a folder can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from training.scenes.street import StreetScene
+
+
+def write_street(folder: Path, seed: int, frames: int, rate_hz: float, tick: Callable[[int], object]) -> Path:
+    """Write pictures to ``folder/scene`` and class ids to ``folder/sceneannot``, 480x360 each; returns the former.
+
+    Args:
+        folder: an existing folder.
+        seed: which street.
+        frames: how many; one each 1/``rate_hz`` seconds of the drive.
+        rate_hz: frames a second.
+        tick: told after each frame how many are done.
+    """
+    pictures, masks = folder / "scene", folder / "sceneannot"
+    pictures.mkdir()
+    masks.mkdir()
+    scene = StreetScene(seed)
+    for index in range(frames):
+        rgb, labels = scene.frame(index / rate_hz)
+        for place, pixels in ((pictures, rgb[..., ::-1]), (masks, labels)):
+            if not cv2.imwrite(str(place / f"{index:06d}.png"), pixels):
+                raise OSError(f"{place} cannot be written")
+        tick(index + 1)
+    return pictures
