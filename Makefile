@@ -57,6 +57,7 @@ train-smoke: $(DEV_STAMP)
 
 lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --quiet --check .
 
 clean:
 	rm -rf $(VENV) build install log *.egg-info .pytest_cache .ruff_cache .hypothesis
