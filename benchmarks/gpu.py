@@ -506,39 +506,6 @@ def prefixed(name: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{name}_{key}": value for key, value in values.items()}
 
 
-def marks(gai: list[dict[str, Any]], networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The goals, each with what was reached: true, false, or null where it was not measured."""
-    rows = []
-
-    def mark(what: str, reached: float | None, holds: Callable[[float], bool]) -> None:
-        rows.append({"mark": what, "reached": reached, "holds": None if reached is None else holds(reached)})
-
-    for size in sorted({row["size"] for row in gai}):
-        own = {row["form"]: row for row in gai if row["size"] == size and "p50_ms" in row}
-        ours = min((own[name]["p50_ms"] for name in own if name.startswith("fused")), default=None)
-        plain = own.get("eager reference, fp32", {}).get("p50_ms")
-        compiled = min((own[name]["p50_ms"] for name in own if name.startswith("compiled")), default=None)
-        mark(f"GAI {size}: fused, times the eager reference >= 8", ratio(plain, ours), lambda x: x >= 8)
-        mark(f"GAI {size}: fused, times the best compiled form >= 2", ratio(compiled, ours), lambda x: x >= 2)
-        mark(f"GAI {size}: scratch <= 10 MB", own.get("fused, fp16", {}).get("scratch_mb"), lambda x: x <= 10)
-
-    def best(network: str, size: str, key: str) -> float | None:
-        found = [row[key] for row in networks if (row["network"], row["size"]) == (network, size) and key in row]
-        return min(found, default=None)
-
-    for size, key, most in (
-        ("1024x2048", "gpu_p50_ms", 2.5), ("1024x2048", "host_p50_ms", 4.0), ("720x960", "host_p50_ms", 1.5),
-        ("1024x2048", "labels_mb", 2.1),
-    ):  # fmt: skip
-        reached = best("gain_r18", size, key)
-        mark(f"R18 {size}: {key} <= {most}", reached, lambda x, most=most: x <= most)
-    return rows
-
-
-def ratio(slow: float | None, fast: float | None) -> float | None:
-    return slow / fast if slow and fast else None
-
-
 def print_row(row: dict[str, Any]) -> None:
     print("| " + " | ".join(map(cell, row.values())) + " |", flush=True)
 
@@ -584,10 +551,6 @@ def main() -> int:
         result["gai"] = gai_rows(plan, meter)
         print_head("Networks", "network", "size", "form", "p50 and p99 ms, gpu then host; output MB")
         result["networks"] = network_rows(plan, meter)
-        result["marks"] = marks(result["gai"], result["networks"])
-        print_head("Marks", "mark", "reached", "holds")
-        for row in result["marks"]:
-            print_row(row)
     finally:  # what was measured before a fault is kept
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0
