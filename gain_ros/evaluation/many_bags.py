@@ -146,7 +146,6 @@ def _in_process(task: Task) -> Outcome:
 
 
 def _on_ray(tasks: Sequence[Task], address: str, report: Report) -> Iterator[tuple[int, Outcome]]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here reports to nobody
     try:
         import ray
     except ImportError as error:

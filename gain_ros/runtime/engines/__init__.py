@@ -11,7 +11,10 @@ import numpy as np
 
 from gain_ros.errors import EngineUnavailable, ModelFolderError
 from gain_ros.model_folder import ModelFolder
+from gain_ros.privacy import silence
 from gain_ros.runtime.tensorrt.progress import BuildProgress
+
+silence()  # this file is loaded before any engine's
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
