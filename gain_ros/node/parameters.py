@@ -6,12 +6,15 @@ import enum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterUninitializedException
 
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -189,7 +192,7 @@ PARAMETERS = (
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
 
-def declare_parameters(node: Any) -> None:
+def declare_parameters(node: Node) -> None:
     """Declare every parameter on ``node``.
 
     Raises:
@@ -215,7 +218,7 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
     return spec.check(value) if spec.check else None
 
 
-def parameter_value(node: Any, name: str) -> Any:
+def parameter_value(node: Node, name: str) -> Any:
     """The value of one of the node's parameters."""
     try:
         return node.get_parameter(name).value
