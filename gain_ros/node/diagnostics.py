@@ -18,6 +18,7 @@ STAGES = ("wait", "decode", "pre", "infer", "post", "publish")
 
 _WINDOW_NS = 10 * 1_000_000_000
 _SILENCE_NS = 3 * 1_000_000_000
+_LOGGED_SILENCE_NS = 5 * 1_000_000_000
 # Below this share a frame lost now and then is not worth a warning.
 _LOSS_SHARE = 0.1
 
@@ -43,13 +44,21 @@ class CameraMonitor:
         self._lost: int | None = 0
         self._last_error = ""
         self._received_ns = time.monotonic_ns()
+        self._silence_noticed = False
         self._reported = FrameCounts(0, 0, 0, 0, 0)
         self._reported_lost = 0
 
     def received(self) -> None:
         """Note that a frame has arrived, or that the node begins to listen: silence counts from now."""
         with self._lock:
-            self._received_ns = time.monotonic_ns()
+            self._received_ns, self._silence_noticed = time.monotonic_ns(), False
+
+    def fell_silent(self) -> bool:
+        """Whether no frame has come for five seconds; true once in each silence."""
+        with self._lock:
+            silent = time.monotonic_ns() - self._received_ns > _LOGGED_SILENCE_NS
+            noticed, self._silence_noticed = self._silence_noticed, silent
+            return silent and not noticed
 
     def lost(self, count: int | None) -> None:
         """Add frames that the middleware says it has lost; None where it cannot say."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
 
@@ -196,10 +196,15 @@ def declare_parameters(node: Node) -> None:
     """Declare every parameter on ``node``.
 
     Raises:
-        rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused.
+        rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused,
+            or a name is none of the node's.
     """
     for spec in PARAMETERS:
         node.declare_parameter(spec.name, spec.default, spec.descriptor())
+    given = node._parameter_overrides  # rclpy has no public way to see them undeclared
+    unknown = [name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides.")]
+    if unknown:
+        raise ParameterException(f"unknown parameter; expected one of {', '.join(_BY_NAME)}", ", ".join(unknown))
 
 
 def refusal(name: str, value: Any, *, configured: bool) -> str | None:

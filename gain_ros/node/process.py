@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
 
 Result = TypeVar("Result")
 
@@ -96,6 +97,10 @@ def _init(args: Sequence[str] | None) -> None:
     except RuntimeError as error:
         raise BadArgumentsError(str(error)) from error
     started = True
+    if unknown := remove_ros_args(args)[1:]:
+        raise BadArgumentsError(
+            f"unknown arguments {' '.join(unknown)}; expected --ros-args -p NAME:=VALUE -r FROM:=TO"
+        )
 
 
 def _spin(node: SpinnableNode) -> bool:

@@ -129,8 +129,7 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            prefix = f"segmentation/{camera}" if camera else "segmentation"
-            self._outputs[camera] = CameraOutputs(self, prefix, segmenter.model_folder.labels)
+            self._outputs[camera] = CameraOutputs(self, _prefix(camera), segmenter.model_folder.labels)
         self._worker = Worker(
             self._frames,
             segmenter,
@@ -262,6 +261,9 @@ class SegmentationNode(LifecycleNode):
                 monitor.lost(None)
                 subscription = self._subscribe_to(camera, monitor.topic, None)
             self._inputs.append(subscription)
+            mask = self.resolve_topic_name(f"{_prefix(camera)}/mask")
+            transport = self._value("transport")
+            self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
 
     def _subscribe_to(
         self, camera: str, topic: str, events: SubscriptionEventCallbacks | None
@@ -339,6 +341,25 @@ class SegmentationNode(LifecycleNode):
         else:
             message.status = [self._camera_status(camera, self._segmenter) for camera in self._monitors]
         self._diagnostics.publish(message)
+        self._log_silence()
+
+    def _log_silence(self) -> None:
+        """Say once that a camera is silent, and what else there is to listen to: most often a topic is misspelt."""
+        silent = [monitor.topic for monitor in self._monitors.values() if self._inputs and monitor.fell_silent()]
+        if silent:
+            others = ", ".join(self._image_topics()) or "none"
+            self.get_logger().warning(
+                f"no frame on {', '.join(silent)} for 5 s; image topics with a publisher: {others}"
+            )
+
+    def _image_topics(self) -> list[str]:
+        """Topics of images that somebody else publishes."""
+        own = dict(self.get_publisher_names_and_types_by_node(self.get_name(), self.get_namespace()))
+        found = self.get_topic_names_and_types()
+        images = [
+            name for name, types in found if {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"} & {*types}
+        ]
+        return sorted(name for name in images if name not in own and self.count_publishers(name))
 
     def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
         health, values = self._monitors[camera].report(self._frames.counts(camera))
@@ -356,5 +377,9 @@ class SegmentationNode(LifecycleNode):
             "engine_build": self._build.text,
             "topic": self._monitors[camera].topic,
         }
-        name = f"segmentation/{camera}" if camera else "segmentation"
-        return status(name, segmenter.model_folder.name, health, shared | values)
+        return status(_prefix(camera), segmenter.model_folder.name, health, shared | values)
+
+
+def _prefix(camera: str) -> str:
+    """Where the results of a camera go: the prefix of its topics, and the name of its status."""
+    return f"segmentation/{camera}" if camera else "segmentation"

@@ -95,6 +95,16 @@ def test_silence_is_a_warning_that_names_the_topic(clock):
     assert monitor.report(counts(1, 1))[0].level == OK
 
 
+def test_each_silence_is_noticed_once(clock):
+    monitor = CameraMonitor("/image")
+    for _ in range(2):
+        clock.now_ns += 4 * SECOND
+        assert not monitor.fell_silent()
+        clock.now_ns += 2 * SECOND
+        assert [monitor.fell_silent(), monitor.fell_silent()] == [True, False]
+        monitor.received()
+
+
 @pytest.mark.parametrize(("lost", "level"), [(8, OK), (12, WARN)])
 def test_losses_above_a_tenth_are_a_warning(clock, lost, level):
     monitor = CameraMonitor("/image")
