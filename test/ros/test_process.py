@@ -113,7 +113,7 @@ def test_arguments_ros_does_not_understand_end_the_process_with_code_2(domain_id
 @pytest.mark.parametrize(
     ("parameter", "given", "expected"),
     [
-        ("transport:=carrier_pigeon", "carrier_pigeon", "expected raw or compressed"),
+        ("transport:=carrier_pigeon", "carrier_pigeon", "expected one of raw, compressed"),
         ("engin:=torch", "engin", "expected one of model, engine"),
     ],
 )
