@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -16,7 +16,8 @@ from gain_ros.messages import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
 
 if TYPE_CHECKING:
-    from rclpy.lifecycle import LifecycleNode
+    from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+    from vision_msgs.msg import LabelInfo
 
     from gain_ros.runtime.segmenter import Segmentation
 
@@ -36,7 +37,7 @@ class CameraOutputs:
     def __init__(self, node: LifecycleNode, prefix: str, labels: LabelSet) -> None:
         self._node = node
         self._labels = labels
-        self._publishers: list[Any] = []
+        self._publishers: list[LifecyclePublisher] = []
         try:
             self._create(prefix)
         except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
@@ -56,7 +57,7 @@ class CameraOutputs:
         else:
             self._label_info = self._publisher(LabelInfo, f"{prefix}/label_info", latched=True)
 
-    def _publisher(self, message_type: type, topic: str, latched: bool = False) -> Any:
+    def _publisher(self, message_type: type, topic: str, latched: bool = False) -> LifecyclePublisher:
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=1,
@@ -106,7 +107,7 @@ class CameraOutputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def _label_info_message(self) -> Any:
+    def _label_info_message(self) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass
 
         message = LabelInfo(threshold=_CONFIDENCE_THRESHOLD)
