@@ -11,7 +11,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterUninitializedException
 
-from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
+from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -73,7 +73,8 @@ def _check_device(value: str) -> str | None:
 
 
 def _check_precision(value: str) -> str | None:
-    return None if value in PRECISIONS else f"precision is {value!r}; expected one of {', '.join(PRECISIONS)}"
+    choices = ", ".join(PRECISION_CHOICES)
+    return None if value in PRECISION_CHOICES else f"precision is {value!r}; expected one of {choices}"
 
 
 def _check_transport(value: str) -> str | None:
