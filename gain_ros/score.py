@@ -16,6 +16,13 @@ from gain_ros.labels import UNLABELLED
 
 BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 1024x2048, 3 px at 360x480
 CALIBRATION_BINS = 15
+MIN_AGREEMENT = 0.999
+"""Share of pixels on which two engines agree that run one network in fp32 or fp16."""
+
+
+def agreement(labels: np.ndarray, expected: np.ndarray) -> float:
+    """Share of the pixels at which two arrays of one shape are equal."""
+    return float((labels == expected).mean())
 
 
 def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         frames, seconds = _segment_all(source, segmenter, args)
         result = {
             "frames": frames,
-            "engine": segmenter.engine,
+            "engine": segmenter.info.engine,
             "fps": round(frames / seconds, 2) if seconds else 0.0,
             "out": str(args.out),
             "unreadable": len(source.problems),
@@ -61,7 +61,7 @@ def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple
     """Decoding and writing run beside the network; returns frames and seconds."""
     from gain_ros.sources.prefetch import prefetch
 
-    say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.engine}")
+    say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
     progress = Progress("segmenting", source.length)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []

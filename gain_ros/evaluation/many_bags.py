@@ -68,8 +68,8 @@ def evaluate_bags(
         seconds = time.monotonic() - started_s
         model_folder, engine, provider = (
             models.segmenter.model_folder,
-            models.segmenter.engine,
-            models.segmenter.provider,
+            models.segmenter.info.engine,
+            models.segmenter.info.provider,
         )
     whole = [outcome for outcome in outcomes if outcome.gallery is not None]
     if not whole:
@@ -104,7 +104,7 @@ def _threads(workers: int, ray_address: str | None) -> int | None:
 def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | None) -> list[Task]:
     """What was found and chosen here, "auto" among it, holds for every worker."""
     segmenter = models.segmenter
-    settled = {"model": str(segmenter.model_folder.path), "engine": segmenter.engine, "threads": threads}
+    settled = {"model": str(segmenter.model_folder.path), "engine": segmenter.info.engine, "threads": threads}
     return [Task(replace(job, **settled), scratch / f"{index:06d}.jsonl") for index, job in enumerate(jobs)]
 
 

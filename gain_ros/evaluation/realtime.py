@@ -93,7 +93,7 @@ def evaluate_realtime(
         scratch = stack.enter_context(TemporaryDirectory(prefix="gain_realtime_"))
         # Before the node: what is wrong with the engine is told in a line, and both run the same one.
         segmenter = stack.enter_context(open_segmenter(model_folder.path, engine))
-        settings = Settings(model_folder.path, segmenter.engine, rate, clock=use_sim_time)
+        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time)
         session = run_session(source, settings, Path(scratch), report)
         frames = replayed(session)
         tally = Tally(spec, model_folder.labels, known, segmenter)
@@ -107,7 +107,7 @@ def evaluate_realtime(
             mode="realtime",
             model=model_folder.name,
             sha256=model_folder.digest,
-            engine=segmenter.engine,
+            engine=segmenter.info.engine,
             provider=session.diagnostics["provider"],
             options={"rate": rate, "use_sim_time": use_sim_time},
             card=model_card(model_folder),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from vision_msgs.msg import LabelInfo
 
-    from gain_ros.runtime.segmenter import Segmentation
+    from gain_ros.runtime.segmenter import Mask
 
 # Every class is published as it is: no pixel is withheld for low confidence.
 _CONFIDENCE_THRESHOLD = 0.0
@@ -80,11 +80,11 @@ class CameraOutputs:
         if self._label_info is not None:
             self._label_info.publish(self._label_info_message())
 
-    def publish_mask(self, header: Header, segmentation: Segmentation) -> None:
+    def publish_mask(self, header: Header, segmentation: Mask) -> None:
         """Publish the class ids (mono8) under the camera's own header."""
         self._mask.publish(fill_image(Image(), segmentation.labels, header))
 
-    def publish_extras(self, header: Header, picture: Frame, segmentation: Segmentation, alpha: float) -> None:
+    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None:
         """Publish confidence, colours and overlay, each only if someone subscribes.
 
         Args:

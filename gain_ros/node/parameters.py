@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
-from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
+from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -110,7 +110,7 @@ PARAMETERS = (
         "What TensorRT computes in: fp32, fp16 (auto) or int8, which gain build has to make first. Other engines take "
         "no notice.",
         Taken.CONFIGURE,
-        check=_one_of("precision", PRECISIONS),
+        check=_one_of("precision", PRECISION_CHOICES),
     ),
     Spec(
         "cuda_graph",

@@ -25,7 +25,6 @@ from gain_ros.node.parameters import camera_names, declare_parameters, parameter
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
-from gain_ros.runtime.engines import TensorRtOptions
 from gain_ros.runtime.tensorrt.progress import BuildProgress
 
 try:
@@ -77,7 +76,7 @@ class SegmentationNode(LifecycleNode):
     config/segmentation.yaml.
 
     Args:
-        open_segmenter: called as ``open_segmenter(model, engine=, device=, threads=, tensorrt=)``.
+        open_segmenter: called with the arguments of :func:`gain_ros.runtime.opening.open_segmenter`, by name.
         observer: what follows every frame, or None.
         **node_arguments: passed on to rclpy's node.
     """
@@ -143,10 +142,8 @@ class SegmentationNode(LifecycleNode):
         self._worker.start()
         self._check(super().on_configure(state))
         self._enter("inactive")
-        self.get_logger().info(
-            f"model {segmenter.model_folder.name} on {segmenter.engine} ({segmenter.provider}, {segmenter.device}): "
-            f"{segmenter.reason}"
-        )
+        name, info = segmenter.model_folder.name, segmenter.info
+        self.get_logger().info(f"model {name} on {info.engine} ({info.provider}, {info.device}): {info.reason}")
 
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
@@ -217,8 +214,10 @@ class SegmentationNode(LifecycleNode):
                 self._value("model"),
                 engine=self._value("engine"),
                 device=self._value("device"),
+                precision=self._value("precision"),
                 threads=self._value("threads") or None,
-                tensorrt=TensorRtOptions(self._value("precision"), self._value("cuda_graph"), self._build),
+                cuda_graph=self._value("cuda_graph"),
+                build=self._build,
             )
             segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
             return segmenter
@@ -362,6 +361,7 @@ class SegmentationNode(LifecycleNode):
         return sorted(name for name in images if name not in own and self.count_publishers(name))
 
     def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
+        info = segmenter.info
         health, values = self._monitors[camera].report(self._frames.counts(camera))
         if self._error:
             health = Health(DiagnosticStatus.ERROR, self._error)
@@ -371,9 +371,9 @@ class SegmentationNode(LifecycleNode):
             "state": self._state,
             "enabled": str(self._enabled).lower(),
             "model": segmenter.model_folder.name,
-            "engine": segmenter.engine,
-            "provider": segmenter.provider,
-            "device": segmenter.device,
+            "engine": info.engine,
+            "provider": info.provider,
+            "device": info.device,
             "engine_build": self._build.text,
             "topic": self._monitors[camera].topic,
         }
