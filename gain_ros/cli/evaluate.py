@@ -177,7 +177,8 @@ def _compare(args: argparse.Namespace) -> int:
 
     if args.bags or args.out:
         raise UsageError("--compare reads two results and writes none; leave bags and --out out")
-    comparison = compare(*args.compare, max_drop=args.max_drop, max_slowdown=args.max_slowdown)
+    before, after = args.compare
+    comparison = compare(before, after, args.max_drop, args.max_slowdown)
     say(args, comparison.text)
     if args.json:
         print_json(comparison.as_dict())

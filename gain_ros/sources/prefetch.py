@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Generator, Iterable
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 
 
-def prefetch(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], most: int = 4) -> Generator[Item, None, None]:
     """The same items in the same order, of which at most ``most`` wait. An error is raised where its item would be."""
     ready: queue.Queue[tuple[Item | None, Exception | None] | None] = queue.Queue(most)
     stop = threading.Event()
@@ -33,7 +33,7 @@ def prefetch(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
             item, error = made
             if error is not None:
                 raise error
-            yield item
+            yield cast(Item, item)  # where there is no error there is an item
     finally:
         stop.set()
         while thread.is_alive():  # it may wait for room in the queue

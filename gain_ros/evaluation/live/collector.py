@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import rclpy
@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from gain_ros.errors import GraphError
+from gain_ros.times import NS_PER_S
 
 _DEPTH = 100
 _STAMP = struct.Struct("<iI")  # behind the encapsulation of CDR, little-endian on every machine ROS 2 runs on
@@ -78,7 +79,7 @@ class MaskFile:
 def stamp_of(serialized: bytes) -> int:
     """The stamp, in nanoseconds, of a serialized message that begins with a header."""
     sec, nanosec = _STAMP.unpack_from(serialized, _ENCAPSULATION_BYTES)
-    return sec * 1_000_000_000 + nanosec
+    return sec * NS_PER_S + nanosec
 
 
 class Collector(Node):
@@ -121,8 +122,11 @@ class Collector(Node):
                 self.diagnosed_s = time.monotonic()
 
 
+SomeCollector = TypeVar("SomeCollector", bound=Collector)
+
+
 @contextlib.contextmanager
-def spinning(make: Callable[[Context], Collector]) -> Iterator[tuple[Collector, Callable[[float], None]]]:
+def spinning(make: Callable[[Context], SomeCollector]) -> Iterator[tuple[SomeCollector, Callable[[float], None]]]:
     """A collector on a context of its own, and a function that lets it receive for so many seconds at most."""
     try:  # wakes at events, for two thirds of what the other takes to look at each entity
         from rclpy.experimental import EventsExecutor as Executor

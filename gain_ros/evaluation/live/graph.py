@@ -119,6 +119,17 @@ class Child:
                 env={**os.environ, "PYTHONPATH": _with_checkout()},
             )
 
+    def write(self, text: str) -> None:
+        """Give it something to read."""
+        assert self.process.stdin is not None  # a pipe
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def lines(self) -> Iterator[str]:
+        """What one that talks writes, line by line, until it ends."""
+        assert self.process.stdout is not None  # a pipe
+        return iter(self.process.stdout)
+
     def check(self) -> None:
         """Raises GraphError when it has ended by itself."""
         code = self.process.poll()
@@ -132,8 +143,9 @@ class Child:
 
     def stop(self) -> None:
         """End it in order, then by force."""
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
         for end in (self.process.terminate, self.process.kill):
             if self.process.poll() is None:
                 end()

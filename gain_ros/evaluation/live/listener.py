@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from gain_ros.evaluation.live.collector import Collector, stamp_of
-from gain_ros.evaluation.live.session import Sent
+from gain_ros.evaluation.live.replay import Sent
 from gain_ros.labels import LabelSet
 
 _DEPTH = 100
@@ -48,9 +48,9 @@ class Listener(Collector):
         self.heard_s = time.monotonic()
 
     def _on_label_info(self, message: String) -> None:
-        told = json.loads(message.data)
-        names = tuple(each["name"] for each in told["classes"])
-        self.label_set = LabelSet(told["label_set"], names, tuple(tuple(each["color"]) for each in told["classes"]))
+        info = json.loads(message.data)
+        names = tuple(each["name"] for each in info["classes"])
+        self.label_set = LabelSet(info["label_set"], names, tuple(tuple(each["color"]) for each in info["classes"]))
 
     def _on_diagnostics(self, message: Any) -> None:
         before = self.diagnosed_s

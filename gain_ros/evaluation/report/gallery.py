@@ -117,12 +117,17 @@ def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndar
     return picture
 
 
+def narrow(rgb: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    """The picture, RGB uint8 (H, W, 3), at most _WIDTH_PX wide."""
+    height, width = rgb.shape[:2]
+    if width <= _WIDTH_PX:
+        return rgb
+    return cv2.resize(rgb, (_WIDTH_PX, max(1, round(height * _WIDTH_PX / width))), interpolation=interpolation)
+
+
 def _encode(rgb: np.ndarray, suffix: str) -> tuple[str, bytes]:
     """The picture, at most _WIDTH_PX wide, as a file's suffix and bytes; colours of classes (.png) never blend."""
-    height, width = rgb.shape[:2]
-    if width > _WIDTH_PX:
-        size = (_WIDTH_PX, max(1, round(height * _WIDTH_PX / width)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_NEAREST if suffix == ".png" else cv2.INTER_AREA)
+    rgb = narrow(rgb, cv2.INTER_NEAREST if suffix == ".png" else cv2.INTER_AREA)
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
     _, data = cv2.imencode(suffix, rgb[..., ::-1], options)
     return suffix, data.tobytes()

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from gain_ros.evaluation.report import charts
+from gain_ros.evaluation.report.clip import CLIPS
 from gain_ros.evaluation.report.gallery import FOLDER, INDEX
-from gain_ros.evaluation.report.render import HERE, STAGES, milliseconds, percent, render
+from gain_ros.evaluation.report.render import HERE, milliseconds, percent, render
 from gain_ros.evaluation.result import FRAMES, FrameRow, atomic_text, read_result, read_rows
+from gain_ros.times import RANKS, STAGES
 
 REPORT = "report.html"
 PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
 _DROPS = ("superseded", "stale", "failed", "lost")
-_MIME = {".jpg": "image/jpeg", ".png": "image/png"}
+_MIME = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".webm": "video/webm"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Card:
 
 
 def write_report(out: Path) -> Path:
-    """Write ``out/report.html`` from ``out/result.json``, ``frames.jsonl`` and ``gallery/``; returns its path.
+    """Write ``out/report.html`` from ``out/result.json``, ``frames.jsonl``, ``gallery/`` and a clip; returns its path.
 
     Raises ResultError where these cannot be read or the page cannot be written.
     """
@@ -49,6 +51,7 @@ def write_report(out: Path) -> Path:
         stages=STAGES,
         pictures=PICTURES,
         gallery=_gallery(out / FOLDER),
+        clip=next((_data_uri(out / name) for name in CLIPS if (out / name).is_file()), None),
     )
     with atomic_text(out / REPORT) as stream:
         stream.write(page)
@@ -105,7 +108,7 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
 def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
     """What the node and those around it did, as text."""
     node, offline = live.get("node") or {}, live.get("offline")
-    told = {
+    values = {
         "frames sent": live.get("sent"),
         "frames lost on the way to the node": live.get("lost_on_the_way"),
         "masks received": live.get("masks_received"),
@@ -117,7 +120,7 @@ def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
         "processor of the listener, cores": live.get("collector_cpu_cores"),
         "last error": live.get("last_error"),
     }
-    return [(name, str(value)) for name, value in told.items() if value is not None]
+    return [(name, str(value)) for name, value in values.items() if value is not None]
 
 
 def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
@@ -151,7 +154,7 @@ def _distribution(rows: Sequence[FrameRow]) -> charts.Chart | None:
     totals = [sum(row.stage_ms.values()) for row in rows if row.stage_ms]
     if not totals:
         return None
-    ranks = np.percentile(totals, (50, 95, 99))
+    ranks = np.percentile(totals, RANKS)
     note = "Half of the frames take at most {:.1f} ms, 95 % {:.1f} ms, 99 % {:.1f} ms.".format(*ranks)
     return charts.histogram("latency", "Time a frame takes", note, "ms", totals)
 

@@ -6,16 +6,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-STAGES = {
-    "wait": "waiting for the network",
-    "read": "reading",
-    "decode": "decoding",
-    "pre": "resize to the network",
-    "infer": "network",
-    "post": "labels at camera size",
-    "publish": "publishing",
-    "score": "scoring",
-}
 
 
 def render(template: Path, **content: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
-from gain_ros.sources.source import Report, Source
+from gain_ros.sources.source import OnProgress, Source
 
 IMAGE_TOPIC, MASK_TOPIC = "/camera/image_raw", "/segmentation/mask"
 _START_TIMEOUT_S, _SETTLE_TIMEOUT_S, _SILENCE_TIMEOUT_S = 180.0, 20.0, 60.0
@@ -58,7 +58,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Session:
+class Replay:
     """What was seen: frames sent by their number in the source, masks in order of arrival, the node's last account.
 
     ``trace`` holds, in order, what the node told of each frame (see :mod:`gain_ros.evaluation.live.traced_node`).
@@ -72,7 +72,7 @@ class Session:
     collector_cpu_s: float
 
 
-def run_session(source: Source, settings: Settings, scratch: Path, report: Report) -> Session:
+def run_replay(source: Source, settings: Settings, scratch: Path, report: OnProgress) -> Replay:
     """Play the source to the node, in a ROS graph of its own, and collect what comes out.
 
     Args:
@@ -104,7 +104,7 @@ def run_session(source: Source, settings: Settings, scratch: Path, report: Repor
         own_s, after = time.process_time() - own_before_s, _usage(node.process.pid)
         used = Usage(after.wall_s - before.wall_s, after.cpu_s - before.cpu_s, after.memory_mb)
         trace = [json.loads(line) for line in (scratch / "trace").read_text(encoding="utf-8").splitlines()]
-        return Session(player.sent, collector.masks, collector.diagnostics, trace, used, own_s)
+        return Replay(player.sent, collector.masks, collector.diagnostics, trace, used, own_s)
 
 
 def _usage(pid: int) -> Usage:
@@ -117,12 +117,10 @@ def _usage(pid: int) -> Usage:
 
 
 def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings, scratch: Path) -> Child:
-    from gain_ros.evaluation.live.player import is_compressed
-
     parameters = {
         "model": settings.model,
         "engine": settings.engine,
-        "transport": "compressed" if is_compressed(source) else "raw",
+        "transport": "compressed" if source.compressed else "raw",
         "use_sim_time": str(settings.clock).lower(),
         # one mask may wait for a busy collector
         f"qos_overrides.{MASK_TOPIC}.publisher.depth": 100,
@@ -138,19 +136,8 @@ def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings,
 
 
 def _start_player(stack: contextlib.ExitStack, source: Source, settings: Settings, scratch: Path) -> _Player:
-    from gain_ros.evaluation.live.player import is_bag
-
-    # A bag's topic was chosen already; the player must not have to choose again.
-    name = f"{source.path}:{source.topic}" if is_bag(source) else source.name
-    arguments = [
-        "gain_ros.evaluation.live.player",
-        "--source",
-        name,
-        "--topic",
-        IMAGE_TOPIC,
-        "--rate",
-        str(settings.rate),
-    ]
+    arguments = ["gain_ros.evaluation.live.player", "--source", source.spec, "--topic", IMAGE_TOPIC]
+    arguments += ["--rate", str(settings.rate)]
     if settings.limit is not None:
         arguments += ["--limit", str(settings.limit)]
     if settings.clock:
@@ -182,23 +169,22 @@ class _Player:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        for line in self.child.process.stdout:
+        for line in self.child.lines():
             self._lines.put(line)
 
     def go(self) -> None:
-        self.child.process.stdin.write("go\n")
-        self.child.process.stdin.flush()
+        self.child.write("go\n")
         self._heard_s = time.monotonic()
 
     def check(self) -> None:
         """Take in what it said. Raises GraphError when it ended or fell silent before its last frame."""
         while not self._lines.empty():
-            told = json.loads(self._lines.get())
+            line = json.loads(self._lines.get())
             self._heard_s = time.monotonic()
-            self.ready |= "ready" in told
-            self.finished |= "sent" in told
-            if "frame" in told:
-                self.sent[told["frame"]] = Sent(told["stamp_ns"], told["sent_ns"])
+            self.ready |= "ready" in line
+            self.finished |= "sent" in line
+            if "frame" in line:
+                self.sent[line["frame"]] = Sent(line["stamp_ns"], line["sent_ns"])
         if self.finished:
             return
         if self._lines.empty():
