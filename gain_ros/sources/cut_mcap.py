@@ -63,7 +63,7 @@ class _Mended(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int:  # any writable buffer, which has no name before Python 3.12
         if self._position < self._whole:
             self._stream.seek(self._position)
             data = self._stream.read(min(len(buffer), self._whole - self._position))
