@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """The same value of dicts, lists, strings and numbers alone.
+    """Return the same value made of dicts, lists, strings and numbers alone.
 
     Numbers are rounded to 1e-9, not-a-number and infinity become None, keys strings, NumPy's arrays lists.
     """

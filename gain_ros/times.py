@@ -29,12 +29,12 @@ class Stamp(Protocol):
 
 
 def to_ns(stamp: Stamp) -> int:
-    """A stamp in nanoseconds."""
+    """Return a stamp in nanoseconds."""
     return stamp.sec * NS_PER_S + stamp.nanosec
 
 
 def percentiles(values_ms: Iterable[float]) -> dict[str, float | None]:
-    """p50, p95 and p99, rounded to microseconds; None without values."""
+    """Return p50, p95 and p99, rounded to microseconds; None without values."""
     values = np.asarray(values_ms, np.float64)
     if not values.size:
         return {f"p{rank}": None for rank in RANKS}

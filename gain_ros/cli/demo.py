@@ -112,7 +112,7 @@ def evaluate(
 
 
 def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:
-    """The source itself, or for "scene[:seed]" a folder of drawn pictures, which is there as long as ``stack`` is."""
+    """Return the source itself, or for "scene[:seed]" a folder of drawn pictures that lives as long as ``stack``."""
     named = _SCENE.fullmatch(source)
     if named is None or Path(source).exists():
         return source

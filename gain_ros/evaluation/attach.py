@@ -70,7 +70,7 @@ def evaluate_attached(
 def observed(
     frames: Sequence[Sent], masks: Sequence[Mask], history: Sequence[tuple[int, dict[str, str]]]
 ) -> list[LiveFrame]:
-    """What became of each frame, in the order in which they came.
+    """Return what became of each frame, in the order in which they came.
 
     A mask belongs to the last frame of its stamp that came before it. ``history`` holds the node's counts and when they
     came (``time.time_ns()``).
@@ -93,7 +93,7 @@ def observed(
 
 
 def _reasons(frames: Sequence[Sent], history: Sequence[tuple[int, dict[str, str]]]) -> Iterator[str]:
-    """Of each frame without a mask, by how far the node's counts grew while it could have ended."""
+    """Find why each frame got no mask, by how far the node's counts grew while it could have ended."""
     left: dict[str, int] = dict.fromkeys(_DROPS, 0)
     reports, before = iter(history), dict.fromkeys(_DROPS, 0)
     if history:
@@ -119,7 +119,7 @@ def _by_stamp(frames: Sequence[LiveFrame]) -> dict[int, list[LiveFrame]]:
 
 
 def _listen(topic: str, compressed: bool, mask_topic: str, file: Path, report: OnProgress) -> Listener:
-    """The listener, after the last frame."""
+    """Listen until after the last frame."""
     from gain_ros.evaluation.live.collector import spinning
     from gain_ros.evaluation.live.listener import Listener
 

@@ -45,7 +45,7 @@ class Comparison:
         return "\n".join([_line("", "before", "after", "change"), *map(_row_line, self.rows), *self.notes, verdict])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {"failed": self.failed, "rows": [asdict(row) for row in self.rows], "notes": list(self.notes)}
 
 

@@ -96,14 +96,14 @@ def evaluate_bags(
 
 
 def _threads(workers: int, ray_address: str | None) -> int | None:
-    """CPU threads of each engine; None: its own choice."""
+    """Return the CPU threads of each engine; None: its own choice."""
     if ray_address is not None:
         return 1  # what a Ray task is promised
     return None if workers == 1 else max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | None) -> list[Task]:
-    """What was found and chosen here, "auto" among it, holds for every worker."""
+    """Settle for every worker what was found and chosen here, "auto" among it."""
     segmenter = models.segmenter
     model, engine = str(segmenter.model_folder.path), segmenter.engine
     settled = [replace(job, model=model, engine=engine, threads=threads) for job in jobs]
@@ -113,7 +113,7 @@ def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | No
 def _run(
     tasks: Sequence[Task], models: Models, report: OnProgress, workers: int, ray_address: str | None
 ) -> list[Ended]:
-    """The outcome of each task, in their order."""
+    """Return what each task came to, in their order."""
     if ray_address is not None:
         found = dict(_on_ray(tasks, ray_address, report))
     elif workers > 1:
@@ -177,7 +177,7 @@ def _on_ray(tasks: Sequence[Task], address: str, report: OnProgress) -> Iterator
 
 
 def _evaluate_remotely(job: Job) -> tuple[BagOutcome, str]:
-    """For machines that share no disk for the rows."""
+    """Evaluate on a machine that may share no disk for the rows with this one."""
     with tempfile.TemporaryDirectory() as folder:
         task = Task(job, Path(folder) / "rows.jsonl")
         return _open_and_evaluate(task), task.rows.read_text(encoding="utf-8")
@@ -188,7 +188,7 @@ def _open_and_evaluate(task: Task) -> BagOutcome:
         return _evaluate(task, models, lambda *_: None)
 
 
-def _evaluate(task: Task, models: Models, tick: Callable[[int, int | None], Any]) -> BagOutcome:
+def _evaluate(task: Task, models: Models, tick: Callable[[int, int | None], object]) -> BagOutcome:
     with atomic_text(task.rows) as stream:
         return evaluate_bag(task.job, models, lambda row: stream.write(row_line(row)), tick)
 
@@ -199,13 +199,13 @@ def _failed(task: Task, error: BaseException) -> BagScore:
 
 
 def _throughput(outcomes: Sequence[BagOutcome], seconds: float) -> dict[str, float]:
-    """Section "throughput" of result.json: all frames, without opening the model (workers open it for each bag)."""
+    """Make section "throughput" of result.json: all frames, without opening the model (workers do for each bag)."""
     frames = sum(outcome.frames for outcome in outcomes)
     return {"seconds": round(seconds, 3), "fps": round(frames / seconds, 2)}
 
 
 def _against(job: Job, outcomes: Sequence[BagOutcome]) -> dict[str, Any]:
-    """Section "against" of result.json: the other's masks in the place of truth."""
+    """Make section "against" of result.json: the other's masks in the place of truth."""
     if job.against is None:
         return {}
     total = np.sum([outcome.against for outcome in outcomes if outcome.against is not None], axis=0)

@@ -77,7 +77,7 @@ class Models:
 
 @contextlib.contextmanager
 def open_models(job: Job) -> Iterator[Models]:
-    """Raises what ``open_segmenter`` raises, and SourceError where the two have different classes."""
+    """Open them. Raises what ``open_segmenter`` raises, and SourceError where the two have different classes."""
     cores = job.threads or len(os.sched_getaffinity(0))
     share = max(1, cores // _AT_ONCE)
     with contextlib.ExitStack() as stack:
@@ -96,7 +96,7 @@ def open_models(job: Job) -> Iterator[Models]:
 
 
 def evaluate_bag(
-    job: Job, models: Models, write: Callable[[FrameRow], Any], tick: Callable[[int, int | None], Any]
+    job: Job, models: Models, write: Callable[[FrameRow], object], tick: Callable[[int, int | None], object]
 ) -> BagOutcome:
     """Evaluate one bag, folder, video or scene.
 
@@ -135,7 +135,7 @@ class _Done:
 
 
 def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
-    """Frames with their masks, in order."""
+    """Yield frames with their masks, in order."""
 
     turns = cycle((models.segmenter, models.twin or models.segmenter))
 
@@ -153,7 +153,7 @@ def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
 
 
 def _batches(frames: Iterable[ReadFrame], size: int) -> Iterator[list[ReadFrame]]:
-    """Lists with ``size`` readable frames each, and the unreadable ones between them."""
+    """Yield lists with ``size`` readable frames each, and the unreadable ones between them."""
     batch: list[ReadFrame] = []
     for frame in frames:
         batch.append(frame)

@@ -157,7 +157,7 @@ class _KeptFrames(Source):
 
 
 def live_frames(replay: Replay) -> dict[int, LiveFrame]:
-    """What became of each frame sent, by its number in the source; stamps tell which mask and lines of the trace."""
+    """Find what became of each frame sent, by its number in the source; stamps tell its mask and lines of the trace."""
     masks = {mask.stamp_ns: mask for mask in replay.masks}
     ends = {line["stamp_ns"]: line["outcome"] for line in replay.trace if "outcome" in line}
     times = {line["stamp_ns"]: line["stage_ms"] for line in replay.trace if "stage_ms" in line}
@@ -172,7 +172,7 @@ def live_frames(replay: Replay) -> dict[int, LiveFrame]:
 
 
 def in_use_at(times_ns: Sequence[int], masks: Sequence[Mask]) -> list[Mask | None]:
-    """The newest mask that had arrived at each of these rising times, None before the first."""
+    """Find the newest mask that had arrived at each of these rising times, None before the first."""
     found: list[Mask | None] = []
     newest, arrivals = None, deque(sorted(masks, key=lambda mask: mask.received_ns))
     for time_ns in times_ns:
@@ -247,7 +247,7 @@ class LiveTally(Tally):
     def evaluation(
         self, reader: Reader, live: dict[str, Any], card: dict[str, str] | None = None, **content: Any
     ) -> Evaluation:
-        """All of it; ``live`` goes into result.json's realtime section, ``content`` into the Evaluation itself."""
+        """Return all of it; ``live`` goes into result.json's realtime section, ``content`` into the Evaluation."""
         return Evaluation(
             classes=self.classes,
             bags=(self.bag_score(reader),),

@@ -106,7 +106,7 @@ class Evaluation:
 
 
 def write_result(out: Path, evaluation: Evaluation, rows: Iterable[FrameRow]) -> dict[str, Any]:
-    """Writes frames.jsonl, then result.json, into the folder ``out``; returns what result.json holds.
+    """Write frames.jsonl, then result.json, into the folder ``out``; returns what result.json holds.
 
     Rows are taken one at a time, so their number may be any. Raises ResultError where ``out`` cannot be written.
     """
@@ -122,7 +122,7 @@ def write_result(out: Path, evaluation: Evaluation, rows: Iterable[FrameRow]) ->
 
 
 def read_result(out: Path) -> dict[str, Any]:
-    """result.json of a folder, or the file itself. Raises ResultError."""
+    """Read result.json of a folder, or the file itself. Raises ResultError."""
     file = out / RESULT if out.is_dir() else out
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
@@ -134,7 +134,7 @@ def read_result(out: Path) -> dict[str, Any]:
 
 
 def read_rows(file: Path) -> Iterator[FrameRow]:
-    """The rows of a frames.jsonl, one at a time. Raises ResultError."""
+    """Read the rows of a frames.jsonl, one at a time. Raises ResultError."""
     try:
         with file.open(encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
@@ -144,14 +144,14 @@ def read_rows(file: Path) -> Iterator[FrameRow]:
 
 
 def row_line(row: FrameRow) -> str:
-    """A row as a line of frames.jsonl."""
+    """Write a row as a line of frames.jsonl."""
     values = {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}
     return json.dumps(plain(values), separators=(",", ":")) + "\n"
 
 
 @contextlib.contextmanager
 def atomic_text(file: Path) -> Iterator[TextIO]:
-    """A text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
+    """Open a text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
     scratch = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def atomic_text(file: Path) -> Iterator[TextIO]:
 
 
 def versions() -> dict[str, str]:
-    """Python, this package and the libraries that shape a result, as installed."""
+    """Return the versions of Python, this package and the libraries that shape a result, as installed."""
     found = {"python": platform.python_version(), "gain_ros": __version__}
     for name in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -178,7 +178,7 @@ def versions() -> dict[str, str]:
 
 
 def model_card(model_folder: ModelFolder) -> dict[str, str]:
-    """What a reader must know of a model, as text: how it was trained, on what, what it reaches, and its terms."""
+    """Return what a reader must know of a model, as text: how it was trained, what it reaches, and its terms."""
     card = {"architecture": model_folder.architecture, "input size": "{} x {}".format(*model_folder.input_size)}
     for group in (model_folder.training, model_folder.metrics):
         card |= {key: str(value) for key, value in group.items() if isinstance(value, (str, int, float))}
@@ -288,7 +288,7 @@ def _row(file: Path, number: int, line: str) -> FrameRow:
 
 
 def processor() -> str:
-    """The processor's name, for people."""
+    """Return the processor's name, for people."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()

@@ -50,7 +50,7 @@ class Counts:
         )
 
     def shares(self, classes: LabelSet) -> dict[str, Any]:
-        """The shares by name, None for what was never counted."""
+        """Return the shares by name, None for what was never counted."""
         share = [_share((count, sum(self.classes))) for count in self.classes]
         return {
             "changed": _share(self.changed),
@@ -69,7 +69,7 @@ class Stability:
         self.counts = Counts.none(classes)
 
     def add(self, labels: np.ndarray, confidence: np.ndarray | None = None) -> FrameMeasures:
-        """Takes in the next mask, uint8 (H, W), and the confidence of its winners, uint8 (H, W), where known."""
+        """Take in the next mask, uint8 (H, W), and the confidence of its winners, uint8 (H, W), where known."""
         if self._before and self._before[-1].shape != labels.shape:
             self._before.clear()
         counts = Counts(

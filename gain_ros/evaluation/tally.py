@@ -68,7 +68,7 @@ class Tally:
         self.gallery = Gallery(self.classes, measure="agreement with the frame before" if truth is None else "mIoU")
 
     def no_pixels(self) -> np.ndarray:
-        """A confusion matrix to add to, int64 (C, C)."""
+        """Return a confusion matrix to add to, int64 (C, C)."""
         return np.zeros((len(self.classes),) * 2, np.int64)
 
     def add(
@@ -107,7 +107,7 @@ class Tally:
         return {"miou": mask.miou, **asdict(measures)}
 
     def bag_score(self, reader: Reader) -> BagScore:
-        """All of it."""
+        """Return all of it."""
         return BagScore(
             self._name,
             reader.source.topic,

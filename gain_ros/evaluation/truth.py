@@ -6,7 +6,7 @@ import bisect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from gain_ros.labels import LabelSet
 from gain_ros.pictures import read_ids
 from gain_ros.score import confusion_matrix
 from gain_ros.sources.source import Source
+
+if TYPE_CHECKING:
+    from gain_ros.sources.bags import LabelTopic
 
 BY = ("auto", "stamp", "sequence")
 _STAMP_DIGITS = 10  # a number of so many digits is a stamp in nanoseconds, a shorter one counts frames
@@ -155,7 +158,7 @@ class StampedTruth(Truth):
 class TopicTruth(StampedTruth):
     """A topic of mono8 images in the bag itself."""
 
-    def __init__(self, topic: Any, name: str, meeting: Meeting, tolerance_ms: float):
+    def __init__(self, topic: LabelTopic, name: str, meeting: Meeting, tolerance_ms: float):
         super().__init__(meeting, {"from": f"topic {name}"}, topic.stamps_ns, tolerance_ms)
         self._topic, self.errors = topic, topic.errors
 

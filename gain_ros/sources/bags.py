@@ -102,7 +102,7 @@ class LabelTopic:
         self._next = len(self.stamps_ns)
 
     def read(self, index: int) -> np.ndarray:
-        """Class ids of one mask, uint8 (H, W). Quick in recorded order. Raises ImageError, SourceError."""
+        """Read the class ids of one mask, uint8 (H, W). Quick in recorded order. Raises ImageError, SourceError."""
         if index < self._next:
             self._next = self._log_ns.index(self._log_ns[index])
             self._messages = self._bag.messages(self._topic, self._log_ns[index])
@@ -126,11 +126,11 @@ class Bag:
         self.deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
 
     def of_topic(self, topic: str) -> list[Any]:
-        """The topic's connections that carry images."""
+        """Return the topic's connections that carry images."""
         return [each for each in self.reader.connections if each.topic == topic and each.msgtype in (_RAW, _COMPRESSED)]
 
     def messages(self, topic: str, start_ns: int | None = None) -> Iterator[RecordedMessage]:
-        """Messages of an image topic in recorded order. Raises SourceError where the bag breaks off."""
+        """Yield messages of an image topic in recorded order. Raises SourceError where the bag breaks off."""
         connections = self.of_topic(topic)
         expected, done = sum(each.msgcount for each in connections), 0
         try:
@@ -163,7 +163,7 @@ class Bag:
 
 @contextlib.contextmanager
 def open_bag(name: str, path: Path) -> Iterator[Bag]:
-    """Raises SourceError for what is no readable bag."""
+    """Open a bag. Raises SourceError for what is no readable one."""
     try:
         cut = path.suffix == ".mcap" and is_cut(path)
         reader = Rosbag1Reader(path) if path.suffix == ".bag" else Rosbag2Reader(CutMcap(path) if cut else path)
@@ -177,7 +177,7 @@ def open_bag(name: str, path: Path) -> Iterator[Bag]:
 
 
 def bag_path(name: str, path: Path) -> Path:
-    """What to open for a bag: a folder without its metadata.yaml, or with a truncated .mcap, by its one storage file.
+    """Find what to open: a folder without its metadata.yaml, or with a truncated .mcap, by its one storage file.
 
     Raises SourceError where there is no metadata.yaml and not one file.
     """
@@ -222,7 +222,7 @@ def _decode(message: Any) -> np.ndarray:
 
 
 def _unused(stem: str, seen: set[str]) -> str:
-    """The stem, with a number behind it where an earlier frame has the same stamp."""
+    """Return the stem, with a number behind it where an earlier frame has the same stamp."""
     unique, repeat = stem, 1
     while unique in seen:
         unique, repeat = f"{stem}_{repeat}", repeat + 1

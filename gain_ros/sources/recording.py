@@ -31,7 +31,7 @@ _Image, _CompressedImage, _CameraInfo, _RegionOfInterest = (
 )
 
 
-def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[], Any]) -> dict[str, int]:
+def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[], object]) -> dict[str, int]:
     """Write a source's frames, and its truth where it has some, as a bag.
 
     JPEG and PNG files go in as they are, so that nothing is lost; a video's frames become JPEG, all others PNG. Frames
@@ -58,7 +58,7 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     return counts
 
 
-def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any]) -> dict[str, int]:
+def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], object]) -> dict[str, int]:
     source.problems.clear()
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -81,7 +81,7 @@ def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any
 
 
 def _encoded(frame: SourceFrame, lossy: bool) -> tuple[bytes, str]:
-    """The picture as a file's bytes, and its format."""
+    """Return the picture as a file's bytes, and its format."""
     if frame.file is not None and frame.file.suffix.lower() in _AS_THEY_ARE:
         return frame.file.read_bytes(), _AS_THEY_ARE[frame.file.suffix.lower()]
     suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]) if lossy else (".png", [])

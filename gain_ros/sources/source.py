@@ -59,7 +59,7 @@ class RecordedMessage:
     decoded: Any
 
     def content(self) -> Any:
-        """The message itself. Raises ImageError where its bytes do not make one."""
+        """Return the message itself. Raises ImageError where its bytes do not make one."""
         if isinstance(self.decoded, Exception):
             raise ImageError(f"the message does not decode: {self.decoded}; it was recorded incompletely")
         return self.decoded
@@ -118,12 +118,12 @@ class Source(ABC):
 
     @abstractmethod
     def frames(self) -> Iterator[SourceFrame | BadFrame]:
-        """Every frame, also those that cannot be read."""
+        """Yield every frame, also those that cannot be read."""
 
     def messages(self) -> Iterator[RecordedMessage]:
-        """The messages of ``topic`` as they were recorded; none where there is no topic."""
+        """Yield the messages of ``topic`` as they were recorded; none where there is no topic."""
         return iter(())
 
     def intrinsics(self, path: Path) -> Intrinsics | None:
-        """The camera of one of the source's picture files, where it is known. Raises SourceError."""
+        """Return the camera of one of the source's picture files, where it is known. Raises SourceError."""
         return None

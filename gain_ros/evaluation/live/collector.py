@@ -40,7 +40,7 @@ class Mask:
     runs: int
 
     def labels(self) -> np.ndarray:
-        """uint8 (H, W)."""
+        """Read the mask, uint8 (H, W)."""
         size = np.dtype(np.uint32).itemsize * self.runs
         data = os.pread(self.file.fileno(), size + self.runs, self.offset)
         ends, values = np.frombuffer(data[:size], np.uint32), np.frombuffer(data[size:], np.uint8)
@@ -77,7 +77,7 @@ class MaskFile:
 
 
 def stamp_of(serialized: bytes) -> int:
-    """The stamp, in nanoseconds, of a serialized message that begins with a header."""
+    """Return the stamp, in nanoseconds, of a serialized message that begins with a header."""
     sec, nanosec = _STAMP.unpack_from(serialized, _ENCAPSULATION_BYTES)
     return sec * NS_PER_S + nanosec
 
@@ -108,7 +108,7 @@ class Collector(Node):
         return self.diagnostics.get("state") == "active" and self.count_publishers(self.mask_topic) > 0
 
     def count(self, key: str) -> int:
-        """A frame count from the diagnostics."""
+        """Return a frame count from the diagnostics."""
         return int(self.diagnostics.get(key) or 0)
 
     def _on_mask(self, serialized: bytes) -> None:
@@ -127,7 +127,7 @@ SomeCollector = TypeVar("SomeCollector", bound=Collector)
 
 @contextlib.contextmanager
 def spinning(make: Callable[[Context], SomeCollector]) -> Iterator[tuple[SomeCollector, Callable[[float], None]]]:
-    """A collector on a context of its own, and a function that lets it receive for so many seconds at most."""
+    """Make a collector on a context of its own, and a function that lets it receive for so many seconds at most."""
     try:  # wakes at events, for two thirds of what the other takes to look at each entity
         from rclpy.experimental import EventsExecutor as Executor
     except ImportError:  # Humble

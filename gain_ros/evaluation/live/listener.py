@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -52,7 +52,7 @@ class Listener(Collector):
         names = tuple(each["name"] for each in info["classes"])
         self.label_set = LabelSet(info["label_set"], names, tuple(tuple(each["color"]) for each in info["classes"]))
 
-    def _on_diagnostics(self, message: Any) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         before = self.diagnosed_s
         super()._on_diagnostics(message)
         if self.diagnosed_s != before:

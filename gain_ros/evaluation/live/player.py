@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
@@ -51,13 +53,13 @@ class Outgoing:
 
     index: int
     stamp_ns: int
-    message: Any
+    message: Image | CompressedImage
     nbytes: int
     rgb: np.ndarray | None = None
 
 
 def outgoing(source: Source) -> Iterator[Outgoing]:
-    """The source's frames as messages; a bag's own where it is one. What is no message at all is left out.
+    """Yield the source's frames as messages, a bag's own where it is one. What is no message at all is left out.
 
     A source that breaks off ends here; whoever scores it reads it again and says so.
     """
@@ -80,8 +82,8 @@ def _messages(source: Source) -> Iterator[Outgoing]:
         yield Outgoing(index, recorded.stamp_ns, message, len(message.data))
 
 
-def _as_recorded(recorded: Any) -> Any:
-    """A message of rosbags as one of rclpy."""
+def _as_recorded(recorded: Any) -> Image | CompressedImage:
+    """Make a message of rclpy from one of rosbags."""
     header = Header(frame_id=recorded.header.frame_id)
     data = array("B")  # the only type whose elements the setter does not look at one by one
     data.frombytes(np.ascontiguousarray(recorded.data, np.uint8).data)
@@ -142,7 +144,7 @@ class RecordedClock:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def reach(self, stamp_ns: int) -> None:
-        """A frame with this stamp is due now."""
+        """Note that a frame with this stamp is due now."""
         with self._lock:
             if stamp_ns < self._stamp_ns:
                 self._shown_ns = 0
@@ -167,7 +169,7 @@ class RecordedClock:
 
 
 def waits_s(rate: float, usual_s: float) -> Callable[[int], float]:
-    """How long to wait before a frame, from its recorded stamp: the recorded interval at the replay's rate.
+    """Make the wait before a frame from its recorded stamp: the recorded interval at the replay's rate.
 
     A stamp that does not move on (a loop, no stamp at all) takes the ``usual_s`` interval, and a pause is shortened.
     """
@@ -186,7 +188,7 @@ def waits_s(rate: float, usual_s: float) -> Callable[[int], float]:
 
 def play(
     frames: Iterator[Outgoing],
-    publisher: Any,
+    publisher: Publisher,
     wait_s: Callable[[int], float],
     keep: Path | None = None,
     clock: RecordedClock | None = None,
@@ -221,11 +223,11 @@ def _time(stamp_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def tell(**content: Any) -> None:
+def tell(**content: object) -> None:
     print(json.dumps(content), flush=True)
 
 
-def _await_subscriber(publisher: Any, topic: str) -> bool:
+def _await_subscriber(publisher: Publisher, topic: str) -> bool:
     deadline_s = time.monotonic() + _MATCH_TIMEOUT_S
     while not publisher.get_subscription_count():
         if time.monotonic() > deadline_s:
@@ -235,7 +237,7 @@ def _await_subscriber(publisher: Any, topic: str) -> bool:
     return True
 
 
-def _make_clock(node: Any, rate: float) -> RecordedClock:
+def _make_clock(node: Node, rate: float) -> RecordedClock:
     from rosgraph_msgs.msg import Clock
 
     publisher = node.create_publisher(Clock, "/clock", QoSProfile(depth=1))

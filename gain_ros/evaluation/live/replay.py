@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
 from gain_ros.sources.source import OnProgress, Source
+
+if TYPE_CHECKING:
+    from gain_ros.evaluation.live.collector import Collector, Mask
 
 IMAGE_TOPIC, MASK_TOPIC = "/camera/image_raw", "/segmentation/mask"
 _START_TIMEOUT_S, _SETTLE_TIMEOUT_S, _SILENCE_TIMEOUT_S = 180.0, 20.0, 60.0
@@ -37,7 +40,7 @@ class Settings:
     rate: float = 1.0
     limit: int | None = None
     clock: bool = False
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Replay:
     """
 
     sent: dict[int, Sent]
-    masks: list[Any]
+    masks: list[Mask]
     diagnostics: dict[str, str]
     trace: list[dict[str, Any]]
     node: Usage
@@ -108,7 +111,7 @@ def run_replay(source: Source, settings: Settings, scratch: Path, report: OnProg
 
 
 def _usage(pid: int) -> Usage:
-    """Of a process so far (proc(5))."""
+    """Read what a process has taken so far (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -149,8 +152,8 @@ def _start_player(stack: contextlib.ExitStack, source: Source, settings: Setting
     return player
 
 
-def _start_collector(stack: contextlib.ExitStack, scratch: Path) -> tuple[Any, Callable[[], None]]:
-    """The collector, and a function that lets it receive for a moment."""
+def _start_collector(stack: contextlib.ExitStack, scratch: Path) -> tuple[Collector, Callable[[], None]]:
+    """Start the collector; returns it and a function that lets it receive for a moment."""
     from gain_ros.evaluation.live.collector import Collector, spinning
 
     collector, spin = stack.enter_context(spinning(lambda context: Collector(MASK_TOPIC, context, scratch / "masks")))
@@ -193,7 +196,7 @@ class _Player:
             raise GraphError(f"the player has sent nothing for {_SILENCE_TIMEOUT_S:.0f} s:\n{self.child.last_words()}")
 
 
-def _wait_until_ready(collector: Any, spin: Callable[[], None], node: Child, player: _Player) -> None:
+def _wait_until_ready(collector: Collector, spin: Callable[[], None], node: Child, player: _Player) -> None:
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     matched_s = None
     while matched_s is None or time.monotonic() - matched_s < _MATCHING_S:
@@ -208,7 +211,7 @@ def _wait_until_ready(collector: Any, spin: Callable[[], None], node: Child, pla
             matched_s = time.monotonic()
 
 
-def _settle(collector: Any, spin: Callable[[], None], node: Child) -> None:
+def _settle(collector: Collector, spin: Callable[[], None], node: Child) -> None:
     """Wait until the node has no frame in hand, says so after the last mask, and all its masks are here."""
     start_s = time.monotonic()
     while time.monotonic() - start_s < _SETTLE_TIMEOUT_S:

@@ -59,7 +59,7 @@ def write_report(out: Path) -> Path:
 
 
 def headline(result: dict[str, Any]) -> list[Card]:
-    """The few numbers that a reader looks for first."""
+    """Return the few numbers that a reader looks for first."""
     frames, live = result["frames"], result.get("realtime")
     cards = []
     if result["miou"] is not None:
@@ -77,7 +77,7 @@ def headline(result: dict[str, Any]) -> list[Card]:
 
 
 def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, int]]]]:
-    """Per true class its name and, for each predicted class, the share of the true pixels and their number."""
+    """Return per true class its name and, for each predicted class, the share of the true pixels and their number."""
     if result["confusion"] is None:
         return []
     counts = np.asarray(result["confusion"], np.int64)
@@ -90,7 +90,7 @@ def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, 
 
 
 def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
-    """From the offline mIoU to what a planner had, step by step: text, mIoU, change against the step before."""
+    """Go from the offline mIoU to what a planner had, step by step: text, mIoU, change against the step before."""
     live = result.get("realtime") or {}
     offline = live.get("offline") or {}
     levels = [
@@ -106,7 +106,7 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
 
 
 def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the node and those around it did, as text."""
+    """Return what the node and those around it did, as text."""
     node, offline = live.get("node") or {}, live.get("offline")
     values = {
         "frames sent": live.get("sent"),
@@ -124,7 +124,7 @@ def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
-    """The charts for which there are values, in the order of the page."""
+    """Draw the charts for which there are values, in the order of the page."""
     masks = [row for row in rows if row.outcome == "published"]
     along, along_masks = (charts.steps([row.stamp_ns for row in each]) for each in (rows, masks))
     drawn = [
@@ -218,7 +218,7 @@ def _percents(along: charts.Steps, values: Sequence[float | None]) -> list[float
 
 
 def _gallery(folder: Path) -> dict[str, Any] | None:
-    """The gallery's index with the pictures inside, or None where nothing was kept."""
+    """Read the gallery's index and put the pictures into it; None where nothing was kept."""
     if not (folder / INDEX).is_file():
         return None
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
