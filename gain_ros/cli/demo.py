@@ -12,7 +12,6 @@ import re
 import signal
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +29,11 @@ from gain_ros.cli.common import (
 from gain_ros.errors import UsageError
 
 if TYPE_CHECKING:
-    from gain_ros.model_folder import ModelFolder
-    from gain_ros.sources.source import OnProgress, Source
+    from gain_ros.sources.source import OnProgress
 
 _SCENE = re.compile(r"scene(?::(\d+))?")
 _SCENE_SEED = 6  # a bright street with traffic; no scene of the shipped model's training
 _SCENE_FRAMES, _SCENE_HZ = 100, 10.0
-_MOST_SECONDS, _LIVE_SECONDS = 30.0, 10.0
 _LINE = ("sent", "published", "received", "frames", "engine", "latency_ms", "miou", "out")  # the rest is in result.json
 
 
@@ -56,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(
                 f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
             )
+    from gain_ros.evaluation.demo import run_demo
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
@@ -66,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         model_folder = read_model_folder(find_model(args.model))
         source = open_source(_drawn(args.source, stack, progress.show))
         make_folder(args.out)
-        result, unreadable = evaluate(source, model_folder, args.engine, args.out, progress.show)
+        result, unreadable = run_demo(source, model_folder, args.engine, args.out, progress.show)
     for problem in (*unreadable, *result["errors"]):
         complain(problem)
     line = {"latency_ms": result["mask_age_ms"], "out": str(args.out)}
@@ -75,40 +73,6 @@ def run(args: argparse.Namespace) -> int:
     print_json(line)
     good = line["published"] >= 1 and line["received"] == line["published"]
     return DONE if good and not unreadable and not result["partial"] else CHECK_FAILED
-
-
-def evaluate(
-    source: Source, model_folder: ModelFolder, engine: str, out: Path, report: OnProgress
-) -> tuple[dict[str, Any], list[str]]:
-    """Evaluate in real time, and write the page with a clip; returns the result and why frames could not be read."""
-    from gain_ros.evaluation.live.replay import Settings
-    from gain_ros.evaluation.reader import Reader
-    from gain_ros.evaluation.realtime import play_and_score
-    from gain_ros.evaluation.report.clip import Clip
-    from gain_ros.evaluation.report.page import write_report
-    from gain_ros.evaluation.result import write_result
-    from gain_ros.evaluation.truth import TruthOptions, open_truth
-
-    labels, clip = model_folder.labels, Clip(model_folder.labels)
-    same_classes = source.label_set is not None and source.label_set.names == labels.names
-    reader = Reader(source, open_truth(TruthOptions(), source, labels) if same_classes else None)
-    most = round(source.rate_hz * (_LIVE_SECONDS if source.live else _MOST_SECONDS))
-    limit = None if source.length is not None and source.length <= most else most
-    settings = Settings(model_folder.path, engine, limit=limit)
-    evaluation, rows, gallery = play_and_score(reader, model_folder, settings, report, on_mask=clip.add)
-    report("drawing the report", 0, None)
-    live = evaluation.details["realtime"]
-    published = sum(row.outcome == "published" for row in rows)
-    counts = {"sent": live["sent"], "published": published, "received": live["masks_received"]}
-    evaluation = replace(evaluation, details={**evaluation.details, **counts})
-    with tempfile.TemporaryDirectory(prefix=".demo.", dir=out) as name:
-        scratch = Path(name)
-        result = write_result(scratch, evaluation, rows)
-        gallery.write(scratch)
-        files = [scratch / "result.json", clip.write(scratch, source.rate_hz), write_report(scratch)]
-        for file in filter(None, files):
-            file.replace(out / file.name)
-    return result, [row.error for row in rows if row.error is not None]
 
 
 def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:

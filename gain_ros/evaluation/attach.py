@@ -87,8 +87,8 @@ def observed(
     reasons = dict(zip(without, _reasons([frames[index] for index in without], history), strict=True))
     in_use = in_use_at([frame.sent_ns for frame in frames], masks)
     return [
-        LiveFrame(frame, reasons.get(index, "published"), {}, mask_of.get(index), newest)
-        for index, (frame, newest) in enumerate(zip(frames, in_use, strict=True))
+        LiveFrame(frame, reasons.get(index, "published"), {}, mask_of.get(index), latest)
+        for index, (frame, latest) in enumerate(zip(frames, in_use, strict=True))
     ]
 
 
@@ -136,7 +136,7 @@ def _listen(topic: str, compressed: bool, mask_topic: str, file: Path, report: O
 
 
 def _goes_on(listener: Listener) -> bool:
-    silent_s = time.monotonic() - listener.heard_s
+    silent_s = time.monotonic() - listener.last_frame_s
     return silent_s < (_SILENCE_S if listener.frames else _FIRST_FRAME_TIMEOUT_S)
 
 

@@ -1,6 +1,6 @@
 """A recording played at its own pace to the real node, and what a robot would have got from it.
 
-Each label is scored twice: against the mask of its own frame, and against the newest mask that was there at the label's
+Each label is scored twice: against the mask of its own frame, and against the latest mask that was there at the label's
 time, which is what a planner would have used. Afterwards every frame goes through the same engine offline, so the
 difference can be told apart: frames that were dropped, masks that differ (there should be none), and age.
 """
@@ -44,7 +44,7 @@ OnMask = Callable[[np.ndarray, np.ndarray], None]
 class LiveFrame:
     """One frame as the node had it: when it was sent, how it ended, what it cost, and its mask if one arrived.
 
-    ``in_use`` is the newest mask that had arrived when the frame was sent.
+    ``in_use`` is the latest mask that had arrived when the frame was sent.
     """
 
     sent: Sent
@@ -164,21 +164,21 @@ def live_frames(replay: Replay) -> dict[int, LiveFrame]:
     order = sorted(replay.sent, key=lambda index: replay.sent[index].sent_ns)
     in_use = in_use_at([replay.sent[index].sent_ns for index in order], replay.masks)
     found = {}
-    for index, newest in zip(order, in_use, strict=True):
+    for index, latest in zip(order, in_use, strict=True):
         sent = replay.sent[index]
         stage_ms, mask = times.get(sent.stamp_ns, {}), masks.get(sent.stamp_ns)
-        found[index] = LiveFrame(sent, ends.get(sent.stamp_ns, LOST), stage_ms, mask, newest)
+        found[index] = LiveFrame(sent, ends.get(sent.stamp_ns, LOST), stage_ms, mask, latest)
     return found
 
 
 def in_use_at(times_ns: Sequence[int], masks: Sequence[Mask]) -> list[Mask | None]:
-    """Find the newest mask that had arrived at each of these rising times, None before the first."""
+    """Find the latest mask that had arrived at each of these rising times, None before the first."""
     found: list[Mask | None] = []
-    newest, arrivals = None, deque(sorted(masks, key=lambda mask: mask.received_ns))
+    latest, arrivals = None, deque(sorted(masks, key=lambda mask: mask.received_ns))
     for time_ns in times_ns:
         while arrivals and arrivals[0].received_ns <= time_ns:
-            newest = arrivals.popleft()
-        found.append(newest)
+            latest = arrivals.popleft()
+        found.append(latest)
     return found
 
 

@@ -46,7 +46,7 @@ class FrameRow:
     ``outcome`` is one of OUTCOMES, or "lost": sent in real time and never received. ``stage_ms`` holds the time of each
     stage, ``age_ms`` how old the mask was when it came out (real time alone). ``truth`` is "scored", "unmatched" (no
     truth at this stamp), "refused" (``error`` says why), or None where no truth was asked for. ``miou`` is this frame's
-    own; ``miou_in_use`` that of the newest mask published at the frame's stamp (real time alone). ``changed``,
+    own; ``miou_in_use`` that of the latest mask published at the frame's stamp (real time alone). ``changed``,
     ``flicker``, ``low_confidence`` and ``class_share`` are those of
     :class:`gain_ros.evaluation.stability.FrameMeasures`. ``error`` says why a frame failed or was not scored.
     """

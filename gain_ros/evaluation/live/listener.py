@@ -35,7 +35,7 @@ class Listener(Collector):
         self.frames: list[Sent] = []
         self.label_set: LabelSet | None = None
         self.history: list[tuple[int, dict[str, str]]] = []
-        self.heard_s = time.monotonic()
+        self.last_frame_s = time.monotonic()
         kind = CompressedImage if compressed else Image
         best_effort = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.create_subscription(kind, topic, self._on_frame, best_effort, raw=True)
@@ -45,7 +45,7 @@ class Listener(Collector):
 
     def _on_frame(self, serialized: bytes) -> None:
         self.frames.append(Sent(stamp_of(serialized), time.time_ns()))
-        self.heard_s = time.monotonic()
+        self.last_frame_s = time.monotonic()
 
     def _on_label_info(self, message: String) -> None:
         info = json.loads(message.data)

@@ -64,7 +64,7 @@ class Usage:
 class Replay:
     """What was seen: frames sent by their number in the source, masks in order of arrival, the node's last account.
 
-    ``trace`` holds, in order, what the node told of each frame (see :mod:`gain_ros.evaluation.live.traced_node`).
+    ``trace`` holds, in order, what the node wrote of each frame (see :mod:`gain_ros.evaluation.live.traced_node`).
     """
 
     sent: dict[int, Sent]
@@ -167,7 +167,7 @@ class _Player:
         self.child = child
         self.sent: dict[int, Sent] = {}
         self.ready = self.finished = False
-        self._heard_s = time.monotonic()
+        self._last_line_s = time.monotonic()
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -177,13 +177,13 @@ class _Player:
 
     def go(self) -> None:
         self.child.write("go\n")
-        self._heard_s = time.monotonic()
+        self._last_line_s = time.monotonic()
 
     def check(self) -> None:
         """Take in what it said. Raises GraphError when it ended or fell silent before its last frame."""
         while not self._lines.empty():
             line = json.loads(self._lines.get())
-            self._heard_s = time.monotonic()
+            self._last_line_s = time.monotonic()
             self.ready |= "ready" in line
             self.finished |= "sent" in line
             if "frame" in line:
@@ -192,7 +192,7 @@ class _Player:
             return
         if self._lines.empty():
             self.child.check()
-        if self.ready and self.sent and time.monotonic() - self._heard_s > _SILENCE_TIMEOUT_S:
+        if self.ready and self.sent and time.monotonic() - self._last_line_s > _SILENCE_TIMEOUT_S:
             raise GraphError(f"the player has sent nothing for {_SILENCE_TIMEOUT_S:.0f} s:\n{self.child.last_words()}")
 
 

@@ -97,7 +97,7 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
         ("Offline, every frame", offline.get("miou")),
         ("Offline, only the frames that got a mask in real time", offline.get("miou_of_published")),
         ("Real time, each mask against its own frame", result["miou"]),
-        ("Real time, the newest mask there at each frame's time", live.get("miou_in_use")),
+        ("Real time, the latest mask there at each frame's time", live.get("miou_in_use")),
     ]
     if any(value is None for _, value in levels):
         return []

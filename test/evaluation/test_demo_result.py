@@ -1,4 +1,4 @@
-"""What the demo makes of a replay; the replay itself is in test/evaluation/test_demo.py."""
+"""What the demo makes of a replay; the replay itself is in test_demo.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gain_ros.cli.demo import evaluate
+from gain_ros.evaluation.demo import run_demo
 from gain_ros.evaluation.live.replay import Replay, Sent, Usage
 from gain_ros.evaluation.report import clip
 from gain_ros.labels import CAMVID
@@ -76,7 +76,7 @@ def demo(model_folder, tmp_path, monkeypatch):
             return replay(masks, frames)
 
         monkeypatch.setattr("gain_ros.evaluation.realtime.run_replay", run_replay)
-        return evaluate(source, read_model_folder(model_folder), "auto", tmp_path, lambda *_: None)
+        return run_demo(source, read_model_folder(model_folder), "auto", tmp_path, lambda *_: None)
 
     return run
 
