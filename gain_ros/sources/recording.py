@@ -18,7 +18,7 @@ from gain_ros.errors import ResultError, SourceError
 from gain_ros.sources.source import BadFrame, Intrinsics, Source, SourceFrame
 from gain_ros.times import NS_PER_S
 
-IMAGES_TOPIC, CAMERA_INFO_TOPIC, LABELS_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
+IMAGE_TOPIC, CAMERA_INFO_TOPIC, LABEL_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
 
 _FRAME_ID = "camera"
 _START_NS = NS_PER_S  # a stamp of zero means "none" in ROS
@@ -99,13 +99,13 @@ class _Topics:
 
     def add_image(self, stamp_ns: int, data: bytes, kind: str) -> None:
         pixels = np.frombuffer(data, np.uint8)
-        self._write(IMAGES_TOPIC, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
+        self._write(IMAGE_TOPIC, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
 
     def add_labels(self, stamp_ns: int, labels: np.ndarray) -> None:
         height, width = labels.shape
         pixels = np.ascontiguousarray(labels).ravel()
         image = _Image(self._header(stamp_ns), height, width, "mono8", 0, width, pixels)
-        self._write(LABELS_TOPIC, stamp_ns, image)
+        self._write(LABEL_TOPIC, stamp_ns, image)
 
     def add_camera(self, stamp_ns: int, size: tuple[int, int], camera: Intrinsics) -> None:
         k = [camera.fx_px, 0, camera.cx_px, 0, camera.fy_px, camera.cy_px, 0, 0, 1]
