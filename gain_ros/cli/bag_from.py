@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, complain, print_json
 from gain_ros.errors import UsageError
+
+if TYPE_CHECKING:
+    from gain_ros.sources.source import Source
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     return CHECK_FAILED if source.problems else DONE
 
 
-def _open(args: argparse.Namespace) -> Any:
+def _open(args: argparse.Namespace) -> Source:
     from gain_ros.sources.dataset import open_dataset
     from gain_ros.sources.opening import open_source
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import math
 import sys
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gain_ros.errors import UsageError
+from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
 DEFAULT_MODEL = "gain_nano_camvid"
@@ -97,17 +97,6 @@ def print_json(result: dict[str, Any]) -> None:
     """The JSON line."""
     sys.stderr.flush()
     print(json.dumps(plain(result)), flush=True)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: not-a-number becomes null."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def table(rows: list[list[str]]) -> str:

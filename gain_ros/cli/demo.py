@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import re
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
@@ -25,10 +24,12 @@ from gain_ros.cli.common import (
     complain,
     has_module,
     make_folder,
-    plain,
     print_json,
 )
 from gain_ros.errors import UsageError
+
+if TYPE_CHECKING:
+    from gain_ros.sources.source import OnProgress
 
 _SCENE = re.compile(r"scene(?::(\d+))?")
 _SCENE_SEED = 6  # a bright street with traffic; no scene of the shipped model's training
@@ -44,7 +45,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_engine(parser)
     parser.add_argument("--out", "-o", type=Path, default=Path("gain_demo"), metavar="D", help="default: ./gain_demo")
-    parser.add_argument("--json", action="store_true", help="without effect: the JSON line is always printed")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,32 +53,30 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(
                 f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
             )
-    from gain_ros.evaluation.demo.result import make_result
-    from gain_ros.evaluation.demo.run import demo_run
+    from gain_ros.evaluation.demo import run_demo
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
-    model_folder = read_model_folder(find_model(args.model))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)
+        model_folder = read_model_folder(find_model(args.model))
         source = open_source(_drawn(args.source, stack, progress.show))
         make_folder(args.out)
-        with demo_run(source, model_folder.path, args.engine, progress.show) as seen:
-            progress.show("drawing the report", 0, None)
-            result = make_result(seen, source, model_folder, args.out)
-    for problem in source.problems:
+        result, unreadable = run_demo(source, model_folder, args.engine, args.out, progress.show)
+    for problem in (*unreadable, *result["errors"]):
         complain(problem)
-    (args.out / "result.json").write_text(json.dumps(plain(result), indent=1) + "\n")
-    print(_summary(result, args.out / "report.html"), file=sys.stderr)
-    print_json({key: result[key] for key in _LINE})
-    good = result["published"] >= 1 and result["received"] == result["published"] and not source.problems
-    return DONE if good else CHECK_FAILED
+    line = {"latency_ms": result["mask_age_ms"], "out": str(args.out)}
+    line = {key: line.get(key, result.get(key)) for key in _LINE}
+    print(_summary(line, args.out / "report.html"), file=sys.stderr)
+    print_json(line)
+    good = line["published"] >= 1 and line["received"] == line["published"]
+    return DONE if good and not unreadable and not result["partial"] else CHECK_FAILED
 
 
-def _drawn(source: str, stack: contextlib.ExitStack, report: Callable[[str, int, int | None], None]) -> str:
-    """The source itself, or for "scene[:seed]" a folder of drawn pictures, which is there as long as ``stack`` is."""
+def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:
+    """Return the source itself, or for "scene[:seed]" a folder of drawn pictures that lives as long as ``stack``."""
     named = _SCENE.fullmatch(source)
     if named is None or Path(source).exists():
         return source
@@ -97,7 +95,7 @@ def _drawn(source: str, stack: contextlib.ExitStack, report: Callable[[str, int,
     )
 
 
-def _summary(result: dict, page: Path) -> str:
+def _summary(result: dict[str, Any], page: Path) -> str:
     text = f"{result['sent']} frames sent, {result['published']} masks published, {result['received']} received"
     if result["latency_ms"]["p50"] is not None:
         text += f", {result['latency_ms']['p50']:.1f} ms in the median"

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
@@ -27,6 +27,10 @@ from gain_ros.cli.common import (
     say,
 )
 from gain_ros.errors import UsageError
+
+if TYPE_CHECKING:
+    from gain_ros.evaluation.report.gallery import Gallery
+    from gain_ros.evaluation.truth import TruthOptions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,8 +86,10 @@ def run(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args)
     _check(args)
+    from gain_ros.evaluation.report.page import write_report
+
     result = _live(args) if args.attach or args.mode == "realtime" else _offline(args)
-    page = _report(args.out)
+    page = write_report(args.out)
     for text in (*result["errors"], *result["warnings"]):
         complain(text)
     if args.json:
@@ -108,7 +114,7 @@ def _check(args: argparse.Namespace) -> None:
     make_folder(args.out)
 
 
-def _truth(args: argparse.Namespace) -> Any:
+def _truth(args: argparse.Namespace) -> TruthOptions:
     from gain_ros.evaluation.truth import TruthOptions
 
     return TruthOptions(args.truth_topic, args.truth_dir, args.truth_labels, args.truth_by, args.tolerance)
@@ -156,7 +162,7 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _write_galleries(out: Path, galleries: tuple[Any, ...]) -> None:
+def _write_galleries(out: Path, galleries: tuple[Gallery, ...]) -> None:
     first, *others = galleries
     for other in others:
         first.merge(other)
@@ -166,18 +172,13 @@ def _write_galleries(out: Path, galleries: tuple[Any, ...]) -> None:
         raise UsageError(f"pictures cannot be written to {out}: {error}; free space or name another --out") from error
 
 
-def _report(out: Path) -> Path:
-    from gain_ros.evaluation.report.page import write_report
-
-    return write_report(out)
-
-
 def _compare(args: argparse.Namespace) -> int:
     from gain_ros.evaluation.compare import compare
 
     if args.bags or args.out:
         raise UsageError("--compare reads two results and writes none; leave bags and --out out")
-    comparison = compare(*args.compare, max_drop=args.max_drop, max_slowdown=args.max_slowdown)
+    before, after = args.compare
+    comparison = compare(before, after, args.max_drop, args.max_slowdown)
     say(args, comparison.text)
     if args.json:
         print_json(comparison.as_dict())
@@ -185,13 +186,13 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _untrue(result: dict[str, Any]) -> bool:
-    """Truth was asked for, and some of it could not be used, or none was found."""
+    """Tell whether truth was asked for and some of it could not be used, or none was found."""
     truth = result["truth"]
     return truth is not None and (truth["refused"] > 0 or truth["scored"] == 0)
 
 
 def _summary(result: dict[str, Any]) -> list[str]:
-    frames, truth, unlabelled = result["frames"], result["truth"], result["unlabelled"]
+    frames, truth, stability = result["frames"], result["truth"], result["unlabelled"]
     counts = ", ".join(f"{frames[key]} {key}" for key in frames if frames[key])
     lines = [f"{result['model']['name']} on {result['engine']}: {counts}"]
     if result["miou"] is not None:
@@ -204,8 +205,8 @@ def _summary(result: dict[str, Any]) -> list[str]:
             f"truth: {truth['scored']} frames scored, {truth['unmatched_frames']} without, {truth['refused']} refused; "
             f"{left_over} labels without a frame"
         )
-    if unlabelled is not None and unlabelled["flicker"] is not None:
-        flicker, changed = (100 * unlabelled[key] for key in ("flicker", "changed"))
+    if stability is not None and stability["flicker"] is not None:
+        flicker, changed = (100 * stability[key] for key in ("flicker", "changed"))
         lines.append(f"between frames {changed:.2f} % of pixels change and {flicker:.2f} % flicker")
     if "against" in result:
         lines.append(f"agreement with {result['against']['name']}: {100 * result['against']['agreement']:.3f} %")

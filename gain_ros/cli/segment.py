@@ -6,7 +6,7 @@ import argparse
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
@@ -21,7 +21,14 @@ from gain_ros.cli.common import (
     say,
 )
 
-_AHEAD = 4  # masks waiting to be written at a time
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gain_ros.labels import LabelSet
+    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.sources.source import Source, SourceFrame
+
+_MOST_WAITING = 4  # masks to be written
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
     return CHECK_FAILED if source.problems or not frames else DONE
 
 
-def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple[int, float]:
-    """Decoding and writing run beside the network; returns frames and seconds."""
+def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace) -> tuple[int, float]:
+    """Segment every frame, with decoding and writing beside the network; returns frames and seconds."""
     from gain_ros.sources.prefetch import prefetch
 
     say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
@@ -72,7 +79,7 @@ def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple
                 pending.append(
                     writer.submit(_write, args.out, frame, labels, segmenter.model_folder.labels, args.overlay)
                 )
-                if len(pending) > _AHEAD:
+                if len(pending) > _MOST_WAITING:
                     pending.pop(0).result()
                 frames += 1
                 progress.show(frames)
@@ -83,7 +90,7 @@ def _segment_all(source: Any, segmenter: Any, args: argparse.Namespace) -> tuple
     return frames, time.monotonic() - started_s
 
 
-def _write(out: Path, frame: Any, labels: Any, label_set: Any, overlay: bool) -> None:
+def _write(out: Path, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
     import cv2
 
     from gain_ros.runtime import drawing
@@ -94,5 +101,5 @@ def _write(out: Path, frame: Any, labels: Any, label_set: Any, overlay: bool) ->
         _save(out / "overlay" / f"{frame.stem}.jpg", cv2.imencode(".jpg", picture[..., ::-1]))
 
 
-def _save(path: Path, encoded: tuple[bool, Any]) -> None:
+def _save(path: Path, encoded: tuple[bool, np.ndarray]) -> None:
     path.write_bytes(encoded[1].tobytes())

@@ -1,9 +1,7 @@
 """Recordings in, verdicts out.
 
-What is read   sources (images, videos, scenes), bags and cut_mcap, datasets (CamVid, Cityscapes)
-Its truth      truth (where from, which frame), classes (what the ids mean)
-Evaluation     offline (one bag), fleet (many), realtime and attach (the real node, by live/)
-What is found  unlabelled (without truth), gallery (frames to show), result (result.json, frames.jsonl)
-For people     report and charts (by page/), compare (two results)
-Back again     recording (any source to a bag)
+One frame      reader (with its truth), truth (where from, which frame), stability (what a mask shows without truth)
+Added up       tally (one source, whichever way), result (result.json, frames.jsonl), compare (two results)
+Ways           offline (one bag), many_bags, realtime, demo and attach (the real node, by live/)
+For people     report/ (page, charts, gallery, clip)
 """

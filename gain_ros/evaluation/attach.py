@@ -8,24 +8,28 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gain_ros.errors import GraphError, SourceError
-from gain_ros.evaluation.live.session import MASK_TOPIC, Sent
-from gain_ros.evaluation.offline import Reader
-from gain_ros.evaluation.realtime import LOST, Replayed, Tally, in_use_at
+from gain_ros.evaluation.live.replay import MASK_TOPIC, Sent
+from gain_ros.evaluation.reader import Reader
+from gain_ros.evaluation.realtime import LOST, LiveFrame, LiveTally, in_use_at
 from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import Evaluation, FrameRow
 from gain_ros.evaluation.truth import TruthOptions, open_truth
 from gain_ros.sources.opening import open_source
-from gain_ros.sources.source import Report, Source
+from gain_ros.sources.source import OnProgress
+
+if TYPE_CHECKING:
+    from gain_ros.evaluation.live.collector import Mask
+    from gain_ros.evaluation.live.listener import Listener
 
 _FIRST_FRAME_TIMEOUT_S, _SILENCE_S = 60.0, 5.0
 _DROPS = ("failed", "stale", "superseded")
 
 
 def evaluate_attached(
-    spec: str, truth: TruthOptions, report: Report, mask_topic: str = MASK_TOPIC
+    spec: str, truth: TruthOptions, report: OnProgress, mask_topic: str = MASK_TOPIC
 ) -> tuple[Evaluation, list[FrameRow], Gallery]:
     """Listen until no frame has come for five seconds, or Ctrl-C, and score what the node published.
 
@@ -44,35 +48,34 @@ def evaluate_attached(
         SourceError: not a bag.
         GraphError: no frame or no node was heard of.
     """
-    from gain_ros.evaluation.live.player import is_bag
-
     source = open_source(spec, truth.topic)
-    if not is_bag(source):
+    if source.topic is None:
         raise SourceError(f"{spec!r} is no bag; give the bag that is played to the node")
     with TemporaryDirectory(prefix="gain_attach_") as scratch:
-        listener = _listen(source, mask_topic, Path(scratch) / "masks", report)
+        listener = _listen(source.topic, source.compressed, mask_topic, Path(scratch) / "masks", report)
         if listener.label_set is None:
             raise GraphError(f"nothing on {mask_topic.rpartition('/')[0]}/label_info_json; is the node a gain_ros one?")
         known = open_truth(truth, source, listener.label_set)
         with contextlib.closing(Reader(source, known)) as reader:
-            heard = _by_stamp(overheard(listener.frames, listener.masks, listener.history))
-            tally = Tally(spec, listener.label_set, known)
+            left = _by_stamp(observed(listener.frames, listener.masks, listener.history))
+            tally = LiveTally(spec, listener.label_set, known)
             for index, frame in enumerate(reader):
-                for each in heard.pop(frame.stamp_ns, ()):
-                    tally.add(frame, each)
+                for each in left.pop(frame.stamp_ns, ()):
+                    tally.add_live(frame, each)
                 report("scoring", index + 1, source.length)
-            return _evaluation(tally, source, reader, listener, heard), tally.rows, tally.gallery
+            not_in_bag = sum(map(len, left.values()))
+            return _evaluation(tally, reader, listener, not_in_bag), tally.rows, tally.gallery
 
 
-def overheard(
-    frames: Sequence[Sent], masks: Sequence[Any], history: Sequence[tuple[int, dict[str, str]]]
-) -> list[Replayed]:
-    """What became of each frame, in the order in which they came.
+def observed(
+    frames: Sequence[Sent], masks: Sequence[Mask], history: Sequence[tuple[int, dict[str, str]]]
+) -> list[LiveFrame]:
+    """Return what became of each frame, in the order in which they came.
 
     A mask belongs to the last frame of its stamp that came before it. ``history`` holds the node's counts and when they
     came (``time.time_ns()``).
     """
-    mask_of: dict[int, Any] = {}
+    mask_of: dict[int, Mask] = {}
     by_stamp: dict[int, list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
         by_stamp[frame.stamp_ns].append(index)
@@ -84,21 +87,21 @@ def overheard(
     reasons = dict(zip(without, _reasons([frames[index] for index in without], history), strict=True))
     in_use = in_use_at([frame.sent_ns for frame in frames], masks)
     return [
-        Replayed(frame, reasons.get(index, "published"), {}, mask_of.get(index), newest)
-        for index, (frame, newest) in enumerate(zip(frames, in_use, strict=True))
+        LiveFrame(frame, reasons.get(index, "published"), {}, mask_of.get(index), latest)
+        for index, (frame, latest) in enumerate(zip(frames, in_use, strict=True))
     ]
 
 
 def _reasons(frames: Sequence[Sent], history: Sequence[tuple[int, dict[str, str]]]) -> Iterator[str]:
-    """Of each frame without a mask, by how far the node's counts grew while it could have ended."""
+    """Find why each frame got no mask, by how far the node's counts grew while it could have ended."""
     left: dict[str, int] = dict.fromkeys(_DROPS, 0)
     reports, before = iter(history), dict.fromkeys(_DROPS, 0)
     if history:
         before = {each: int(history[0][1].get(each) or 0) for each in _DROPS}
-    told_ns = 0
+    counted_ns = 0
     for frame in frames:
-        while told_ns <= frame.sent_ns and (told := next(reports, None)) is not None:
-            told_ns, now = told[0], {each: int(told[1].get(each) or 0) for each in _DROPS}
+        while counted_ns <= frame.sent_ns and (entry := next(reports, None)) is not None:
+            counted_ns, now = entry[0], {each: int(entry[1].get(each) or 0) for each in _DROPS}
             for each in _DROPS:
                 left[each] += now[each] - before[each]
             before = now
@@ -108,53 +111,50 @@ def _reasons(frames: Sequence[Sent], history: Sequence[tuple[int, dict[str, str]
         yield reason
 
 
-def _by_stamp(frames: Sequence[Replayed]) -> dict[int, list[Replayed]]:
-    found: dict[int, list[Replayed]] = defaultdict(list)
+def _by_stamp(frames: Sequence[LiveFrame]) -> dict[int, list[LiveFrame]]:
+    found: dict[int, list[LiveFrame]] = defaultdict(list)
     for frame in frames:
         found[frame.sent.stamp_ns].append(frame)
     return found
 
 
-def _listen(source: Source, mask_topic: str, file: Path, report: Report) -> Any:
-    """The listener, after the last frame."""
+def _listen(topic: str, compressed: bool, mask_topic: str, file: Path, report: OnProgress) -> Listener:
+    """Listen until after the last frame."""
     from gain_ros.evaluation.live.collector import spinning
     from gain_ros.evaluation.live.listener import Listener
-    from gain_ros.evaluation.live.player import is_compressed
 
-    compressed = is_compressed(source)
-    listening = spinning(lambda context: Listener(source.topic, compressed, mask_topic, context, file))
+    listening = spinning(lambda context: Listener(topic, compressed, mask_topic, context, file))
     with listening as (listener, spin), contextlib.suppress(KeyboardInterrupt):
         while _goes_on(listener):
             spin(0.2)
             report("listening" if listener.frames else "waiting for frames", len(listener.masks), None)
     if not listener.frames:
-        raise GraphError(f"no frame on {source.topic}; play the bag (ros2 bag play) in this ROS domain")
+        raise GraphError(f"no frame on {topic}; play the bag (ros2 bag play) in this ROS domain")
     if not listener.diagnostics:
         raise GraphError("no node on /diagnostics; start the segmentation node in this ROS domain")
     return listener
 
 
-def _goes_on(listener: Any) -> bool:
-    silent_s = time.monotonic() - listener.heard_s
+def _goes_on(listener: Listener) -> bool:
+    silent_s = time.monotonic() - listener.last_frame_s
     return silent_s < (_SILENCE_S if listener.frames else _FIRST_FRAME_TIMEOUT_S)
 
 
-def _evaluation(tally: Tally, source: Source, reader: Reader, listener: Any, strange: dict[int, Any]) -> Evaluation:
-    told = listener.diagnostics
+def _evaluation(tally: LiveTally, reader: Reader, listener: Listener, not_in_bag: int) -> Evaluation:
+    known = listener.diagnostics
     details = {
         "heard": len(listener.frames),
-        "heard_of_no_bag": sum(map(len, strange.values())),
+        "not_in_bag": not_in_bag,
         "masks_received": len(listener.masks),
-        "last_error": told.get("last_error") or None,
+        "last_error": known.get("last_error") or None,
     }
     return tally.evaluation(
-        source,
         reader,
         details,
         mode="attach",
-        model=told.get("model", ""),
+        model=known.get("model", ""),
         sha256="",
-        engine=told.get("engine", ""),
-        provider=told.get("provider", ""),
+        engine=known.get("engine", ""),
+        provider=known.get("provider", ""),
         options={"mask_topic": listener.mask_topic},
     )

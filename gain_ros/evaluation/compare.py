@@ -45,7 +45,7 @@ class Comparison:
         return "\n".join([_line("", "before", "after", "change"), *map(_row_line, self.rows), *self.notes, verdict])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {"failed": self.failed, "rows": [asdict(row) for row in self.rows], "notes": list(self.notes)}
 
 
@@ -67,7 +67,8 @@ def compare(before: Path, after: Path, max_drop: float, max_slowdown: float) -> 
         raise ResultError(f"{before} is of mode {old['mode']}, {after} of mode {new['mode']}; compare two of one mode")
     rows = [_drop_row("mIoU", old["miou"], new["miou"], max_drop), _time_row(old, new, max_slowdown)]
     if "realtime" in old and "realtime" in new:
-        rows.append(_drop_row("mIoU in use", *(each["realtime"]["miou_in_use"] for each in (old, new)), max_drop))
+        in_use = [result["realtime"]["miou_in_use"] for result in (old, new)]
+        rows.append(_drop_row("mIoU in use", in_use[0], in_use[1], max_drop))
     for row in rows:
         if row.before is not None and row.after is None:
             raise ResultError(f"{after} has no {row.name}, {before} has; evaluate with the same truth and mode")
@@ -108,13 +109,13 @@ def _notes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
         ("machine", lambda result: result["machine"]),
     ):
         if get(old) != get(new):
-            yield f"note: not the same {what}: {_plain(get(old))} and {_plain(get(new))}"
+            yield f"note: not the same {what}: {_text(get(old))} and {_text(get(new))}"
     for name, result in (("first", old), ("second", new)):
         if result["partial"]:
             yield f"note: the {name} result is partial: {'; '.join(result['errors'])}"
 
 
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
@@ -125,7 +126,7 @@ def _row_line(row: Row) -> str:
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
-    change = "" if None in (row.before, row.after) else _number(row, row.after - row.before, "+")
+    change = "" if row.before is None or row.after is None else _number(row, row.after - row.before, "+")
     return row.name, _number(row, row.before), _number(row, row.after), change
 
 

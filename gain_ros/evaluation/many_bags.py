@@ -1,6 +1,6 @@
 """Many bags: one after another, in processes of this machine, or on a Ray cluster. The same function does each bag.
 
-A bag that cannot be evaluated becomes an outcome with an error; the others are kept.
+A bag that cannot be evaluated leaves its error; the others are kept.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from gain_ros.errors import SourceError
-from gain_ros.evaluation.offline import Job, Models, Outcome, evaluate_bag, open_models
+from gain_ros.evaluation.offline import BagOutcome, Job, Models, evaluate_bag, open_models
 from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import BagScore, Evaluation, FrameRow, atomic_text, model_card, read_rows, row_line
 from gain_ros.score import mean_iou, pixel_accuracy
-from gain_ros.sources.source import Report
+from gain_ros.sources.source import OnProgress
+
+Ended = BagOutcome | BagScore
+"""A bag's outcome; of one that cannot be evaluated the errors alone."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ class Evaluated:
 
 
 def evaluate_bags(
-    jobs: Sequence[Job], scratch: Path, report: Report, workers: int = 1, ray_address: str | None = None
+    jobs: Sequence[Job], scratch: Path, report: OnProgress, workers: int = 1, ray_address: str | None = None
 ) -> Evaluated:
     """Evaluate bags offline.
 
     Args:
         jobs: one a bag, for one model, engine and kind of truth.
         scratch: folder for the rows; it has to live as long as the result is used.
-        report: told of each frame, or of each bag where several are at work at a time.
+        report: called after each frame, or of each bag where several are at work at a time.
         workers: processes here; 1 is this one.
         ray_address: a Ray cluster that does the work instead; "local" starts one here.
 
@@ -66,14 +69,12 @@ def evaluate_bags(
         started_s = time.monotonic()
         outcomes = _run(tasks, models, report, workers, ray_address)
         seconds = time.monotonic() - started_s
-        model_folder, engine, provider = (
-            models.segmenter.model_folder,
-            models.segmenter.info.engine,
-            models.segmenter.info.provider,
-        )
-    whole = [outcome for outcome in outcomes if outcome.gallery is not None]
+        segmenter = models.segmenter
+        model_folder, engine, provider = segmenter.model_folder, segmenter.info.engine, segmenter.info.provider
+    whole = [outcome for outcome in outcomes if isinstance(outcome, BagOutcome)]
+    bags = tuple(each.score if isinstance(each, BagOutcome) else each for each in outcomes)
     if not whole:
-        raise SourceError("; ".join(error for outcome in outcomes for error in outcome.score.errors))
+        raise SourceError("; ".join(error for bag in bags for error in bag.errors))
     evaluation = Evaluation(
         mode="offline",
         model=model_folder.name,
@@ -81,7 +82,7 @@ def evaluate_bags(
         engine=engine,
         provider=provider,
         classes=whole[0].classes,
-        bags=tuple(outcome.score for outcome in outcomes),
+        bags=bags,
         truth=whole[0].truth,
         options={"batch": jobs[0].batch},
         details={
@@ -95,21 +96,24 @@ def evaluate_bags(
 
 
 def _threads(workers: int, ray_address: str | None) -> int | None:
-    """CPU threads of each engine; None: its own choice."""
+    """Return the CPU threads of each engine; None: its own choice."""
     if ray_address is not None:
         return 1  # what a Ray task is promised
     return None if workers == 1 else max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | None) -> list[Task]:
-    """What was found and chosen here, "auto" among it, holds for every worker."""
+    """Settle for every worker what was found and chosen here, "auto" among it."""
     segmenter = models.segmenter
-    settled = {"model": str(segmenter.model_folder.path), "engine": segmenter.info.engine, "threads": threads}
-    return [Task(replace(job, **settled), scratch / f"{index:06d}.jsonl") for index, job in enumerate(jobs)]
+    model, engine = str(segmenter.model_folder.path), segmenter.info.engine
+    settled = [replace(job, model=model, engine=engine, threads=threads) for job in jobs]
+    return [Task(job, scratch / f"{index:06d}.jsonl") for index, job in enumerate(settled)]
 
 
-def _run(tasks: Sequence[Task], models: Models, report: Report, workers: int, ray_address: str | None) -> list[Outcome]:
-    """The outcome of each task, in their order."""
+def _run(
+    tasks: Sequence[Task], models: Models, report: OnProgress, workers: int, ray_address: str | None
+) -> list[Ended]:
+    """Return what each task came to, in their order."""
     if ray_address is not None:
         found = dict(_on_ray(tasks, ray_address, report))
     elif workers > 1:
@@ -119,8 +123,8 @@ def _run(tasks: Sequence[Task], models: Models, report: Report, workers: int, ra
     return [found[index] for index in range(len(tasks))]
 
 
-def _one_by_one(tasks: Sequence[Task], models: Models, report: Report) -> Iterator[tuple[int, Outcome]]:
-    def attempt(task: Task, name: str) -> Outcome:
+def _one_by_one(tasks: Sequence[Task], models: Models, report: OnProgress) -> Iterator[tuple[int, Ended]]:
+    def attempt(task: Task, name: str) -> Ended:
         try:
             return _evaluate(task, models, functools.partial(report, name))
         except SourceError as error:
@@ -130,22 +134,22 @@ def _one_by_one(tasks: Sequence[Task], models: Models, report: Report) -> Iterat
         yield index, attempt(task, "frames" if len(tasks) == 1 else f"frames of bag {index + 1} of {len(tasks)}")
 
 
-def _in_processes(tasks: Sequence[Task], workers: int, report: Report) -> Iterator[tuple[int, Outcome]]:
+def _in_processes(tasks: Sequence[Task], workers: int, report: OnProgress) -> Iterator[tuple[int, Ended]]:
     with ThreadPoolExecutor(workers) as pool:
-        places: dict[Future[Outcome], int] = {pool.submit(_in_process, task): i for i, task in enumerate(tasks)}
+        places: dict[Future[BagOutcome], int] = {pool.submit(_in_process, task): i for i, task in enumerate(tasks)}
         for done, future in enumerate(as_completed(places), 1):
             task, error = tasks[places[future]], future.exception()
             yield places[future], future.result() if error is None else _failed(task, error)
             report("bags", done, len(tasks))
 
 
-def _in_process(task: Task) -> Outcome:
+def _in_process(task: Task) -> BagOutcome:
     # A pool of one for each bag: a process that dies, of a decoder's crash or for want of memory, takes one bag along.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_open_and_evaluate, task).result()
 
 
-def _on_ray(tasks: Sequence[Task], address: str, report: Report) -> Iterator[tuple[int, Outcome]]:
+def _on_ray(tasks: Sequence[Task], address: str, report: OnProgress) -> Iterator[tuple[int, Ended]]:
     try:
         import ray
     except ImportError as error:
@@ -171,37 +175,37 @@ def _on_ray(tasks: Sequence[Task], address: str, report: Report) -> Iterator[tup
         ray.shutdown()
 
 
-def _evaluate_remotely(job: Job) -> tuple[Outcome, str]:
-    """For machines that share no disk for the rows."""
+def _evaluate_remotely(job: Job) -> tuple[BagOutcome, str]:
+    """Evaluate on a machine that may share no disk for the rows with this one."""
     with tempfile.TemporaryDirectory() as folder:
         task = Task(job, Path(folder) / "rows.jsonl")
         return _open_and_evaluate(task), task.rows.read_text(encoding="utf-8")
 
 
-def _open_and_evaluate(task: Task) -> Outcome:
+def _open_and_evaluate(task: Task) -> BagOutcome:
     with open_models(task.job) as models:
         return _evaluate(task, models, lambda *_: None)
 
 
-def _evaluate(task: Task, models: Models, tick: Callable[[int, int | None], Any]) -> Outcome:
+def _evaluate(task: Task, models: Models, tick: Callable[[int, int | None], object]) -> BagOutcome:
     with atomic_text(task.rows) as stream:
         return evaluate_bag(task.job, models, lambda row: stream.write(row_line(row)), tick)
 
 
-def _failed(task: Task, error: BaseException) -> Outcome:
+def _failed(task: Task, error: BaseException) -> BagScore:
     text = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
-    return Outcome(BagScore(task.job.bag, errors=(" ".join(text.split()),)))
+    return BagScore(task.job.bag, errors=(" ".join(text.split()),))
 
 
-def _throughput(outcomes: Sequence[Outcome], seconds: float) -> dict[str, float]:
-    """Section "throughput" of result.json: all frames, without opening the model (workers open it for each bag)."""
+def _throughput(outcomes: Sequence[BagOutcome], seconds: float) -> dict[str, float]:
+    """Make section "throughput" of result.json: all frames, without opening the model (workers do for each bag)."""
     frames = sum(outcome.frames for outcome in outcomes)
     return {"seconds": round(seconds, 3), "fps": round(frames / seconds, 2)}
 
 
-def _against(job: Job, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Section "against" of result.json: the other's masks in the place of truth."""
+def _against(job: Job, outcomes: Sequence[BagOutcome]) -> dict[str, Any]:
+    """Make section "against" of result.json: the other's masks in the place of truth."""
     if job.against is None:
         return {}
-    total = np.sum([outcome.against for outcome in outcomes], axis=0)
+    total = np.sum([outcome.against for outcome in outcomes if outcome.against is not None], axis=0)
     return {"against": {"name": job.against, "agreement": pixel_accuracy(total), "miou": mean_iou(total)}}

@@ -20,20 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from gain_ros.errors import SourceError, TruthError
-from gain_ros.evaluation import result
+from gain_ros.errors import SourceError
+from gain_ros.evaluation.reader import Reader, ReadFrame
 from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import BagScore, FrameRow
-from gain_ros.evaluation.stability import Unlabelled
-from gain_ros.evaluation.truth import SourceTruth, Truth, TruthOptions, open_truth, score
+from gain_ros.evaluation.tally import ScoredMask, Tally, score_mask
+from gain_ros.evaluation.truth import Truth, TruthOptions, open_truth
 from gain_ros.labels import LabelSet
 from gain_ros.runtime.engines import ENGINES
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.runtime.segmenter import Segmenter
-from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.score import confusion_matrix
 from gain_ros.sources.opening import open_source
 from gain_ros.sources.prefetch import prefetch
-from gain_ros.sources.source import BadFrame, Source
 
 _AT_ONCE = 2
 
@@ -52,19 +51,19 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One bag's result without its rows; no gallery where nothing could be read.
+class BagOutcome:
+    """One bag's result without its rows.
 
     ``frames`` is the number of rows. ``truth`` says how truth was found. ``against`` is int64 (C, C): rows the other's
     labels, columns the model's.
     """
 
     score: BagScore
-    frames: int = 0
-    classes: LabelSet | None = None
-    gallery: Gallery | None = None
-    truth: dict[str, Any] | None = None
-    against: np.ndarray | None = None
+    frames: int
+    classes: LabelSet
+    gallery: Gallery
+    truth: dict[str, Any] | None
+    against: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Models:
 
 @contextlib.contextmanager
 def open_models(job: Job) -> Iterator[Models]:
-    """Raises what ``open_segmenter`` raises, and SourceError where the two have different classes."""
+    """Open them. Raises what ``open_segmenter`` raises, and SourceError where the two have different classes."""
     cores = job.threads or len(os.sched_getaffinity(0))
     share = max(1, cores // _AT_ONCE)
     with contextlib.ExitStack() as stack:
@@ -97,8 +96,8 @@ def open_models(job: Job) -> Iterator[Models]:
 
 
 def evaluate_bag(
-    job: Job, models: Models, write: Callable[[FrameRow], Any], tick: Callable[[int, int | None], Any]
-) -> Outcome:
+    job: Job, models: Models, write: Callable[[FrameRow], object], tick: Callable[[int, int | None], object]
+) -> BagOutcome:
     """Evaluate one bag, folder, video or scene.
 
     Args:
@@ -112,80 +111,31 @@ def evaluate_bag(
     source = open_source(job.bag, job.truth.topic)
     if source.live:
         raise SourceError(f"{job.bag!r} is live and never shows the same frame twice; record a bag first")
-    with contextlib.closing(
-        Reader(source, open_truth(job.truth, source, models.segmenter.model_folder.labels))
-    ) as reader:
-        tally = _Tally(job.bag, models, reader.truth)
+    labels = models.segmenter.model_folder.labels
+    against = None if models.other is None else np.zeros((len(labels),) * 2, np.int64)
+    with contextlib.closing(Reader(source, open_truth(job.truth, source, labels))) as reader:
+        truth, tally = reader.truth, Tally(job.bag, labels, reader.truth)
         for count, done in enumerate(_segmented(reader, models, job.batch), 1):
-            write(tally.row(done))
+            write(tally.add(done.frame, "failed" if done.mask is None else "published", done.mask, done.stage_ms))
+            if against is not None and done.against is not None:
+                against += done.against
             tick(count, source.length)
-        return tally.outcome(source, reader)
-
-
-@dataclass(frozen=True)
-class ReadFrame:
-    """A frame that was read: ``error`` and no pixels where that failed; its truth, or why there is none."""
-
-    stamp_ns: int
-    decode_ms: float
-    rgb: np.ndarray | None = None
-    truth: np.ndarray | None = None
-    truth_state: str | None = None
-    error: str | None = None
+        how = None if truth is None else truth.how
+        return BagOutcome(tally.bag_score(reader), tally.frames, tally.classes, tally.gallery, how, against)
 
 
 @dataclass(frozen=True)
 class _Done:
-    """A frame with its mask in the scored classes, and what was counted on it."""
+    """A frame that went through the models; ``against`` counts the other's labels by the model's."""
 
     frame: ReadFrame
-    labels: np.ndarray | None = None
-    confidence: np.ndarray | None = None
-    confusion: np.ndarray | None = None
+    stage_ms: dict[str, float]
+    mask: ScoredMask | None = None
     against: np.ndarray | None = None
-    stage_ms: dict[str, float] | None = None
-    refused: str | None = None
-
-
-class Reader:
-    """The frames of a source with their truth, read by one thread. ``errors`` holds why either ended early."""
-
-    def __init__(self, source: Source, truth: Truth | None):
-        self.source, self.truth = source, truth
-        self.errors = [] if truth is None else list(truth.errors)
-
-    def __iter__(self) -> Iterator[ReadFrame]:
-        start = time.perf_counter()
-        try:
-            for index, frame in enumerate(self.source.frames()):
-                truth, state, why = self._truth(index, frame)
-                decode_ms = 1e3 * (time.perf_counter() - start)
-                if isinstance(frame, BadFrame):
-                    yield ReadFrame(frame.stamp_ns, decode_ms, error=frame.error)
-                else:
-                    yield ReadFrame(frame.stamp_ns, decode_ms, frame.rgb, truth, state, why)
-                start = time.perf_counter()
-        except SourceError as error:
-            self.errors.append(str(error))
-
-    def _truth(self, index: int, frame: Any) -> tuple[np.ndarray | None, str | None, str | None]:
-        if self.truth is None:
-            return None, None, None
-        if isinstance(self.truth, SourceTruth):
-            self.truth.offer(getattr(frame, "labels", None))
-        try:
-            labels = self.truth.labels_at(index, frame.stamp_ns)
-        except TruthError as error:
-            return None, result.REFUSED, str(error)
-        return labels, result.UNMATCHED if labels is None else result.SCORED, None
-
-    def close(self) -> None:
-        if self.truth is not None:
-            self.truth.close()
 
 
 def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
-    """Frames with their masks, in order."""
+    """Yield frames with their masks, in order."""
 
     turns = cycle((models.segmenter, models.twin or models.segmenter))
 
@@ -203,7 +153,7 @@ def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
 
 
 def _batches(frames: Iterable[ReadFrame], size: int) -> Iterator[list[ReadFrame]]:
-    """Lists with ``size`` readable frames each, and the unreadable ones between them."""
+    """Yield lists with ``size`` readable frames each, and the unreadable ones between them."""
     batch: list[ReadFrame] = []
     for frame in frames:
         batch.append(frame)
@@ -223,88 +173,13 @@ def _segment(batch: list[ReadFrame], segmenter: Segmenter, other: Segmenter | No
     done = []
     for frame in batch:
         if frame.rgb is None:
-            done.append(_Done(frame))
+            done.append(_Done(frame, {"decode": frame.decode_ms}))
             continue
         mask, second = next(masks), next(others, None)
         against = None if second is None else confusion_matrix(second.labels, mask.labels, classes)
+        start = time.perf_counter()
+        scored = score_mask(mask.labels, frame, truth, mask.confidence)
         shared_ms = {stage: value / len(pictures) for stage, value in mask.stage_ms.items()}
-        done.append(_scored(frame, mask.labels, mask.confidence, against, shared_ms, truth))
+        score_ms = 1e3 * (time.perf_counter() - start)
+        done.append(_Done(frame, {"decode": frame.decode_ms, **shared_ms, "score": score_ms}, scored, against))
     return done
-
-
-def _scored(
-    frame: ReadFrame,
-    labels: np.ndarray,
-    confidence: np.ndarray | None,
-    against: np.ndarray | None,
-    stage_ms: dict[str, float],
-    truth: Truth | None,
-) -> _Done:
-    start = time.perf_counter()
-    confusion = refused = None
-    if truth is not None:
-        labels = truth.project(labels)
-    if truth is not None and frame.truth is not None:
-        try:
-            confusion = score(frame.truth, labels, len(truth.classes))
-        except TruthError as error:
-            refused = str(error)
-    stage_ms = {"decode": frame.decode_ms, **stage_ms, "score": 1e3 * (time.perf_counter() - start)}
-    return _Done(frame, labels, confidence, confusion, against, stage_ms, refused)
-
-
-class _Tally:
-    """Adds up a bag's frames, in order."""
-
-    def __init__(self, bag: str, models: Models, truth: Truth | None):
-        labels = models.segmenter.model_folder.labels
-        self._classes = labels if truth is None else truth.classes
-        self._bag, self._truth = bag, truth
-        self._confusion = None if truth is None else np.zeros((len(self._classes),) * 2, np.int64)
-        self._against = None if models.other is None else np.zeros((len(labels),) * 2, np.int64)
-        self._measures = Unlabelled(len(self._classes))
-        self._frames = 0
-        measure = "agreement with the frame before" if truth is None else "mIoU"
-        self._gallery = Gallery(self._classes, measure=measure)
-
-    def row(self, done: _Done) -> FrameRow:
-        frame = done.frame
-        self._frames += 1
-        if done.labels is None:
-            stage_ms = {"decode": round(frame.decode_ms, 3)}
-            return FrameRow(self._bag, frame.stamp_ns, "failed", stage_ms, error=frame.error)
-        measures = self._measures.add(done.labels, done.confidence)
-        miou = None
-        if done.confusion is not None:
-            self._confusion += done.confusion
-            miou = mean_iou(done.confusion)
-        if done.against is not None:
-            self._against += done.against
-        stable = None if measures.changed is None else 1 - measures.changed
-        self._gallery.add(frame.rgb, frame.truth, done.labels, stable if self._truth is None else miou, frame.stamp_ns)
-        return FrameRow(
-            self._bag,
-            frame.stamp_ns,
-            "published",
-            {stage: round(value, 3) for stage, value in done.stage_ms.items()},
-            truth=frame.truth_state if done.refused is None else result.REFUSED,
-            miou=miou,
-            changed=measures.changed,
-            flicker=measures.flicker,
-            low_confidence=measures.low_confidence,
-            class_share=measures.class_share,
-            error=done.refused or frame.error,
-        )
-
-    def outcome(self, source: Source, reader: Reader) -> Outcome:
-        bag = BagScore(
-            self._bag,
-            getattr(source, "topic", None),
-            self._confusion,
-            self._measures.counts,
-            self._truth.unmatched() if self._truth is not None else (),
-            tuple(source.warnings),
-            tuple(reader.errors),
-        )
-        how = self._truth.how if self._truth is not None else None
-        return Outcome(bag, self._frames, self._classes, self._gallery, how, self._against)

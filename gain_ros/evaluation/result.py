@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import tempfile
@@ -28,14 +27,15 @@ from gain_ros.errors import ResultError
 from gain_ros.evaluation.stability import Counts
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import ModelFolder
+from gain_ros.plain_values import plain
 from gain_ros.score import iou, mean_iou, pixel_accuracy
+from gain_ros.times import percentiles
 
 RESULT, FRAMES = "result.json", "frames.jsonl"
 OUTCOMES = ("published", "superseded", "stale", "failed")
 SCORED, UNMATCHED, REFUSED = "scored", "unmatched", "refused"
 
 _FORMAT = 1
-_RANKS = (50, 95, 99)
 _LIBRARIES = ("numpy", "opencv-python-headless", "rosbags", "onnxruntime", "openvino", "torch", "tensorrt", "rclpy")
 
 
@@ -46,7 +46,7 @@ class FrameRow:
     ``outcome`` is one of OUTCOMES, or "lost": sent in real time and never received. ``stage_ms`` holds the time of each
     stage, ``age_ms`` how old the mask was when it came out (real time alone). ``truth`` is "scored", "unmatched" (no
     truth at this stamp), "refused" (``error`` says why), or None where no truth was asked for. ``miou`` is this frame's
-    own; ``miou_in_use`` that of the newest mask published at the frame's stamp (real time alone). ``changed``,
+    own; ``miou_in_use`` that of the latest mask published at the frame's stamp (real time alone). ``changed``,
     ``flicker``, ``low_confidence`` and ``class_share`` are those of
     :class:`gain_ros.evaluation.stability.FrameMeasures`. ``error`` says why a frame failed or was not scored.
     """
@@ -106,23 +106,23 @@ class Evaluation:
 
 
 def write_result(out: Path, evaluation: Evaluation, rows: Iterable[FrameRow]) -> dict[str, Any]:
-    """Writes frames.jsonl, then result.json, into the folder ``out``; returns what result.json holds.
+    """Write frames.jsonl, then result.json, into the folder ``out``; returns what result.json holds.
 
     Rows are taken one at a time, so their number may be any. Raises ResultError where ``out`` cannot be written.
     """
-    tally = _Tally()
+    counted = _RowCounts()
     with atomic_text(out / FRAMES) as stream:
         for row in rows:
-            tally.add(row)
+            counted.add(row)
             stream.write(row_line(row))
-    result = plain(_result(evaluation, tally))
+    result = plain(_result(evaluation, counted))
     with atomic_text(out / RESULT) as stream:
         stream.write(json.dumps(result, indent=1) + "\n")
     return result
 
 
 def read_result(out: Path) -> dict[str, Any]:
-    """result.json of a folder, or the file itself. Raises ResultError."""
+    """Read result.json of a folder, or the file itself. Raises ResultError."""
     file = out / RESULT if out.is_dir() else out
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
@@ -134,7 +134,7 @@ def read_result(out: Path) -> dict[str, Any]:
 
 
 def read_rows(file: Path) -> Iterator[FrameRow]:
-    """The rows of a frames.jsonl, one at a time. Raises ResultError."""
+    """Read the rows of a frames.jsonl, one at a time. Raises ResultError."""
     try:
         with file.open(encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
@@ -144,14 +144,14 @@ def read_rows(file: Path) -> Iterator[FrameRow]:
 
 
 def row_line(row: FrameRow) -> str:
-    """A row as a line of frames.jsonl."""
+    """Write a row as a line of frames.jsonl."""
     values = {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}
     return json.dumps(plain(values), separators=(",", ":")) + "\n"
 
 
 @contextlib.contextmanager
 def atomic_text(file: Path) -> Iterator[TextIO]:
-    """A text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
+    """Open a text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
     scratch = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -168,29 +168,8 @@ def atomic_text(file: Path) -> Iterator[TextIO]:
             Path(scratch).unlink(missing_ok=True)
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: numbers rounded to 1e-9, not-a-number as null, arrays as lists."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 9) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def percentiles(values_ms: Iterable[float]) -> dict[str, float | None]:
-    """p50, p95 and p99, None without values."""
-    values = np.asarray(values_ms, np.float64)
-    if not values.size:
-        return {f"p{rank}": None for rank in _RANKS}
-    return {f"p{rank}": round(float(np.percentile(values, rank)), 3) for rank in _RANKS}
-
-
 def versions() -> dict[str, str]:
-    """Python, this package and the libraries that shape a result, as installed."""
+    """Return the versions of Python, this package and the libraries that shape a result, as installed."""
     found = {"python": platform.python_version(), "gain_ros": __version__}
     for name in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -199,14 +178,14 @@ def versions() -> dict[str, str]:
 
 
 def model_card(model_folder: ModelFolder) -> dict[str, str]:
-    """What a reader must know of a model, as text: how it was trained, on what, what it reaches, and its terms."""
-    told = {"architecture": model_folder.architecture, "input size": "{} x {}".format(*model_folder.input_size)}
+    """Return what a reader must know of a model, as text: how it was trained, what it reaches, and its terms."""
+    card = {"architecture": model_folder.architecture, "input size": "{} x {}".format(*model_folder.input_size)}
     for group in (model_folder.training, model_folder.metrics):
-        told |= {key: value for key, value in group.items() if isinstance(value, (str, int, float))}
-    return {key: str(value) for key, value in (told | {"licence": model_folder.licence}).items()}
+        card |= {key: str(value) for key, value in group.items() if isinstance(value, (str, int, float))}
+    return card | {"licence": model_folder.licence}
 
 
-class _Tally:
+class _RowCounts:
     """What is counted over the rows. Times are kept as doubles, the rows are not."""
 
     def __init__(self) -> None:
@@ -231,7 +210,7 @@ class _Tally:
         return {"received": sum(counts.values()), **counts}
 
 
-def _result(evaluation: Evaluation, tally: _Tally) -> dict[str, Any]:
+def _result(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any]:
     bags = evaluation.bags
     confusions = [bag.confusion for bag in bags if bag.confusion is not None]
     counts = [bag.counts for bag in bags if bag.counts is not None]
@@ -250,13 +229,13 @@ def _result(evaluation: Evaluation, tally: _Tally) -> dict[str, Any]:
             for name, color in zip(evaluation.classes.names, evaluation.classes.colors, strict=True)
         ],
         "options": evaluation.options,
-        "frames": tally.frames(bag.bag for bag in bags),
-        "truth": _truth(evaluation, tally),
-        **_score(sum(confusions) if confusions else None, evaluation.classes),
-        "latency_ms": {stage: percentiles(values) for stage, values in tally.stage_ms.items()},
-        "mask_age_ms": percentiles(tally.age_ms),
+        "frames": counted.frames(bag.bag for bag in bags),
+        "truth": _truth(evaluation, counted),
+        **_score(np.sum(confusions, axis=0) if confusions else None, evaluation.classes),
+        "latency_ms": {stage: percentiles(values) for stage, values in counted.stage_ms.items()},
+        "mask_age_ms": percentiles(counted.age_ms),
         "unlabelled": sum(counts[1:], counts[0]).shares(evaluation.classes) if counts else None,
-        "bags": [_bag(bag, tally) for bag in bags],
+        "bags": [_bag(bag, counted) for bag in bags],
         **evaluation.details,
         "versions": versions(),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)},
@@ -264,14 +243,14 @@ def _result(evaluation: Evaluation, tally: _Tally) -> dict[str, Any]:
     }
 
 
-def _truth(evaluation: Evaluation, tally: _Tally) -> dict[str, Any] | None:
+def _truth(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any] | None:
     if evaluation.truth is None:
         return None
     return {
         **evaluation.truth,
-        "scored": tally.truth[SCORED],
-        "unmatched_frames": tally.truth[UNMATCHED],
-        "refused": tally.truth[REFUSED],
+        "scored": counted.truth[SCORED],
+        "unmatched_frames": counted.truth[UNMATCHED],
+        "refused": counted.truth[REFUSED],
         "unmatched_truth": [f"{bag.bag}: {name}" for bag in evaluation.bags for name in bag.unmatched_truth],
     }
 
@@ -287,14 +266,13 @@ def _score(confusion: np.ndarray | None, classes: LabelSet) -> dict[str, Any]:
     }
 
 
-def _bag(bag: BagScore, tally: _Tally) -> dict[str, Any]:
-    scored = bag.confusion is not None
+def _bag(bag: BagScore, counted: _RowCounts) -> dict[str, Any]:
     return {
         "bag": bag.bag,
         "topic": bag.topic,
-        "frames": tally.frames([bag.bag]),
-        "miou": mean_iou(bag.confusion) if scored else None,
-        "pixel_accuracy": pixel_accuracy(bag.confusion) if scored else None,
+        "frames": counted.frames([bag.bag]),
+        "miou": None if bag.confusion is None else mean_iou(bag.confusion),
+        "pixel_accuracy": None if bag.confusion is None else pixel_accuracy(bag.confusion),
         "warnings": list(bag.warnings),
         "errors": list(bag.errors),
     }
@@ -310,7 +288,7 @@ def _row(file: Path, number: int, line: str) -> FrameRow:
 
 
 def processor() -> str:
-    """The processor's name, for people."""
+    """Return the processor's name, for people."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()

@@ -46,11 +46,11 @@ class Counts:
             _sum(self.changed, other.changed),
             _sum(self.flicker, other.flicker),
             _sum(self.low_confidence, other.low_confidence),
-            _sum(self.classes, other.classes),
+            tuple(a + b for a, b in zip(self.classes, other.classes, strict=True)),
         )
 
     def shares(self, classes: LabelSet) -> dict[str, Any]:
-        """The shares by name, None for what was never counted."""
+        """Return the shares by name, None for what was never counted."""
         share = [_share((count, sum(self.classes))) for count in self.classes]
         return {
             "changed": _share(self.changed),
@@ -60,7 +60,7 @@ class Counts:
         }
 
 
-class Unlabelled:
+class Stability:
     """Measures the masks of one camera in order."""
 
     def __init__(self, classes: int):
@@ -69,7 +69,7 @@ class Unlabelled:
         self.counts = Counts.none(classes)
 
     def add(self, labels: np.ndarray, confidence: np.ndarray | None = None) -> FrameMeasures:
-        """Takes in the next mask, uint8 (H, W), and the confidence of its winners, uint8 (H, W), where known."""
+        """Take in the next mask, uint8 (H, W), and the confidence of its winners, uint8 (H, W), where known."""
         if self._before and self._before[-1].shape != labels.shape:
             self._before.clear()
         counts = Counts(
@@ -97,11 +97,11 @@ class Unlabelled:
 def _low(confidence: np.ndarray | None) -> tuple[int, int]:
     if confidence is None:
         return 0, 0
-    return confidence.size - cv2.countNonZero(cv2.compare(confidence, LOW_CONFIDENCE, cv2.CMP_GE)), confidence.size
+    return int(np.count_nonzero(confidence < LOW_CONFIDENCE)), confidence.size
 
 
-def _sum(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(a + b for a, b in zip(left, right, strict=True))
+def _sum(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    return left[0] + right[0], left[1] + right[1]
 
 
 def _share(counted: tuple[int, int]) -> float | None:

@@ -6,7 +6,7 @@ import bisect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from gain_ros.labels import LabelSet
 from gain_ros.pictures import read_ids
 from gain_ros.score import confusion_matrix
 from gain_ros.sources.source import Source
+
+if TYPE_CHECKING:
+    from gain_ros.sources.bags import LabelTopic
 
 BY = ("auto", "stamp", "sequence")
 _STAMP_DIGITS = 10  # a number of so many digits is a stamp in nanoseconds, a shorter one counts frames
@@ -52,13 +55,15 @@ class Truth(ABC):
         self._meeting, self.how, self.classes = meeting, how, meeting.classes
         self.errors: list[str] = []
 
-    def labels_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
+    def labels_at(self, index: int, stamp_ns: int, own: np.ndarray | None = None) -> np.ndarray | None:
         """Truth of the source's frame number ``index``, uint8 (H, W) in the scored classes; None where it has none.
+
+        ``own`` are the labels that the source's frame carries itself, None where it has none.
 
         Raises TruthError where there is some that cannot be used.
         """
         try:
-            ids = self._ids_at(index, stamp_ns)
+            ids = self._ids_at(index, stamp_ns, own)
             return None if ids is None else self._meeting.check_and_project_truth(ids)
         except (ValueError, cv2.error) as error:
             raise TruthError(str(error)) from error
@@ -75,7 +80,7 @@ class Truth(ABC):
         """Ends reading."""
 
     @abstractmethod
-    def _ids_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
+    def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
         """Ids as recorded, uint8 (H, W). Raises ValueError."""
 
 
@@ -88,7 +93,7 @@ def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth 
             f"truth by {options.by!r} within {options.tolerance_ms} ms; expected one of {', '.join(BY)} and 0 or more"
         )
     if options.topic is not None:
-        return _open_topic(options, source, model)
+        return _open_topic(options.topic, options, source, model)
     if options.folder is not None:
         return _open_folder(options, options.folder, model)
     if source.label_set is not None:
@@ -105,18 +110,13 @@ def score(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 class SourceTruth(Truth):
-    """What the source's own frames carry (:attr:`SourceFrame.labels`); the reader of the source hands it on."""
+    """What the source's own frames carry (:attr:`SourceFrame.labels`)."""
 
     def __init__(self, source: Source, meeting: Meeting):
         super().__init__(meeting, {"from": source.name, "by": "source", "tolerance_ms": None})
-        self._offered: np.ndarray | None = None
 
-    def offer(self, labels: np.ndarray | None) -> None:
-        """The labels of the frame that is asked for next."""
-        self._offered = labels
-
-    def _ids_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
-        return self._offered
+    def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
+        return own
 
 
 class StampedTruth(Truth):
@@ -129,7 +129,7 @@ class StampedTruth(Truth):
         self._used = [False] * len(stamps_ns)
         self._tolerance_ns = round(1e6 * tolerance_ms)
 
-    def _ids_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
+    def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
         place = self._nearest(stamp_ns)
         if place is None:
             return None
@@ -158,7 +158,7 @@ class StampedTruth(Truth):
 class TopicTruth(StampedTruth):
     """A topic of mono8 images in the bag itself."""
 
-    def __init__(self, topic: Any, name: str, meeting: Meeting, tolerance_ms: float):
+    def __init__(self, topic: LabelTopic, name: str, meeting: Meeting, tolerance_ms: float):
         super().__init__(meeting, {"from": f"topic {name}"}, topic.stamps_ns, tolerance_ms)
         self._topic, self.errors = topic, topic.errors
 
@@ -188,7 +188,7 @@ class FilesInOrder(Truth):
         self._files = files
         self._used = [False] * len(files)
 
-    def _ids_at(self, index: int, stamp_ns: int) -> np.ndarray | None:
+    def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
         if index >= len(self._files):
             return None
         self._used[index] = True
@@ -198,13 +198,13 @@ class FilesInOrder(Truth):
         return tuple(file.name for file, used in zip(self._files, self._used, strict=True) if not used)
 
 
-def _open_topic(options: TruthOptions, source: Source, model: LabelSet) -> TopicTruth:
+def _open_topic(topic: str, options: TruthOptions, source: Source, model: LabelSet) -> TopicTruth:
     from gain_ros.sources.bags import BagSource, LabelTopic
 
     if not isinstance(source, BagSource):
-        raise SourceError(f"{source.name!r} is no bag and has no topic {options.topic}; give --truth-dir for it")
+        raise SourceError(f"{source.name!r} is no bag and has no topic {topic}; give --truth-dir for it")
     meeting = meet(model, options.labels)
-    return TopicTruth(LabelTopic(source.name, source.path, options.topic), options.topic, meeting, options.tolerance_ms)
+    return TopicTruth(LabelTopic(source.name, source.path, topic), topic, meeting, options.tolerance_ms)
 
 
 def _open_folder(options: TruthOptions, folder: Path, model: LabelSet) -> Truth:

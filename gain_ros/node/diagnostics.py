@@ -8,13 +8,11 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from gain_ros.node.latest_frames import FrameCounts
 from gain_ros.node.worker import FrameTimes
-
-STAGES = ("wait", "decode", "pre", "infer", "post", "publish")
+from gain_ros.times import NODE_STAGES, percentiles
 
 _WINDOW_NS = 10 * 1_000_000_000
 _SILENCE_NS = 3 * 1_000_000_000
@@ -98,7 +96,7 @@ class CameraMonitor:
             **_percentiles("mask_age_ms", [entry.mask_age_ms for entry in times]),
             **_percentiles("stamp_age_ms", [entry.stamp_age_ms for entry in times if entry.stamp_age_ms is not None]),
         }
-        for stage in STAGES:
+        for stage in NODE_STAGES:
             values |= _percentiles(f"{stage}_ms", [entry.stage_ms[stage] for entry in times])
         return health, values | {"last_error": last_error}
 
@@ -141,8 +139,5 @@ def _rate_hz(times: list[FrameTimes]) -> float:
 
 def _percentiles(key: str, values_ms: list[float]) -> dict[str, str]:
     """``<key>_p50``, ``_p95``, ``_p99`` in milliseconds; empty where nothing was measured."""
-    ranks = (50, 95, 99)
-    if not values_ms:
-        return {f"{key}_p{rank}": "" for rank in ranks}
-    found = np.percentile(values_ms, ranks)
-    return {f"{key}_p{rank}": f"{value:.2f}" for rank, value in zip(ranks, found, strict=True)}
+    found = percentiles(values_ms)
+    return {f"{key}_{rank}": "" if value is None else f"{value:.2f}" for rank, value in found.items()}

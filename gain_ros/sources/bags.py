@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from rosbags.typesys import Stores, get_typestore
 from gain_ros.errors import ImageError, SourceError
 from gain_ros.messages import decode_compressed, decode_image, decode_labels
 from gain_ros.sources.cut_mcap import CutMcap, is_cut
-from gain_ros.sources.source import BadFrame, Source, SourceFrame
+from gain_ros.sources.source import BadFrame, RecordedMessage, Source, SourceFrame
+from gain_ros.times import to_ns
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _STORAGE_SUFFIXES = (".mcap", ".db3")
@@ -31,30 +31,41 @@ class BagSource(Source):
     are read, for a bag that breaks off.
     """
 
+    topic: str
+
     def __init__(self, name: str, path: Path, topic: str | None = None, labels_topic: str | None = None):
         self.path = bag_path(name, path)
         with open_bag(name, self.path) as bag:
             self.topic = _choose_topic(name, bag, topic, labels_topic)
-            count = sum(each.msgcount for each in bag.of_topic(self.topic))
+            connections = bag.of_topic(self.topic)
+            self.compressed = connections[0].msgtype == _COMPRESSED
+            count = sum(each.msgcount for each in connections)
             seconds = bag.reader.duration / 1e9
         if not count:
             raise SourceError(f"topic {self.topic} of {name!r} holds no message; record again or name another topic")
         rate_hz = (count - 1) / seconds if count > 1 and seconds > 0 else 10.0
         super().__init__(name, count, min(240.0, max(0.1, rate_hz)))
 
+    @property
+    def spec(self) -> str:
+        return f"{self.path}:{self.topic}"
+
+    def messages(self) -> Iterator[RecordedMessage]:
+        with open_bag(self.name, self.path) as bag:
+            yield from bag.messages(self.topic)
+
     def frames(self) -> Iterator[SourceFrame | BadFrame]:
         seen: set[str] = set()
         unstamped = backwards = before_ns = 0
-        with open_bag(self.name, self.path) as bag:
-            for message in bag.messages(self.topic):
-                unstamped += message.unstamped
-                backwards += message.stamp_ns < before_ns
-                before_ns = message.stamp_ns
-                try:
-                    rgb = _decode(message.content())
-                    yield SourceFrame(_unused(str(message.stamp_ns), seen), rgb, message.stamp_ns)
-                except ImageError as error:
-                    yield BadFrame(message.stamp_ns, f"{self.topic} at {message.log_ns}: {error}")
+        for message in self.messages():
+            unstamped += message.unstamped
+            backwards += message.stamp_ns < before_ns
+            before_ns = message.stamp_ns
+            try:
+                rgb = _decode(message.content())
+                yield SourceFrame(_unused(str(message.stamp_ns), seen), rgb, message.stamp_ns)
+            except ImageError as error:
+                yield BadFrame(message.stamp_ns, f"{self.topic} at {message.log_ns}: {error}")
         if unstamped:
             self.warnings.append(f"{unstamped} frames have no stamp; the time of recording stands in for it")
         if backwards:
@@ -87,11 +98,11 @@ class LabelTopic:
                 self._log_ns.append(message.log_ns)
         except SourceError as error:
             self.errors.append(str(error))
-        self._messages: Iterator[Message] = iter(())
+        self._messages: Iterator[RecordedMessage] = iter(())
         self._next = len(self.stamps_ns)
 
     def read(self, index: int) -> np.ndarray:
-        """Class ids of one mask, uint8 (H, W). Quick in recorded order. Raises ImageError, SourceError."""
+        """Read the class ids of one mask, uint8 (H, W). Quick in recorded order. Raises ImageError, SourceError."""
         if index < self._next:
             self._next = self._log_ns.index(self._log_ns[index])
             self._messages = self._bag.messages(self._topic, self._log_ns[index])
@@ -105,22 +116,6 @@ class LabelTopic:
         self._stack.close()
 
 
-@dataclass(frozen=True)
-class Message:
-    """A message with a header: its stamp, or the time of recording where it has none, and its content on demand."""
-
-    stamp_ns: int
-    log_ns: int
-    unstamped: bool
-    decoded: Any
-
-    def content(self) -> Any:
-        """The message itself. Raises ImageError where its bytes do not make one."""
-        if isinstance(self.decoded, Exception):
-            raise ImageError(f"the message does not decode: {self.decoded}; it was recorded incompletely")
-        return self.decoded
-
-
 class Bag:
     """An open bag. Types of its own for other topics are never looked at, so a broken one does no harm."""
 
@@ -131,11 +126,11 @@ class Bag:
         self.deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
 
     def of_topic(self, topic: str) -> list[Any]:
-        """The topic's connections that carry images."""
+        """Return the topic's connections that carry images."""
         return [each for each in self.reader.connections if each.topic == topic and each.msgtype in (_RAW, _COMPRESSED)]
 
-    def messages(self, topic: str, start_ns: int | None = None) -> Iterator[Message]:
-        """Messages of an image topic in recorded order. Raises SourceError where the bag breaks off."""
+    def messages(self, topic: str, start_ns: int | None = None) -> Iterator[RecordedMessage]:
+        """Yield messages of an image topic in recorded order. Raises SourceError where the bag breaks off."""
         connections = self.of_topic(topic)
         expected, done = sum(each.msgcount for each in connections), 0
         try:
@@ -157,19 +152,18 @@ class Bag:
                 "what is there was used: copy the bag again"
             )
 
-    def _message(self, kind: str, log_ns: int, raw: bytes) -> Message:
+    def _message(self, kind: str, log_ns: int, raw: bytes) -> RecordedMessage:
         try:
             content = self.deserialize(raw, kind)
-            stamp = content.header.stamp
-            stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+            stamp_ns = to_ns(content.header.stamp)
         except Exception as error:  # rosbags lets struct, index and assertion errors through
-            return Message(log_ns, log_ns, False, error)
-        return Message(stamp_ns or log_ns, log_ns, not stamp_ns, content)
+            return RecordedMessage(log_ns, log_ns, False, error)
+        return RecordedMessage(stamp_ns or log_ns, log_ns, not stamp_ns, content)
 
 
 @contextlib.contextmanager
 def open_bag(name: str, path: Path) -> Iterator[Bag]:
-    """Raises SourceError for what is no readable bag."""
+    """Open a bag. Raises SourceError for what is no readable one."""
     try:
         cut = path.suffix == ".mcap" and is_cut(path)
         reader = Rosbag1Reader(path) if path.suffix == ".bag" else Rosbag2Reader(CutMcap(path) if cut else path)
@@ -183,7 +177,7 @@ def open_bag(name: str, path: Path) -> Iterator[Bag]:
 
 
 def bag_path(name: str, path: Path) -> Path:
-    """What to open for a bag: a folder without its metadata.yaml, or with a truncated .mcap, by its one storage file.
+    """Find what to open: a folder without its metadata.yaml, or with a truncated .mcap, by its one storage file.
 
     Raises SourceError where there is no metadata.yaml and not one file.
     """
@@ -228,7 +222,7 @@ def _decode(message: Any) -> np.ndarray:
 
 
 def _unused(stem: str, seen: set[str]) -> str:
-    """The stem, with a number behind it where an earlier frame has the same stamp."""
+    """Return the stem, with a number behind it where an earlier frame has the same stamp."""
     unique, repeat = stem, 1
     while unique in seen:
         unique, repeat = f"{stem}_{repeat}", repeat + 1

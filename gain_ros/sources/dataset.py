@@ -15,22 +15,13 @@ from gain_ros.errors import SourceError
 from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES, UNLABELLED, LabelSet, camvid_split
 from gain_ros.pictures import read_ids
 from gain_ros.sources.files import FilesSource
+from gain_ros.sources.source import Intrinsics
 
 _CAMVID_HZ = {"val": 15.0}  # consecutive frames of one drive, every second one of 30 Hz
 _SINGLE_FRAMES_HZ = 1.0  # the other splits are frames far apart
 _CAMBRIDGE_IMAGES, _CAMBRIDGE_LABELS = "701_StillsRaw_full", "LabeledApproved_full"
 _CITYSCAPES_IMAGE = "_leftImg8bit.png"
 _CITYSCAPES_LABELS = {"_gtFine_labelTrainIds.png": "cityscapes", "_gtFine_labelIds.png": "cityscapes-ids"}
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    """A pinhole camera without distortion, in pixels."""
-
-    fx_px: float
-    fy_px: float
-    cx_px: float
-    cy_px: float
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class FilesSource(Source):
         for index, path in enumerate(self.paths):
             stamp_ns = round(index * 1e9 / self.rate_hz)
             try:
-                yield SourceFrame(path.stem, read_image(path), stamp_ns, self._truth(path))
+                yield SourceFrame(path.stem, read_image(path), stamp_ns, self._truth(path), path)
             except SourceError as error:
                 yield BadFrame(stamp_ns, str(error))
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.errors import ResultError, SourceError
-from gain_ros.sources.dataset import DatasetSource, Intrinsics
-from gain_ros.sources.files import FilesSource
-from gain_ros.sources.source import BadFrame, Source, SourceFrame
-from gain_ros.sources.video import VideoSource
+from gain_ros.sources.source import BadFrame, Intrinsics, Source, SourceFrame
+from gain_ros.times import NS_PER_S
 
-IMAGES, CAMERA_INFO, LABELS = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
+IMAGE_TOPIC, CAMERA_INFO_TOPIC, LABEL_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
 
 _FRAME_ID = "camera"
-_START_NS = 1_000_000_000  # a stamp of zero means "none" in ROS
+_START_NS = NS_PER_S  # a stamp of zero means "none" in ROS
 _AS_THEY_ARE = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _JPEG_QUALITY = 95
 _STORE = get_typestore(Stores.ROS2_HUMBLE)
@@ -32,7 +31,7 @@ _Image, _CompressedImage, _CameraInfo, _RegionOfInterest = (
 )
 
 
-def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[], Any]) -> dict[str, int]:
+def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[], object]) -> dict[str, int]:
     """Write a source's frames, and its truth where it has some, as a bag.
 
     JPEG and PNG files go in as they are, so that nothing is lost; a video's frames become JPEG, all others PNG. Frames
@@ -59,21 +58,21 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     return counts
 
 
-def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any]) -> dict[str, int]:
+def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], object]) -> dict[str, int]:
     source.problems.clear()
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     with writer:
         bag = _Topics(writer)
-        for index, (path, frame) in enumerate(_with_paths(source)):
+        for index, frame in enumerate(source.frames()):
             if isinstance(frame, BadFrame):
                 source.problems.append(frame.error)
                 continue
             stamp_ns = _START_NS + round(index * 1e9 / rate_hz)
-            bag.add_image(stamp_ns, *_encoded(path, frame, isinstance(source, VideoSource)))
+            bag.add_image(stamp_ns, *_encoded(frame, source.lossy))
             if frame.labels is not None:
                 bag.add_labels(stamp_ns, frame.labels)
-            if isinstance(source, DatasetSource) and (camera := source.intrinsics(path)) is not None:
+            if frame.file is not None and (camera := source.intrinsics(frame.file)) is not None:
                 bag.add_camera(stamp_ns, frame.rgb.shape[:2], camera)
             tick()
     if not bag.counts:
@@ -81,17 +80,10 @@ def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any
     return dict(bag.counts)
 
 
-def _with_paths(source: Source) -> Iterator[tuple[Path | None, SourceFrame | BadFrame]]:
-    if isinstance(source, FilesSource):
-        yield from zip(source.paths, source.frames(), strict=True)
-    else:
-        yield from ((None, frame) for frame in source.frames())
-
-
-def _encoded(path: Path | None, frame: SourceFrame, lossy: bool) -> tuple[bytes, str]:
-    """The picture as a file's bytes, and its format."""
-    if path is not None and path.suffix.lower() in _AS_THEY_ARE:
-        return path.read_bytes(), _AS_THEY_ARE[path.suffix.lower()]
+def _encoded(frame: SourceFrame, lossy: bool) -> tuple[bytes, str]:
+    """Return the picture as a file's bytes, and its format."""
+    if frame.file is not None and frame.file.suffix.lower() in _AS_THEY_ARE:
+        return frame.file.read_bytes(), _AS_THEY_ARE[frame.file.suffix.lower()]
     suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]) if lossy else (".png", [])
     _, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(frame.rgb), cv2.COLOR_RGB2BGR), options)
     return data.tobytes(), _AS_THEY_ARE[suffix]
@@ -101,18 +93,19 @@ class _Topics:
     """Writes messages; a topic is there from its first one on."""
 
     def __init__(self, writer: Writer):
-        self._writer, self._connections = writer, {}
+        self._writer = writer
+        self._connections: dict[str, Connection] = {}
         self.counts: Counter[str] = Counter()
 
     def add_image(self, stamp_ns: int, data: bytes, kind: str) -> None:
         pixels = np.frombuffer(data, np.uint8)
-        self._write(IMAGES, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
+        self._write(IMAGE_TOPIC, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
 
     def add_labels(self, stamp_ns: int, labels: np.ndarray) -> None:
         height, width = labels.shape
         pixels = np.ascontiguousarray(labels).ravel()
         image = _Image(self._header(stamp_ns), height, width, "mono8", 0, width, pixels)
-        self._write(LABELS, stamp_ns, image)
+        self._write(LABEL_TOPIC, stamp_ns, image)
 
     def add_camera(self, stamp_ns: int, size: tuple[int, int], camera: Intrinsics) -> None:
         k = [camera.fx_px, 0, camera.cx_px, 0, camera.fy_px, camera.cy_px, 0, 0, 1]
@@ -120,10 +113,10 @@ class _Topics:
         whole = _RegionOfInterest(0, 0, 0, 0, False)
         matrices = (np.zeros(5), np.array(k, float), np.eye(3).ravel(), np.array(p, float))
         info = _CameraInfo(self._header(stamp_ns), *size, "plumb_bob", *matrices, 0, 0, whole)
-        self._write(CAMERA_INFO, stamp_ns, info)
+        self._write(CAMERA_INFO_TOPIC, stamp_ns, info)
 
     def _header(self, stamp_ns: int) -> Any:
-        return _Header(_Time(*divmod(stamp_ns, 1_000_000_000)), _FRAME_ID)
+        return _Header(_Time(*divmod(stamp_ns, NS_PER_S)), _FRAME_ID)
 
     def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
         kind = message.__msgtype__

@@ -8,26 +8,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
+from gain_ros.errors import ImageError
 from gain_ros.labels import LabelSet
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 
-# Takes what is being done, how much of it is done, and of how much (None: unknown).
-Report = Callable[[str, int, int | None], None]
+OnProgress = Callable[[str, int, int | None], None]
+"""Takes what is being done, how much of it is done, and of how much (None: unknown)."""
 
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame: file stem for its mask, RGB uint8 (H, W, 3), stamp, and its true class ids uint8 (H, W) if known."""
+    """One frame: file stem for its mask, RGB uint8 (H, W, 3), stamp, and its true class ids uint8 (H, W) if known.
+
+    ``file`` is the picture file that holds it, None where it comes from something else.
+    """
 
     stem: str
     rgb: np.ndarray
     stamp_ns: int
     labels: np.ndarray | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,36 @@ class BadFrame:
 
     stamp_ns: int
     error: str
+    labels: ClassVar[None] = None
+
+
+@dataclass(frozen=True)
+class RecordedMessage:
+    """A bag's message with a header: its stamp, or the time of recording where it has none, and its content on demand.
+
+    ``decoded`` is the message as rosbags gives it, or why its bytes do not make one.
+    """
+
+    stamp_ns: int
+    log_ns: int
+    unstamped: bool
+    decoded: Any
+
+    def content(self) -> Any:
+        """Return the message itself. Raises ImageError where its bytes do not make one."""
+        if isinstance(self.decoded, Exception):
+            raise ImageError(f"the message does not decode: {self.decoded}; it was recorded incompletely")
+        return self.decoded
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera without distortion, in pixels."""
+
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
 
 
 class Source(ABC):
@@ -46,18 +83,29 @@ class Source(ABC):
         length: number of frames, None where unknown.
         rate_hz: frames a second.
         live: a camera: no end, no second look.
+        lossy: frames were compressed with loss already, so that JPEG takes little more from them.
+        topic: the image topic of a bag; None for whatever is no bag.
+        compressed: the topic carries CompressedImage.
         label_set: what the ids in ``labels`` mean; None where there is no truth.
         problems: one line for each frame that could not be read so far; iterating leaves such frames out.
         warnings: what else is odd, known once all frames have been read.
     """
 
     live = False
+    lossy = False
+    topic: str | None = None
+    compressed = False
     label_set: LabelSet | None = None
 
     def __init__(self, name: str, length: int | None, rate_hz: float):
         self.name, self.length, self.rate_hz = name, length, rate_hz
         self.problems: list[str] = []
         self.warnings: list[str] = []
+
+    @property
+    def spec(self) -> str:
+        """What opens this very source again."""
+        return self.name
 
     def __iter__(self) -> Iterator[SourceFrame]:
         self.problems.clear()
@@ -70,4 +118,12 @@ class Source(ABC):
 
     @abstractmethod
     def frames(self) -> Iterator[SourceFrame | BadFrame]:
-        """Every frame, also those that cannot be read."""
+        """Yield every frame, also those that cannot be read."""
+
+    def messages(self) -> Iterator[RecordedMessage]:
+        """Yield the messages of ``topic`` as they were recorded; none where there is no topic."""
+        return iter(())
+
+    def intrinsics(self, path: Path) -> Intrinsics | None:
+        """Return the camera of one of the source's picture files, where it is known. Raises SourceError."""
+        return None

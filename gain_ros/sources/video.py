@@ -15,6 +15,8 @@ from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, BadFrame, Sour
 class VideoSource(Source):
     """A video file, through OpenCV."""
 
+    lossy = True
+
     def __init__(self, name: str, path: Path):
         capture = self._open(path)
         rate_hz, length = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -8,7 +8,8 @@ import pytest
 from streets import street
 
 from gain_ros.cli import VERBS, main
-from gain_ros.cli.common import frame_size, plain, table
+from gain_ros.cli.common import frame_size, table
+from gain_ros.plain_values import plain
 
 
 def test_without_a_verb_the_usage_is_shown_and_it_is_wrong_use(capsys):

@@ -14,11 +14,11 @@ import random_model_folder
 from streets import street
 
 from gain_ros.errors import SourceError
-from gain_ros.evaluation.attach import evaluate_attached, overheard
+from gain_ros.evaluation.attach import evaluate_attached, observed
 from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
-from gain_ros.evaluation.live.session import Sent, Session, Usage
-from gain_ros.evaluation.offline import ReadFrame
-from gain_ros.evaluation.realtime import Replayed, Tally, evaluate_realtime, replayed
+from gain_ros.evaluation.live.replay import Replay, Sent, Usage
+from gain_ros.evaluation.reader import Reader, ReadFrame
+from gain_ros.evaluation.realtime import LiveFrame, LiveTally, evaluate_realtime, live_frames
 from gain_ros.evaluation.result import SCORED
 from gain_ros.evaluation.truth import SourceTruth, TruthOptions, meet
 from gain_ros.labels import CAMVID
@@ -34,17 +34,17 @@ def mask(stamp_ns: int, received_ns: int, labels: np.ndarray | None = None) -> S
     return SimpleNamespace(stamp_ns=stamp_ns, received_ns=received_ns, labels=lambda: labels)
 
 
-def session(sent: dict[int, tuple[int, int]], masks: list, trace: list[tuple[int, str]]) -> Session:
+def replay(sent: dict[int, tuple[int, int]], masks: list, trace: list[tuple[int, str]]) -> Replay:
     lines = [{"stamp_ns": stamp, "outcome": outcome} for stamp, outcome in trace]
     lines += [{"stamp_ns": stamp, "stage_ms": {"infer": float(stamp)}} for stamp, end in trace if end == "published"]
     frames = {index: Sent(*times) for index, times in sent.items()}
-    return Session(frames, masks, {}, lines, Usage(1.0, 0.5, 100.0), 0.01)
+    return Replay(frames, masks, {}, lines, Usage(1.0, 0.5, 100.0), 0.01)
 
 
 def test_each_frame_gets_its_outcome_its_mask_and_the_mask_in_use_when_it_was_sent():
     masks = [mask(10, 130), mask(30, 390)]
     ends = [(20, "superseded"), (10, "published"), (30, "published")]
-    found = replayed(session({0: (10, 100), 1: (20, 120), 2: (30, 330), 3: (40, 390), 4: (50, 500)}, masks, ends))
+    found = live_frames(replay({0: (10, 100), 1: (20, 120), 2: (30, 330), 3: (40, 390), 4: (50, 500)}, masks, ends))
     assert [found[i].outcome for i in range(5)] == ["published", "superseded", "published", "lost", "lost"]
     assert [found[i].mask for i in range(5)] == [masks[0], None, masks[1], None, None]
     assert [found[i].in_use for i in range(5)] == [None, None, masks[0], masks[1], masks[1]]
@@ -66,32 +66,33 @@ def test_reasons_come_from_the_counts_of_the_second_in_which_they_grew():
         (550, counts(superseded=9, failed=2)),
         (650, counts(superseded=9, failed=2)),
     ]
-    found = overheard(frames, masks, history)
+    found = observed(frames, masks, history)
     assert [each.outcome for each in found] == ["published", "superseded", "superseded", "published", "failed", "lost"]
     assert [each.in_use for each in found] == [None, masks[0], masks[0], masks[0], masks[1], masks[1]]
 
 
 def test_without_any_account_of_the_node_no_reason_is_made_up():
-    assert [each.outcome for each in overheard([Sent(1, 100)], [], [])] == ["lost"]
+    assert [each.outcome for each in observed([Sent(1, 100)], [], [])] == ["lost"]
 
 
 def test_a_label_is_scored_against_its_own_mask_and_against_the_one_in_use():
     truths = [np.full((4, 4), value, np.uint8) for value in (0, 0, 1)]
     right, wrong = truths[0], np.full((4, 4), 2, np.uint8)
-    source = SimpleNamespace(name="drive", warnings=[], label_set=CAMVID)
-    tally = Tally("drive", CAMVID, SourceTruth(source, meet(CAMVID, None)))
+    source = SimpleNamespace(name="drive", warnings=[], topic=None)
+    own = SourceTruth(source, meet(CAMVID, None))
+    tally = LiveTally("drive", CAMVID, own)
     seen = [
-        Replayed(Sent(0, 0), "published", {}, mask(0, 5, right), None),
-        Replayed(Sent(1, 10), "superseded", {}, None, mask(0, 5, right)),
-        Replayed(Sent(2, 20), "published", {}, mask(2, 25, wrong), mask(0, 5, right)),
+        LiveFrame(Sent(0, 0), "published", {}, mask(0, 5, right), None),
+        LiveFrame(Sent(1, 10), "superseded", {}, None, mask(0, 5, right)),
+        LiveFrame(Sent(2, 20), "published", {}, mask(2, 25, wrong), mask(0, 5, right)),
     ]
     for stamp, (truth, each) in enumerate(zip(truths, seen, strict=True)):
-        tally.add(ReadFrame(stamp, 0.0, np.zeros((4, 4, 3), np.uint8), truth, SCORED), each)
+        tally.add_live(ReadFrame(stamp, 0.0, np.zeros((4, 4, 3), np.uint8), truth, SCORED), each)
     assert [row.miou for row in tally.rows] == [1.0, None, 0.0]
     assert [row.miou_in_use for row in tally.rows] == [None, 1.0, 0.0]
     assert [row.truth for row in tally.rows] == ["scored", None, "scored"]
     content = dict.fromkeys(("mode", "model", "sha256", "engine", "provider"), "x")
-    evaluation = tally.evaluation(source, SimpleNamespace(errors=[]), {}, **content)
+    evaluation = tally.evaluation(Reader(source, own), {}, **content)
     live = evaluation.details["realtime"]
     assert live["no_mask_yet"] == 1
     assert np.array(live["confusion_in_use"])[:2, 0].tolist() == [16, 16]
@@ -101,10 +102,10 @@ def test_a_label_is_scored_against_its_own_mask_and_against_the_one_in_use():
 
 def test_a_mask_of_another_size_is_refused_and_counted():
     truth = SourceTruth(SimpleNamespace(name="drive"), meet(CAMVID, None))
-    tally = Tally("drive", CAMVID, truth)
+    tally = LiveTally("drive", CAMVID, truth)
     frame = ReadFrame(0, 0.0, np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), SCORED)
-    tally.add(frame, Replayed(Sent(0, 0), "published", {}, mask(0, 5, np.zeros((2, 2), np.uint8))))
-    tally.add(frame, None)
+    tally.add_live(frame, LiveFrame(Sent(0, 0), "published", {}, mask(0, 5, np.zeros((2, 2), np.uint8))))
+    tally.add_live(frame, None)
     assert [(row.outcome, row.truth) for row in tally.rows] == [("published", "refused"), ("failed", None)]
     assert "2x2" in tally.rows[0].error
 
@@ -168,8 +169,7 @@ class GoAfterAWhile:
             self._go_s = time.monotonic() + 2.0
         if time.monotonic() > self._go_s:
             self._go_s = math.inf
-            self._player.process.stdin.write("go\n")
-            self._player.process.stdin.flush()
+            self._player.write("go\n")
 
 
 @pytest.mark.ros
@@ -194,7 +194,7 @@ def test_a_node_that_runs_already_is_scored_from_outside(bag, model_folder, tmp_
     live = evaluation.details["realtime"]
     assert (evaluation.mode, evaluation.model) == ("attach", "random_nano")
     assert len(rows) == live["heard"] <= FRAMES
-    assert live["heard_of_no_bag"] == 0
+    assert live["not_in_bag"] == 0
     scored = [row for row in rows if row.outcome == "published"]
     assert len(scored) >= 1
     assert all(row.miou is not None and row.age_ms > 0 for row in scored)

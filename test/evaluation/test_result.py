@@ -11,13 +11,13 @@ from gain_ros.evaluation.result import (
     Evaluation,
     FrameRow,
     atomic_text,
-    plain,
     read_result,
     read_rows,
     write_result,
 )
-from gain_ros.evaluation.stability import Counts, Unlabelled
+from gain_ros.evaluation.stability import Counts, Stability
 from gain_ros.labels import LabelSet
+from gain_ros.plain_values import plain
 
 TWO = LabelSet("two", ("ground", "thing"), ((1, 2, 3), (4, 5, 6)))
 
@@ -128,7 +128,7 @@ def test_numbers_become_json():
 
 
 def test_flicker_is_what_comes_and_goes_again():
-    measures = Unlabelled(2)
+    measures = Stability(2)
     still, moved = np.zeros((2, 4), np.uint8), np.zeros((2, 4), np.uint8)
     moved[:, :1] = 1
     seen = [measures.add(labels) for labels in (still, moved, still, still)]
@@ -138,11 +138,11 @@ def test_flicker_is_what_comes_and_goes_again():
 
 
 def test_a_class_that_stays_after_a_change_does_not_flicker():
-    measures = Unlabelled(3)
+    measures = Stability(3)
     masks = [np.full((2, 2), value, np.uint8) for value in (0, 1, 1, 2)]
     assert [measures.add(labels).flicker for labels in masks][2:] == [0.0, 0.0]
 
 
 def test_low_confidence_is_below_half_of_the_probability():
     confidence = np.array([[0, 127, 128, 255]], np.uint8)
-    assert Unlabelled(2).add(np.zeros((1, 4), np.uint8), confidence).low_confidence == 0.5
+    assert Stability(2).add(np.zeros((1, 4), np.uint8), confidence).low_confidence == 0.5

@@ -7,9 +7,10 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from gain_ros.node import diagnostics
-from gain_ros.node.diagnostics import STAGES, CameraMonitor, Health, status
+from gain_ros.node.diagnostics import CameraMonitor, Health, status
 from gain_ros.node.latest_frames import FrameCounts
 from gain_ros.node.worker import FrameTimes
+from gain_ros.times import NODE_STAGES as STAGES
 
 SECOND = 1_000_000_000
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import rclpy
@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from gain_ros.errors import GraphError
+from gain_ros.times import NS_PER_S
 
 _DEPTH = 100
 _STAMP = struct.Struct("<iI")  # behind the encapsulation of CDR, little-endian on every machine ROS 2 runs on
@@ -39,7 +40,7 @@ class Mask:
     runs: int
 
     def labels(self) -> np.ndarray:
-        """uint8 (H, W)."""
+        """Read the mask, uint8 (H, W)."""
         size = np.dtype(np.uint32).itemsize * self.runs
         data = os.pread(self.file.fileno(), size + self.runs, self.offset)
         ends, values = np.frombuffer(data[:size], np.uint32), np.frombuffer(data[size:], np.uint8)
@@ -76,9 +77,9 @@ class MaskFile:
 
 
 def stamp_of(serialized: bytes) -> int:
-    """The stamp, in nanoseconds, of a serialized message that begins with a header."""
+    """Return the stamp, in nanoseconds, of a serialized message that begins with a header."""
     sec, nanosec = _STAMP.unpack_from(serialized, _ENCAPSULATION_BYTES)
-    return sec * 1_000_000_000 + nanosec
+    return sec * NS_PER_S + nanosec
 
 
 class Collector(Node):
@@ -107,7 +108,7 @@ class Collector(Node):
         return self.diagnostics.get("state") == "active" and self.count_publishers(self.mask_topic) > 0
 
     def count(self, key: str) -> int:
-        """A frame count from the diagnostics."""
+        """Return a frame count from the diagnostics."""
         return int(self.diagnostics.get(key) or 0)
 
     def _on_mask(self, serialized: bytes) -> None:
@@ -121,9 +122,12 @@ class Collector(Node):
                 self.diagnosed_s = time.monotonic()
 
 
+SomeCollector = TypeVar("SomeCollector", bound=Collector)
+
+
 @contextlib.contextmanager
-def spinning(make: Callable[[Context], Collector]) -> Iterator[tuple[Collector, Callable[[float], None]]]:
-    """A collector on a context of its own, and a function that lets it receive for so many seconds at most."""
+def spinning(make: Callable[[Context], SomeCollector]) -> Iterator[tuple[SomeCollector, Callable[[float], None]]]:
+    """Make a collector on a context of its own, and a function that lets it receive for so many seconds at most."""
     try:  # wakes at events, for two thirds of what the other takes to look at each entity
         from rclpy.experimental import EventsExecutor as Executor
     except ImportError:  # Humble

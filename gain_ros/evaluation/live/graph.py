@@ -52,7 +52,7 @@ def _is_free(port: int) -> bool:
 
 
 def fastdds_profile() -> Path | None:
-    """The shipped Fast DDS profile: in the checkout, or in the installed share folder."""
+    """Find the shipped Fast DDS profile: in the checkout, or in the installed share folder."""
     homes = [Path(__file__).resolve().parents[3]]
     with contextlib.suppress(ImportError, LookupError, OSError):
         from ament_index_python.packages import get_package_share_directory
@@ -62,7 +62,7 @@ def fastdds_profile() -> Path | None:
 
 
 def graph_variables(domain: int, profile: Path | None) -> dict[str, str | None]:
-    """Environment of every process in the graph; None removes a variable."""
+    """Return the environment of every process in the graph; None removes a variable."""
     distro = os.environ.get("ROS_DISTRO")
     file = str(profile) if profile else None
     before_kilted = distro in ("humble", "iron", "jazzy")  # Fast DDS 2 reads the first name, Fast DDS 3 the second
@@ -119,21 +119,33 @@ class Child:
                 env={**os.environ, "PYTHONPATH": _with_checkout()},
             )
 
+    def write(self, text: str) -> None:
+        """Give it something to read."""
+        assert self.process.stdin is not None  # a pipe
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def lines(self) -> Iterator[str]:
+        """Yield what one that talks writes, line by line, until it ends."""
+        assert self.process.stdout is not None  # a pipe
+        return iter(self.process.stdout)
+
     def check(self) -> None:
-        """Raises GraphError when it has ended by itself."""
+        """Raise GraphError when it has ended by itself."""
         code = self.process.poll()
         if code is not None:
             raise GraphError(f"the {self.name} ended with code {code}:\n{self.last_words()}")
 
     def last_words(self, lines: int = 12) -> str:
-        """The end of what it has written."""
+        """Return the end of what it has written."""
         text = self._log.read_text(errors="replace").strip()
         return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
 
     def stop(self) -> None:
         """End it in order, then by force."""
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
         for end in (self.process.terminate, self.process.kill):
             if self.process.poll() is None:
                 end()
@@ -142,6 +154,6 @@ class Child:
 
 
 def _with_checkout() -> str:
-    """PYTHONPATH by which a child finds this very package, from whatever folder we were started."""
+    """Return the PYTHONPATH by which a child finds this very package, from whatever folder we were started."""
     here = str(Path(__file__).resolve().parents[3])
     return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from gain_ros.evaluation.live.collector import Collector, stamp_of
-from gain_ros.evaluation.live.session import Sent
+from gain_ros.evaluation.live.replay import Sent
 from gain_ros.labels import LabelSet
 
 _DEPTH = 100
@@ -35,7 +35,7 @@ class Listener(Collector):
         self.frames: list[Sent] = []
         self.label_set: LabelSet | None = None
         self.history: list[tuple[int, dict[str, str]]] = []
-        self.heard_s = time.monotonic()
+        self.last_frame_s = time.monotonic()
         kind = CompressedImage if compressed else Image
         best_effort = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.create_subscription(kind, topic, self._on_frame, best_effort, raw=True)
@@ -45,14 +45,14 @@ class Listener(Collector):
 
     def _on_frame(self, serialized: bytes) -> None:
         self.frames.append(Sent(stamp_of(serialized), time.time_ns()))
-        self.heard_s = time.monotonic()
+        self.last_frame_s = time.monotonic()
 
     def _on_label_info(self, message: String) -> None:
-        told = json.loads(message.data)
-        names = tuple(each["name"] for each in told["classes"])
-        self.label_set = LabelSet(told["label_set"], names, tuple(tuple(each["color"]) for each in told["classes"]))
+        info = json.loads(message.data)
+        names = tuple(each["name"] for each in info["classes"])
+        self.label_set = LabelSet(info["label_set"], names, tuple(tuple(each["color"]) for each in info["classes"]))
 
-    def _on_diagnostics(self, message: Any) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         before = self.diagnosed_s
         super()._on_diagnostics(message)
         if self.diagnosed_s != before:

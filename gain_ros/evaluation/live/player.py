@@ -1,7 +1,8 @@
 """A camera made of a recording: a process that publishes a source's frames at the pace they were recorded.
 
-It draws or reads ahead, waits for "go" on standard input, publishes, and tells each frame on standard output:
-``{"frame": index, "stamp_ns": ..., "sent_ns": ...}`` and at last ``{"sent": n}``. It ends when standard input closes.
+It prepares frames before they are due, waits for "go" on standard input, publishes, and writes each frame on standard
+output: ``{"frame": index, "stamp_ns": ..., "sent_ns": ...}`` and at last ``{"sent": n}``. It ends when standard input
+closes.
 
 Images of a bag go out as they were recorded, compressed ones too, so what the node cannot decode fails there. Frames of
 anything else go out as rgb8. The stamp is the moment of sending, as a camera's; with --clock it is the recorded one,
@@ -27,6 +28,8 @@ from typing import Any
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
@@ -36,8 +39,9 @@ from gain_ros.errors import ImageError, SourceError
 from gain_ros.messages import fill_image
 from gain_ros.sources.opening import open_source
 from gain_ros.sources.source import Source, SourceFrame
+from gain_ros.times import NS_PER_S
 
-_AHEAD_BYTES = 256 << 20
+_PREPARED_BYTES = 256 << 20
 _MATCH_TIMEOUT_S = 20.0
 _LONGEST_WAIT_S = 2.0  # a pause in the recording is shortened to this
 _CLOCK_PERIOD_S = 0.01
@@ -49,13 +53,13 @@ class Outgoing:
 
     index: int
     stamp_ns: int
-    message: Any
+    message: Image | CompressedImage
     nbytes: int
     rgb: np.ndarray | None = None
 
 
 def outgoing(source: Source) -> Iterator[Outgoing]:
-    """The source's frames as messages; a bag's own where it is one. What is no message at all is left out.
+    """Yield the source's frames as messages, a bag's own where it is one. What is no message at all is left out.
 
     A source that breaks off ends here; whoever scores it reads it again and says so.
     """
@@ -64,40 +68,22 @@ def outgoing(source: Source) -> Iterator[Outgoing]:
 
 
 def _messages(source: Source) -> Iterator[Outgoing]:
-    if not is_bag(source):
+    if source.topic is None:
         for index, frame in enumerate(source.frames()):
             if isinstance(frame, SourceFrame):
                 message = fill_image(Image(), frame.rgb, Header(frame_id="camera"))
                 yield Outgoing(index, frame.stamp_ns, message, frame.rgb.nbytes, frame.rgb)
         return
-    from gain_ros.sources.bags import open_bag
-
-    with open_bag(source.name, source.path) as bag:
-        for index, recorded in enumerate(bag.messages(source.topic)):
-            try:
-                message = _as_recorded(recorded.content())
-            except ImageError:
-                continue
-            yield Outgoing(index, recorded.stamp_ns, message, len(message.data))
+    for index, recorded in enumerate(source.messages()):
+        try:
+            message = _as_recorded(recorded.content())
+        except ImageError:
+            continue
+        yield Outgoing(index, recorded.stamp_ns, message, len(message.data))
 
 
-def is_bag(source: Source) -> bool:
-    """Whether the source is a topic of a bag; told without rosbags, which nothing else needs."""
-    return hasattr(source, "topic")
-
-
-def is_compressed(source: Source) -> bool:
-    """Whether the source's messages are CompressedImage."""
-    if not is_bag(source):
-        return False
-    from gain_ros.sources.bags import open_bag
-
-    with open_bag(source.name, source.path) as bag:
-        return bag.of_topic(source.topic)[0].msgtype.endswith("/CompressedImage")
-
-
-def _as_recorded(recorded: Any) -> Any:
-    """A message of rosbags as one of rclpy."""
+def _as_recorded(recorded: Any) -> Image | CompressedImage:
+    """Make a message of rclpy from one of rosbags."""
     header = Header(frame_id=recorded.header.frame_id)
     data = array("B")  # the only type whose elements the setter does not look at one by one
     data.frombytes(np.ascontiguousarray(recorded.data, np.uint8).data)
@@ -108,7 +94,7 @@ def _as_recorded(recorded: Any) -> Any:
 
 
 class Prefetched:
-    """Messages prepared by a thread before they are due; at most _AHEAD_BYTES of them."""
+    """Messages prepared by a thread before they are due; at most _PREPARED_BYTES of them."""
 
     def __init__(self, frames: Iterator[Outgoing], limit: int | None):
         self._frames: queue.Queue[Outgoing | Exception | None] = queue.Queue()
@@ -130,7 +116,7 @@ class Prefetched:
 
     def _put(self, frame: Outgoing) -> None:
         with self._room:
-            while self._held_bytes > _AHEAD_BYTES:
+            while self._held_bytes > _PREPARED_BYTES:
                 self.prepared.set()
                 self._room.wait()
             self._held_bytes += frame.nbytes
@@ -158,7 +144,7 @@ class RecordedClock:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def reach(self, stamp_ns: int) -> None:
-        """A frame with this stamp is due now."""
+        """Note that a frame with this stamp is due now."""
         with self._lock:
             if stamp_ns < self._stamp_ns:
                 self._shown_ns = 0
@@ -183,7 +169,7 @@ class RecordedClock:
 
 
 def waits_s(rate: float, usual_s: float) -> Callable[[int], float]:
-    """How long to wait before a frame, from its recorded stamp: the recorded interval at the replay's rate.
+    """Make the wait before a frame from its recorded stamp: the recorded interval at the replay's rate.
 
     A stamp that does not move on (a loop, no stamp at all) takes the ``usual_s`` interval, and a pause is shortened.
     """
@@ -202,7 +188,7 @@ def waits_s(rate: float, usual_s: float) -> Callable[[int], float]:
 
 def play(
     frames: Iterator[Outgoing],
-    publisher: Any,
+    publisher: Publisher,
     wait_s: Callable[[int], float],
     keep: Path | None = None,
     clock: RecordedClock | None = None,
@@ -217,7 +203,7 @@ def play(
             time.sleep(early_s)
         else:
             due_s -= early_s
-        if keep is not None:
+        if keep is not None and frame.rgb is not None:
             np.save(keep / f"{frame.index:06d}.npy", frame.rgb)
         if clock is not None:
             clock.reach(frame.stamp_ns)
@@ -233,14 +219,15 @@ def play(
 
 
 def _time(stamp_ns: int) -> Time:
-    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
+    sec, nanosec = divmod(stamp_ns, NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec)
 
 
-def tell(**content: Any) -> None:
+def tell(**content: object) -> None:
     print(json.dumps(content), flush=True)
 
 
-def _await_subscriber(publisher: Any, topic: str) -> bool:
+def _await_subscriber(publisher: Publisher, topic: str) -> bool:
     deadline_s = time.monotonic() + _MATCH_TIMEOUT_S
     while not publisher.get_subscription_count():
         if time.monotonic() > deadline_s:
@@ -250,7 +237,7 @@ def _await_subscriber(publisher: Any, topic: str) -> bool:
     return True
 
 
-def _make_clock(node: Any, rate: float) -> RecordedClock:
+def _make_clock(node: Node, rate: float) -> RecordedClock:
     from rosgraph_msgs.msg import Clock
 
     publisher = node.create_publisher(Clock, "/clock", QoSProfile(depth=1))
@@ -270,9 +257,8 @@ def main() -> int:
     frames = Prefetched(outgoing(source), args.limit)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("player")
-    compressed = is_compressed(source)
-    topic = f"{args.topic}/compressed" if compressed else args.topic
-    publisher = node.create_publisher(CompressedImage if compressed else Image, topic, QoSProfile(depth=10))
+    topic, kind = (f"{args.topic}/compressed", CompressedImage) if source.compressed else (args.topic, Image)
+    publisher = node.create_publisher(kind, topic, QoSProfile(depth=10))
     clock = _make_clock(node, args.rate) if args.clock else None
     if not source.live:
         frames.prepared.wait()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -43,8 +43,10 @@ class Steps:
     unit: str
     edges: tuple[int, ...]
 
-    def gather(self, values: Sequence[Any], reduce: Any) -> list[float | None]:
-        """One number a stretch, from the values that are not None; None where there is none."""
+    def gather(
+        self, values: Sequence[float | None], reduce: Callable[[list[float]], SupportsFloat]
+    ) -> list[float | None]:
+        """Reduce to one number a stretch, from the values that are not None; None where there is none."""
         found = []
         for start, end in zip(self.edges, self.edges[1:], strict=False):
             known = [value for value in values[start:end] if value is not None]
@@ -53,7 +55,7 @@ class Steps:
 
 
 def steps(stamps_ns: Sequence[int], most: int = _STEPS) -> Steps:
-    """Stretches of equally many frames, named by seconds since the first, or by number where stamps run back."""
+    """Make stretches of equally many frames, named by seconds since the first, or by number where stamps run back."""
     count = len(stamps_ns)
     edges = tuple(int(edge) for edge in np.linspace(0, count, min(most, count) + 1))
     seconds = (np.asarray(stamps_ns, np.int64) - (stamps_ns[0] if count else 0)) / 1e9
@@ -63,7 +65,7 @@ def steps(stamps_ns: Sequence[int], most: int = _STEPS) -> Steps:
 
 
 def _unlike(values: Sequence[float]) -> tuple[str, ...]:
-    """Rising values as text, with as many digits as tell them apart: pygal takes labels of one text for one."""
+    """Write rising values with as many digits as tell them apart: pygal takes labels of one text for one."""
     for digits in range(1, 10):
         names = tuple(f"{value:.{digits}f}" for value in values)
         if len(set(names)) == len(names):
@@ -80,7 +82,7 @@ def over_time(
     series: Mapping[str, Sequence[float | None]],
     colors: tuple[str, ...] = SERIES,
 ) -> Chart:
-    """Values along the frames: ``kind`` is Line, StackedLine (as areas) or StackedBar; ``colors`` are CSS."""
+    """Draw values along the frames: ``kind`` is Line, StackedLine (as areas) or StackedBar; ``colors`` are CSS."""
     import pygal
 
     chart = getattr(pygal, kind)(**_settings(colors))
@@ -102,7 +104,7 @@ def over_time(
 
 
 def histogram(name: str, title: str, note: str, unit: str, values: Sequence[float]) -> Chart:
-    """How often which value occurs, up to the slowest hundredth; what lies beyond is counted in the last bar."""
+    """Draw how often which value occurs, up to the slowest hundredth; what lies beyond is counted in the last bar."""
     import pygal
 
     top = float(np.percentile(values, 99)) * 1.05 or 1.0
@@ -152,7 +154,7 @@ def _settings(colors: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _markup(chart: Any, name: str, spoken: str) -> str:
-    """The chart as an image with a name, without what pygal adds for its own script and the comment with the date."""
+    """Render a chart as an image with a name, without pygal's own script and its comment with the date."""
     chart.uuid = f"chart-{name}"
     svg = re.sub(r"<!--.*?-->|<script.*?</script>", "", chart.render(is_unicode=True), flags=re.DOTALL)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(spoken)}" ', 1)

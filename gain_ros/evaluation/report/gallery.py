@@ -82,7 +82,7 @@ class Gallery:
         (folder / INDEX).write_text(text, encoding="utf-8")
 
     def _pick(self, frames: list[Shown], sign: int) -> list[Shown]:
-        """The k frames of lowest ``sign * quality``, one of each stretch."""
+        """Return the k frames of lowest ``sign * quality``, one of each stretch."""
         chosen: dict[int, Shown] = {}
         for each in sorted(frames, key=lambda shown: (sign * shown.quality, shown.index)):
             chosen.setdefault(each.index // _STRETCH_FRAMES, each)
@@ -108,7 +108,7 @@ def _later(frame: Shown, shift: int) -> Shown:
 
 
 def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The frame in grey with its wrong pixels red and its unlabelled ones blue-grey; RGB uint8 (H, W, 3)."""
+    """Draw the frame in grey, wrong pixels red and unlabelled ones blue-grey; RGB uint8 (H, W, 3)."""
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
     picture = np.repeat((64 + grey[..., None] // 2).astype(np.uint8), 3, axis=2)
     known = truth != UNLABELLED
@@ -117,12 +117,17 @@ def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndar
     return picture
 
 
-def _encode(rgb: np.ndarray, suffix: str) -> tuple[str, bytes]:
-    """The picture, at most _WIDTH_PX wide, as a file's suffix and bytes; colours of classes (.png) never blend."""
+def narrow(rgb: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    """Shrink a picture, RGB uint8 (H, W, 3), to at most _WIDTH_PX of width."""
     height, width = rgb.shape[:2]
-    if width > _WIDTH_PX:
-        size = (_WIDTH_PX, max(1, round(height * _WIDTH_PX / width)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_NEAREST if suffix == ".png" else cv2.INTER_AREA)
+    if width <= _WIDTH_PX:
+        return rgb
+    return cv2.resize(rgb, (_WIDTH_PX, max(1, round(height * _WIDTH_PX / width))), interpolation=interpolation)
+
+
+def _encode(rgb: np.ndarray, suffix: str) -> tuple[str, bytes]:
+    """Encode a picture, at most _WIDTH_PX wide: suffix and bytes; colours of classes (.png) never blend."""
+    rgb = narrow(rgb, cv2.INTER_NEAREST if suffix == ".png" else cv2.INTER_AREA)
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
     _, data = cv2.imencode(suffix, rgb[..., ::-1], options)
     return suffix, data.tobytes()

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from gain_ros.evaluation.report import charts
+from gain_ros.evaluation.report.clip import CLIPS
 from gain_ros.evaluation.report.gallery import FOLDER, INDEX
-from gain_ros.evaluation.report.render import HERE, STAGES, milliseconds, percent, render
+from gain_ros.evaluation.report.render import HERE, milliseconds, percent, render
 from gain_ros.evaluation.result import FRAMES, FrameRow, atomic_text, read_result, read_rows
+from gain_ros.times import RANKS, STAGES
 
 REPORT = "report.html"
 PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
 _DROPS = ("superseded", "stale", "failed", "lost")
-_MIME = {".jpg": "image/jpeg", ".png": "image/png"}
+_MIME = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".webm": "video/webm"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Card:
 
 
 def write_report(out: Path) -> Path:
-    """Write ``out/report.html`` from ``out/result.json``, ``frames.jsonl`` and ``gallery/``; returns its path.
+    """Write ``out/report.html`` from ``out/result.json``, ``frames.jsonl``, ``gallery/`` and a clip; returns its path.
 
     Raises ResultError where these cannot be read or the page cannot be written.
     """
@@ -49,6 +51,7 @@ def write_report(out: Path) -> Path:
         stages=STAGES,
         pictures=PICTURES,
         gallery=_gallery(out / FOLDER),
+        clip=next((_data_uri(out / name) for name in CLIPS if (out / name).is_file()), None),
     )
     with atomic_text(out / REPORT) as stream:
         stream.write(page)
@@ -56,7 +59,7 @@ def write_report(out: Path) -> Path:
 
 
 def headline(result: dict[str, Any]) -> list[Card]:
-    """The few numbers that a reader looks for first."""
+    """Return the few numbers that a reader looks for first."""
     frames, live = result["frames"], result.get("realtime")
     cards = []
     if result["miou"] is not None:
@@ -74,7 +77,7 @@ def headline(result: dict[str, Any]) -> list[Card]:
 
 
 def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, int]]]]:
-    """Per true class its name and, for each predicted class, the share of the true pixels and their number."""
+    """Return per true class its name and, for each predicted class, the share of the true pixels and their number."""
     if result["confusion"] is None:
         return []
     counts = np.asarray(result["confusion"], np.int64)
@@ -87,14 +90,14 @@ def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, 
 
 
 def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
-    """From the offline mIoU to what a planner had, step by step: text, mIoU, change against the step before."""
+    """Go from the offline mIoU to what a planner had, step by step: text, mIoU, change against the step before."""
     live = result.get("realtime") or {}
     offline = live.get("offline") or {}
     levels = [
         ("Offline, every frame", offline.get("miou")),
         ("Offline, only the frames that got a mask in real time", offline.get("miou_of_published")),
         ("Real time, each mask against its own frame", result["miou"]),
-        ("Real time, the newest mask there at each frame's time", live.get("miou_in_use")),
+        ("Real time, the latest mask there at each frame's time", live.get("miou_in_use")),
     ]
     if any(value is None for _, value in levels):
         return []
@@ -103,9 +106,9 @@ def explained(result: dict[str, Any]) -> list[tuple[str, float, float | None]]:
 
 
 def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the node and those around it did, as text."""
+    """Return what the node and those around it did, as text."""
     node, offline = live.get("node") or {}, live.get("offline")
-    told = {
+    values = {
         "frames sent": live.get("sent"),
         "frames lost on the way to the node": live.get("lost_on_the_way"),
         "masks received": live.get("masks_received"),
@@ -117,11 +120,11 @@ def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
         "processor of the listener, cores": live.get("collector_cpu_cores"),
         "last error": live.get("last_error"),
     }
-    return [(name, str(value)) for name, value in told.items() if value is not None]
+    return [(name, str(value)) for name, value in values.items() if value is not None]
 
 
 def all_charts(result: dict[str, Any], rows: Sequence[FrameRow]) -> list[charts.Chart]:
-    """The charts for which there are values, in the order of the page."""
+    """Draw the charts for which there are values, in the order of the page."""
     masks = [row for row in rows if row.outcome == "published"]
     along, along_masks = (charts.steps([row.stamp_ns for row in each]) for each in (rows, masks))
     drawn = [
@@ -151,7 +154,7 @@ def _distribution(rows: Sequence[FrameRow]) -> charts.Chart | None:
     totals = [sum(row.stage_ms.values()) for row in rows if row.stage_ms]
     if not totals:
         return None
-    ranks = np.percentile(totals, (50, 95, 99))
+    ranks = np.percentile(totals, RANKS)
     note = "Half of the frames take at most {:.1f} ms, 95 % {:.1f} ms, 99 % {:.1f} ms.".format(*ranks)
     return charts.histogram("latency", "Time a frame takes", note, "ms", totals)
 
@@ -215,7 +218,7 @@ def _percents(along: charts.Steps, values: Sequence[float | None]) -> list[float
 
 
 def _gallery(folder: Path) -> dict[str, Any] | None:
-    """The gallery's index with the pictures inside, or None where nothing was kept."""
+    """Read the gallery's index and put the pictures into it; None where nothing was kept."""
     if not (folder / INDEX).is_file():
         return None
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))

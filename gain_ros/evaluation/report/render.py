@@ -6,20 +6,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-STAGES = {
-    "wait": "waiting for the network",
-    "read": "reading",
-    "decode": "decoding",
-    "pre": "resize to the network",
-    "infer": "network",
-    "post": "labels at camera size",
-    "publish": "publishing",
-    "score": "scoring",
-}
 
 
 def render(template: Path, **content: Any) -> str:
-    """The template filled in; it may include what lies beside it, and style.css."""
+    """Fill in the template; it may include what lies beside it, and style.css."""
     import jinja2
 
     folders = jinja2.FileSystemLoader([template.parent, HERE])
@@ -29,21 +19,21 @@ def render(template: Path, **content: Any) -> str:
 
 
 def short(names: list[str]) -> str:
-    """A few names of bags, without their folders."""
+    """Write a few names of bags, without their folders."""
     plain = [Path(name).name or name for name in names]
     return ", ".join(plain[:3]) + (f" and {len(plain) - 3} more" if len(plain) > 3 else "")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A fraction for people."""
+    """Write a fraction for people."""
     return "n/a" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def points(change: float | None) -> str:
-    """A change of a fraction, in percentage points, with its sign."""
+    """Write a change of a fraction, in percentage points, with its sign."""
     return "" if change is None else f"{100 * change:+.2f}"
 
 
 def milliseconds(value: float | None) -> str:
-    """A time for people."""
+    """Write a time for people."""
     return "n/a" if value is None else f"{value:.1f} ms"

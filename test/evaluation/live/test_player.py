@@ -31,27 +31,27 @@ class Frames(Source):
                 yield SourceFrame(str(index), np.full((4, 6, 3), index, np.uint8), index * PERIOD_NS)
 
 
-def ahead(source: Source, limit: int | None = None) -> player.Prefetched:
+def prefetched(source: Source, limit: int | None = None) -> player.Prefetched:
     return player.Prefetched(player.outgoing(source), limit)
 
 
 def test_frames_come_prepared_in_order_and_no_more_than_the_limit():
-    frames = ahead(Frames(10), limit=4)
+    frames = prefetched(Frames(10), limit=4)
     assert frames.prepared.wait(60)
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
 
 
 def test_preparing_stops_where_the_memory_ends(monkeypatch):
-    monkeypatch.setattr(player, "_AHEAD_BYTES", 4 * 6 * 3 * 2)
+    monkeypatch.setattr(player, "_PREPARED_BYTES", 4 * 6 * 3 * 2)
     source = Frames(20)
-    frames = ahead(source)
+    frames = prefetched(source)
     assert frames.prepared.wait(60)
     assert source.made < 6
     assert len(list(frames)) == 20
 
 
 def test_a_source_that_breaks_is_an_error_for_the_reader():
-    frames = iter(ahead(Frames(5, fail_at=2)))
+    frames = iter(prefetched(Frames(5, fail_at=2)))
     assert [next(frames).index, next(frames).index] == [0, 1]
     with pytest.raises(OSError, match="disk is gone"):
         next(frames)

@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
-from gain_ros.sources.source import Report, Source
+from gain_ros.sources.source import OnProgress, Source
+
+if TYPE_CHECKING:
+    from gain_ros.evaluation.live.collector import Collector, Mask
 
 IMAGE_TOPIC, MASK_TOPIC = "/camera/image_raw", "/segmentation/mask"
 _START_TIMEOUT_S, _SETTLE_TIMEOUT_S, _SILENCE_TIMEOUT_S = 180.0, 20.0, 60.0
@@ -37,7 +40,7 @@ class Settings:
     rate: float = 1.0
     limit: int | None = None
     clock: bool = False
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,21 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Session:
+class Replay:
     """What was seen: frames sent by their number in the source, masks in order of arrival, the node's last account.
 
-    ``trace`` holds, in order, what the node told of each frame (see :mod:`gain_ros.evaluation.live.traced_node`).
+    ``trace`` holds, in order, what the node wrote of each frame (see :mod:`gain_ros.evaluation.live.traced_node`).
     """
 
     sent: dict[int, Sent]
-    masks: list[Any]
+    masks: list[Mask]
     diagnostics: dict[str, str]
     trace: list[dict[str, Any]]
     node: Usage
     collector_cpu_s: float
 
 
-def run_session(source: Source, settings: Settings, scratch: Path, report: Report) -> Session:
+def run_replay(source: Source, settings: Settings, scratch: Path, report: OnProgress) -> Replay:
     """Play the source to the node, in a ROS graph of its own, and collect what comes out.
 
     Args:
@@ -104,11 +107,11 @@ def run_session(source: Source, settings: Settings, scratch: Path, report: Repor
         own_s, after = time.process_time() - own_before_s, _usage(node.process.pid)
         used = Usage(after.wall_s - before.wall_s, after.cpu_s - before.cpu_s, after.memory_mb)
         trace = [json.loads(line) for line in (scratch / "trace").read_text(encoding="utf-8").splitlines()]
-        return Session(player.sent, collector.masks, collector.diagnostics, trace, used, own_s)
+        return Replay(player.sent, collector.masks, collector.diagnostics, trace, used, own_s)
 
 
 def _usage(pid: int) -> Usage:
-    """Of a process so far (proc(5))."""
+    """Read what a process has taken so far (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -117,12 +120,10 @@ def _usage(pid: int) -> Usage:
 
 
 def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings, scratch: Path) -> Child:
-    from gain_ros.evaluation.live.player import is_compressed
-
     parameters = {
         "model": settings.model,
         "engine": settings.engine,
-        "transport": "compressed" if is_compressed(source) else "raw",
+        "transport": "compressed" if source.compressed else "raw",
         "use_sim_time": str(settings.clock).lower(),
         # one mask may wait for a busy collector
         f"qos_overrides.{MASK_TOPIC}.publisher.depth": 100,
@@ -138,19 +139,8 @@ def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings,
 
 
 def _start_player(stack: contextlib.ExitStack, source: Source, settings: Settings, scratch: Path) -> _Player:
-    from gain_ros.evaluation.live.player import is_bag
-
-    # A bag's topic was chosen already; the player must not have to choose again.
-    name = f"{source.path}:{source.topic}" if is_bag(source) else source.name
-    arguments = [
-        "gain_ros.evaluation.live.player",
-        "--source",
-        name,
-        "--topic",
-        IMAGE_TOPIC,
-        "--rate",
-        str(settings.rate),
-    ]
+    arguments = ["gain_ros.evaluation.live.player", "--source", source.spec, "--topic", IMAGE_TOPIC]
+    arguments += ["--rate", str(settings.rate)]
     if settings.limit is not None:
         arguments += ["--limit", str(settings.limit)]
     if settings.clock:
@@ -162,8 +152,8 @@ def _start_player(stack: contextlib.ExitStack, source: Source, settings: Setting
     return player
 
 
-def _start_collector(stack: contextlib.ExitStack, scratch: Path) -> tuple[Any, Callable[[], None]]:
-    """The collector, and a function that lets it receive for a moment."""
+def _start_collector(stack: contextlib.ExitStack, scratch: Path) -> tuple[Collector, Callable[[], None]]:
+    """Start the collector; returns it and a function that lets it receive for a moment."""
     from gain_ros.evaluation.live.collector import Collector, spinning
 
     collector, spin = stack.enter_context(spinning(lambda context: Collector(MASK_TOPIC, context, scratch / "masks")))
@@ -177,37 +167,36 @@ class _Player:
         self.child = child
         self.sent: dict[int, Sent] = {}
         self.ready = self.finished = False
-        self._heard_s = time.monotonic()
+        self._last_line_s = time.monotonic()
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        for line in self.child.process.stdout:
+        for line in self.child.lines():
             self._lines.put(line)
 
     def go(self) -> None:
-        self.child.process.stdin.write("go\n")
-        self.child.process.stdin.flush()
-        self._heard_s = time.monotonic()
+        self.child.write("go\n")
+        self._last_line_s = time.monotonic()
 
     def check(self) -> None:
         """Take in what it said. Raises GraphError when it ended or fell silent before its last frame."""
         while not self._lines.empty():
-            told = json.loads(self._lines.get())
-            self._heard_s = time.monotonic()
-            self.ready |= "ready" in told
-            self.finished |= "sent" in told
-            if "frame" in told:
-                self.sent[told["frame"]] = Sent(told["stamp_ns"], told["sent_ns"])
+            line = json.loads(self._lines.get())
+            self._last_line_s = time.monotonic()
+            self.ready |= "ready" in line
+            self.finished |= "sent" in line
+            if "frame" in line:
+                self.sent[line["frame"]] = Sent(line["stamp_ns"], line["sent_ns"])
         if self.finished:
             return
         if self._lines.empty():
             self.child.check()
-        if self.ready and self.sent and time.monotonic() - self._heard_s > _SILENCE_TIMEOUT_S:
+        if self.ready and self.sent and time.monotonic() - self._last_line_s > _SILENCE_TIMEOUT_S:
             raise GraphError(f"the player has sent nothing for {_SILENCE_TIMEOUT_S:.0f} s:\n{self.child.last_words()}")
 
 
-def _wait_until_ready(collector: Any, spin: Callable[[], None], node: Child, player: _Player) -> None:
+def _wait_until_ready(collector: Collector, spin: Callable[[], None], node: Child, player: _Player) -> None:
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     matched_s = None
     while matched_s is None or time.monotonic() - matched_s < _MATCHING_S:
@@ -222,7 +211,7 @@ def _wait_until_ready(collector: Any, spin: Callable[[], None], node: Child, pla
             matched_s = time.monotonic()
 
 
-def _settle(collector: Any, spin: Callable[[], None], node: Child) -> None:
+def _settle(collector: Collector, spin: Callable[[], None], node: Child) -> None:
     """Wait until the node has no frame in hand, says so after the last mask, and all its masks are here."""
     start_s = time.monotonic()
     while time.monotonic() - start_s < _SETTLE_TIMEOUT_S:

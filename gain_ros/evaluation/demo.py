@@ -1,0 +1,50 @@
+"""``gain demo``: a realtime evaluation of the first seconds of a source, with a clip on its page."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gain_ros.evaluation.live.replay import Settings
+from gain_ros.evaluation.reader import Reader
+from gain_ros.evaluation.realtime import play_and_score
+from gain_ros.evaluation.report.clip import Clip
+from gain_ros.evaluation.report.page import write_report
+from gain_ros.evaluation.result import RESULT, write_result
+from gain_ros.evaluation.truth import TruthOptions, open_truth
+from gain_ros.model_folder import ModelFolder
+from gain_ros.sources.source import OnProgress, Source
+
+_MOST_SECONDS, _LIVE_SECONDS = 30.0, 10.0
+
+
+def run_demo(
+    source: Source, model_folder: ModelFolder, engine: str, out: Path, report: OnProgress
+) -> tuple[dict[str, Any], list[str]]:
+    """Evaluate a source in real time, webcams too; write result.json, report.html and a clip to the folder ``out``.
+
+    Truth counts where its classes are the model's. Returns what result.json holds, and why frames could not be read.
+    Raises GraphError where a process of the graph did not start or ended early.
+    """
+    labels, clip = model_folder.labels, Clip(model_folder.labels)
+    same_classes = source.label_set is not None and source.label_set.names == labels.names
+    reader = Reader(source, open_truth(TruthOptions(), source, labels) if same_classes else None)
+    most = round(source.rate_hz * (_LIVE_SECONDS if source.live else _MOST_SECONDS))
+    limit = None if source.length is not None and source.length <= most else most
+    settings = Settings(model_folder.path, engine, limit=limit)
+    evaluation, rows, gallery = play_and_score(reader, model_folder, settings, report, on_mask=clip.add)
+    report("drawing the report", 0, None)
+    live = evaluation.details["realtime"]
+    published = sum(row.outcome == "published" for row in rows)
+    counts = {"sent": live["sent"], "published": published, "received": live["masks_received"]}
+    evaluation = replace(evaluation, details={**evaluation.details, **counts})
+    with tempfile.TemporaryDirectory(prefix=".demo.", dir=out) as name:
+        scratch = Path(name)
+        result = write_result(scratch, evaluation, rows)
+        gallery.write(scratch)
+        files = [clip.write(scratch, source.rate_hz), write_report(scratch), scratch / RESULT]
+        for file in filter(None, files):
+            file.replace(out / file.name)
+    return result, [row.error for row in rows if row.error is not None]

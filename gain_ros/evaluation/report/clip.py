@@ -1,0 +1,61 @@
+"""Frames with class colours laid over them as a clip, collected while the frames stream by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gain_ros.evaluation.report.gallery import narrow
+from gain_ros.labels import LabelSet
+from gain_ros.runtime import drawing
+
+CLIPS = ("overlay.webp", "overlay.webm")
+_MOST_FRAMES = 150  # the encoder takes all of them at once
+_QUALITY = 60
+_ALPHA = 0.45
+
+
+class Clip:
+    """Keeps at most _MOST_FRAMES overlays, evenly spaced.
+
+    Args:
+        label_set: the classes of the masks.
+    """
+
+    def __init__(self, label_set: LabelSet):
+        self._label_set = label_set
+        self._frames: list[np.ndarray] = []
+        self._seen, self._stride = 0, 1
+
+    def add(self, rgb: np.ndarray, labels: np.ndarray) -> None:
+        """Take in the next frame, RGB uint8 (H, W, 3), and its mask, uint8 (H, W)."""
+        if self._seen % self._stride == 0:
+            overlay = narrow(drawing.overlay(rgb, labels, self._label_set, _ALPHA))
+            self._frames.append(np.ascontiguousarray(overlay[..., ::-1]))
+        self._seen += 1
+        if len(self._frames) > _MOST_FRAMES:
+            self._frames, self._stride = self._frames[::2], 2 * self._stride
+
+    def write(self, out: Path, rate_hz: float) -> Path | None:
+        """Write one of CLIPS to ``out``, for frames that came at ``rate_hz``; None where there was none.
+
+        An animated WebP: every browser plays it, and unlike VP9 it is encoded within seconds. Older OpenCV: VP8.
+        """
+        if not self._frames:
+            return None
+        rate_hz /= self._stride
+        if hasattr(cv2, "imwriteanimation"):
+            animation = cv2.Animation()
+            animation.frames = self._frames
+            animation.durations = [round(1000 / rate_hz)] * len(self._frames)
+            cv2.imwriteanimation(str(out / CLIPS[0]), animation, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+            return out / CLIPS[0]
+        height, width = self._frames[0].shape[:2]
+        vp8 = cv2.VideoWriter.fourcc(*"VP80")
+        writer = cv2.VideoWriter(str(out / CLIPS[1]), vp8, rate_hz, (width, height))
+        for frame in self._frames:
+            writer.write(frame)
+        writer.release()
+        return out / CLIPS[1]

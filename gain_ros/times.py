@@ -1,0 +1,42 @@
+"""Times of a frame: stamps as one number, the stages of its way, and what many of them come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+
+NS_PER_S = 1_000_000_000
+NODE_STAGES = {
+    "wait": "waiting for the network",
+    "decode": "decoding",
+    "pre": "resize to the network",
+    "infer": "network",
+    "post": "labels at camera size",
+    "publish": "publishing",
+}
+"""A frame's stages in the node, in their order, each with its name for people."""
+STAGES = {**NODE_STAGES, "score": "scoring"}
+RANKS = (50, 95, 99)
+
+
+class Stamp(Protocol):
+    """``builtin_interfaces/Time``, of rclpy or of rosbags."""
+
+    sec: int
+    nanosec: int
+
+
+def to_ns(stamp: Stamp) -> int:
+    """Return a stamp in nanoseconds."""
+    return stamp.sec * NS_PER_S + stamp.nanosec
+
+
+def percentiles(values_ms: Iterable[float]) -> dict[str, float | None]:
+    """Return p50, p95 and p99, rounded to microseconds; None without values."""
+    values = np.asarray(values_ms, np.float64)
+    if not values.size:
+        return {f"p{rank}": None for rank in RANKS}
+    found = np.percentile(values, RANKS)
+    return {f"p{rank}": round(float(value), 3) for rank, value in zip(RANKS, found, strict=True)}

@@ -1,0 +1,190 @@
+"""What the demo makes of a replay; the replay itself is in test_demo.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from gain_ros.evaluation.demo import run_demo
+from gain_ros.evaluation.live.replay import Replay, Sent, Usage
+from gain_ros.evaluation.report import clip
+from gain_ros.labels import CAMVID
+from gain_ros.model_folder import read_model_folder
+from gain_ros.sources.source import BadFrame, Source, SourceFrame
+
+SIZE = (24, 32)
+
+
+class Drive(Source):
+    """Six frames with truth."""
+
+    label_set = CAMVID
+
+    def __init__(self):
+        super().__init__("drive", 6, 10.0)
+
+    def frames(self):
+        rng = np.random.default_rng(0)
+        for index in range(6):
+            labels = rng.integers(0, len(CAMVID), SIZE, dtype=np.uint8)
+            rgb = np.full((*SIZE, 3), 40 * index, np.uint8)
+            yield SourceFrame(f"{index}", rgb, index, labels)
+
+
+def mask(labels: np.ndarray, stamp_ns: int, received_ns: int) -> SimpleNamespace:
+    return SimpleNamespace(stamp_ns=stamp_ns, received_ns=received_ns, labels=lambda: labels)
+
+
+def replay(masks: list, frames: int = 6) -> Replay:
+    sent = {index: Sent(1_000 + index, 1_000 + index) for index in range(frames)}
+    published = {each.stamp_ns for each in masks}
+    trace = [
+        {"stamp_ns": stamp, "outcome": "published" if stamp in published else "superseded"}
+        for stamp in (each.stamp_ns for each in sent.values())
+    ]
+    trace += [{"stamp_ns": stamp, "stage_ms": {"infer": 1.5}} for stamp in published]
+    known = {"engine": "onnxruntime", "provider": "CPU"}
+    return Replay(sent, masks, known, trace, Usage(1.0, 0.5, 100.0), 0.01)
+
+
+@pytest.fixture
+def masks() -> list:
+    """The mask of frame 2 never came; the others are right but for frame 4's, which is all sky."""
+    found = []
+    for index, frame in enumerate(Drive()):
+        if index != 2:
+            labels = np.zeros_like(frame.labels) if index == 4 else frame.labels
+            found.append(mask(labels, 1_000 + index, 1_000 + index + 5_000_000 * (index + 1)))
+    return found
+
+
+@pytest.fixture
+def demo(model_folder, tmp_path, monkeypatch):
+    """Evaluates a source as if the node had given these masks; the folder written to is ``tmp_path``."""
+
+    def run(masks: list, source: Source | None = None, frames: int = 6, keep: bool = False):
+        source = source or Drive()
+
+        def run_replay(source, settings, scratch, report):
+            for index, frame in enumerate(Drive() if keep else ()):
+                np.save(scratch / f"{index:06d}.npy", frame.rgb)
+            return replay(masks, frames)
+
+        monkeypatch.setattr("gain_ros.evaluation.realtime.run_replay", run_replay)
+        return run_demo(source, read_model_folder(model_folder), "auto", tmp_path, lambda *_: None)
+
+    return run
+
+
+def test_the_result_is_an_evaluation_s_with_the_counts_beside_it(demo, masks, tmp_path):
+    result, unreadable = demo(masks)
+    assert unreadable == []
+    assert (result["sent"], result["published"], result["received"], result["engine"]) == (6, 5, 5, "onnxruntime")
+    assert result["frames"] == {"received": 6, "published": 5, "superseded": 1, "stale": 0, "failed": 0}
+    assert result["mask_age_ms"]["p50"] == 20, "from sending a frame to receiving its mask"
+    assert result["latency_ms"]["infer"]["p99"] == 1.5
+    assert "post" not in result["latency_ms"]
+    assert result["realtime"]["offline"] is None
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+
+
+def test_only_the_page_the_clip_and_the_result_are_left(demo, masks, tmp_path):
+    demo(masks)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["overlay.webp", "report.html", "result.json"]
+
+
+def test_the_score_counts_each_received_mask_against_its_own_frame(demo, masks):
+    result, _ = demo(masks)
+    frames = list(Drive())
+    right = sum(frame.labels.size for frame in frames if frame.stem in "0135")
+    sky = int((frames[4].labels == 0).sum())
+    assert result["pixel_accuracy"] == pytest.approx((right + sky) / (5 * SIZE[0] * SIZE[1]))
+    assert 0.5 < result["miou"] < 0.9
+
+
+def test_the_page_needs_nothing_from_outside_and_holds_the_clip(demo, masks, tmp_path):
+    demo(masks)
+    page = (tmp_path / "report.html").read_text()
+    links = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"|url\(([^)]*)\)', page)
+    assert len(links) > 4
+    assert all((a or b).startswith("data:") for a, b in links)
+    assert sum((a or b).startswith("data:image/webp") for a, b in links) == 1
+    assert "http:" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_page_names_what_was_seen(demo, masks, tmp_path):
+    demo(masks)
+    page = (tmp_path / "report.html").read_text()
+    assert all(name in page for name in CAMVID.names)
+    assert "1 superseded" in page
+    assert "frames sent" in page
+    assert "onnxruntime" in page
+
+
+def test_the_clip_holds_the_frames_received_at_the_source_s_rate(demo, masks, tmp_path):
+    demo(masks)
+    found, moving = cv2.imreadanimation(str(tmp_path / "overlay.webp"))
+    assert found
+    assert len(moving.frames) == 5
+    assert list(moving.durations) == [100] * 5
+    assert moving.frames[0].shape[:2] == SIZE
+
+
+def test_a_long_drive_is_thinned_out_in_the_clip(tmp_path, monkeypatch):
+    monkeypatch.setattr(clip, "_MOST_FRAMES", 2)
+    drawn = clip.Clip(CAMVID)
+    for frame in Drive():
+        drawn.add(frame.rgb, frame.labels)
+    _, moving = cv2.imreadanimation(str(drawn.write(tmp_path, 10.0)))
+    assert len(moving.frames) == 2
+    assert list(moving.durations) == [400] * 2
+
+
+def test_a_live_source_is_drawn_from_the_frames_kept(demo, masks, tmp_path):
+    source = Drive()
+    source.live, source.label_set, source.length = True, None, None
+    source.frames = lambda: pytest.fail("a camera gives no second look")
+    result, _ = demo(masks, source, keep=True)
+    assert (result["received"], result["miou"], result["truth"]) == (5, None, None)
+    assert len(cv2.imreadanimation(str(tmp_path / "overlay.webp"))[1].frames) == 5
+
+
+def test_truth_of_other_classes_than_the_model_s_is_left_out(demo, masks):
+    source = Drive()
+    source.label_set = SimpleNamespace(name="others", names=("a", "b"))
+    result, _ = demo(masks, source)
+    assert (result["miou"], result["truth"]) == (None, None)
+
+
+def test_without_a_single_mask_there_is_still_a_page(demo, tmp_path):
+    result, _ = demo([], frames=1)
+    assert (result["received"], result["miou"], result["mask_age_ms"]["p50"]) == (0, None, None)
+    assert "0 of 6" in (tmp_path / "report.html").read_text()
+    assert not (tmp_path / "overlay.webp").exists()
+
+
+def test_a_frame_that_cannot_be_read_is_told(demo, masks):
+    source, frames = Drive(), list(Drive().frames())
+    source.frames = lambda: iter([*frames[:5], BadFrame(5, "not an image")])
+    result, unreadable = demo(masks[:4], source, frames=5)
+    assert unreadable == ["not an image"]
+    assert result["frames"]["failed"] == 1
+
+
+def test_a_drive_is_cut_where_the_player_stopped(demo, masks):
+    source = Drive()
+    source.rate_hz = 0.1  # 30 s are 3 frames
+    result, _ = demo(masks[:2], source, frames=3)
+    assert (result["sent"], result["frames"]["received"]) == (3, 3)
+
+
+def test_names_from_outside_cannot_inject_markup(demo, masks, tmp_path):
+    source = Drive()
+    source.name = "<script>alert(1)</script>"
+    demo(masks, source)
+    assert "<script>alert" not in (tmp_path / "report.html").read_text()
