@@ -16,7 +16,7 @@ from gain_ros.node.latest_frames import LatestFrames, Outcome, ReceivedFrame
 if TYPE_CHECKING:
     from std_msgs.msg import Header
 
-    from gain_ros.runtime.segmenter import Segmentation, Segmenter
+    from gain_ros.runtime.segmenter import Mask, Segmenter
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Outputs(Protocol):
     @property
     def wants_confidence(self) -> bool: ...
 
-    def publish_mask(self, header: Header, segmentation: Segmentation) -> None: ...
+    def publish_mask(self, header: Header, segmentation: Mask) -> None: ...
 
-    def publish_extras(self, header: Header, picture: Frame, segmentation: Segmentation, alpha: float) -> None: ...
+    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Worker:
         wait_ms = (start_ns - frame.received_ns) / 1e6
         return _Job(frame, picture, {"wait": wait_ms, "decode": _ms_since(start_ns)})
 
-    def _publish_mask(self, job: _Job, result: Segmentation) -> bool:
+    def _publish_mask(self, job: _Job, result: Mask) -> bool:
         start_ns = time.monotonic_ns()
         try:
             self._outputs[job.received.camera].publish_mask(job.received.message.header, result)
@@ -173,7 +173,7 @@ class Worker:
         self._on_published(job.received.camera, times)
         return True
 
-    def _publish_extras(self, job: _Job, result: Segmentation, alpha: float) -> None:
+    def _publish_extras(self, job: _Job, result: Mask, alpha: float) -> None:
         try:
             self._outputs[job.received.camera].publish_extras(job.received.message.header, job.picture, result, alpha)
         except Exception as error:  # the mask is out already: the frame stays published
