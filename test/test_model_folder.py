@@ -11,6 +11,7 @@ import yaml
 
 from gain_ros import model_folder as model_folder_module
 from gain_ros.errors import ModelFolderError
+from gain_ros.files import sha256
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import find_model, read_model_folder, write_model_folder
 
@@ -58,7 +59,7 @@ def edit(folder: Path, **changes: object) -> None:
 
 def rehash(folder: Path) -> dict[str, str]:
     names = yaml.safe_load((folder / "model.yaml").read_text())["sha256"]
-    return {name: model_folder_module._sha256(folder / name) for name in names}
+    return {name: sha256(folder / name) for name in names}
 
 
 def test_what_is_written_comes_back(folder: Path) -> None:

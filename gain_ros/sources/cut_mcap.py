@@ -6,7 +6,7 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _MAGIC = b"\x89MCAP0\r\n"
 _RECORD_HEAD = struct.Struct("<BQ")  # kind and length (MCAP specification, "Records")
@@ -63,7 +63,7 @@ class _Mended(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:  # any writable buffer, which has no name before Python 3.12
         if self._position < self._whole:
             self._stream.seek(self._position)
             data = self._stream.read(min(len(buffer), self._whole - self._position))

@@ -13,27 +13,27 @@ Item = TypeVar("Item")
 
 def prefetch(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
     """The same items in the same order, of which at most ``most`` wait. An error is raised where its item would be."""
-    ready: queue.Queue[tuple[Item | None, Exception | None] | None] = queue.Queue(most)
+    ready: queue.Queue[tuple[list[Item], Exception | None] | None] = queue.Queue(most)
     stop = threading.Event()
 
     def make() -> None:
         try:
             for item in items:
-                ready.put((item, None))
+                ready.put(([item], None))
                 if stop.is_set():
                     return
             ready.put(None)
         except Exception as error:  # raised again where the items are used
-            ready.put((None, error))
+            ready.put(([], error))
 
     thread = threading.Thread(target=make, name="prefetch", daemon=True)
     thread.start()
     try:
         while (made := ready.get()) is not None:
-            item, error = made
+            one, error = made
             if error is not None:
                 raise error
-            yield item
+            yield from one
     finally:
         stop.set()
         while thread.is_alive():  # it may wait for room in the queue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +9,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.errors import ResultError, SourceError
+from gain_ros.files import atomic
+from gain_ros.pictures import encode
 from gain_ros.sources.dataset import DatasetSource, Intrinsics
 from gain_ros.sources.files import FilesSource
 from gain_ros.sources.source import BadFrame, Source, SourceFrame
@@ -50,13 +52,10 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     if out.exists():
         raise ResultError(f"{out} exists already; name another --out or remove it")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            counts = _record(source, Path(scratch) / out.name, rate_hz or source.rate_hz, tick)
-            (Path(scratch) / out.name).rename(out)
+        with atomic(out) as folder:
+            return _record(source, folder, rate_hz or source.rate_hz, tick)
     except OSError as error:
         raise ResultError(f"{out} cannot be written: {error.strerror or error}; free space or name another") from error
-    return counts
 
 
 def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any]) -> dict[str, int]:
@@ -73,7 +72,8 @@ def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], Any
             bag.add_image(stamp_ns, *_encoded(path, frame, isinstance(source, VideoSource)))
             if frame.labels is not None:
                 bag.add_labels(stamp_ns, frame.labels)
-            if isinstance(source, DatasetSource) and (camera := source.intrinsics(path)) is not None:
+            camera = source.intrinsics(path) if isinstance(source, DatasetSource) and path is not None else None
+            if camera is not None:
                 bag.add_camera(stamp_ns, frame.rgb.shape[:2], camera)
             tick()
     if not bag.counts:
@@ -92,16 +92,17 @@ def _encoded(path: Path | None, frame: SourceFrame, lossy: bool) -> tuple[bytes,
     """The picture as a file's bytes, and its format."""
     if path is not None and path.suffix.lower() in _AS_THEY_ARE:
         return path.read_bytes(), _AS_THEY_ARE[path.suffix.lower()]
-    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]) if lossy else (".png", [])
-    _, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(frame.rgb), cv2.COLOR_RGB2BGR), options)
-    return data.tobytes(), _AS_THEY_ARE[suffix]
+    if lossy:
+        return encode(frame.rgb, ".jpg", cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY), "jpeg"
+    return encode(frame.rgb), "png"
 
 
 class _Topics:
     """Writes messages; a topic is there from its first one on."""
 
     def __init__(self, writer: Writer):
-        self._writer, self._connections = writer, {}
+        self._writer = writer
+        self._connections: dict[str, Connection] = {}
         self.counts: Counter[str] = Counter()
 
     def add_image(self, stamp_ns: int, data: bytes, kind: str) -> None:

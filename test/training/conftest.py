@@ -9,7 +9,7 @@ from drawings import drawn
 from small_runs import small_module, train
 
 from gain_ros.datasets import camvid, cityscapes
-from gain_ros.labels import CAMVID, CITYSCAPES_IDS, UNLABELLED
+from gain_ros.labels import CAMVID, CAMVID_VOID, CITYSCAPES_IDS, UNLABELLED
 from training.data import CamVid
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions
@@ -19,7 +19,7 @@ COLORS = {ours: color for _, color, ours in camvid.CAMVID_COLORS if ours is None
 
 
 def void_mask(labels):
-    return np.where(labels == UNLABELLED, camvid.VOID, labels).astype(np.uint8)
+    return np.where(labels == UNLABELLED, CAMVID_VOID, labels).astype(np.uint8)
 
 
 def color_mask(labels):
