@@ -29,7 +29,7 @@ from gain_ros.runtime.engines import open_engine
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from gain_ros.sources.opening import open_source
-from gain_ros.sources.recording import LABELS, write_bag
+from gain_ros.sources.recording import LABEL_TOPIC, write_bag
 from training.scenes import StreetScene
 
 CLASSES = len(CAMVID)
@@ -56,7 +56,7 @@ def make_bag(folder: Path, frames: int) -> Path:
 def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     """Each goes once through all frames of the bag."""
     segmenter = open_segmenter(job.model, models.segmenter.engine)
-    pictures = [frame.rgb for frame in open_source(job.bag, LABELS)]
+    pictures = [frame.rgb for frame in open_source(job.bag, LABEL_TOPIC)]
     images = [np.ascontiguousarray(resize_input(rgb, segmenter.model_folder.input_size))[None] for rgb in pictures]
     engine = open_engine(segmenter.engine, segmenter.model_folder)
     whole = [(job.truth, "evaluation, with truth"), (TruthOptions(), "evaluation, without truth")]
@@ -129,7 +129,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bag = make_bag(Path(folder), given.frames)
-        truth = TruthOptions(topic=LABELS)
+        truth = TruthOptions(topic=LABEL_TOPIC)
         throughput(Job(str(bag), given.model, given.engine, truth), given.frames, given.rounds)
         print(f"\nscore of a 1080x1920 frame: {score_ms(given.rounds):.2f} ms")
         seconds, megabytes = report(Path(folder))

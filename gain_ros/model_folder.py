@@ -1,5 +1,8 @@
 """The model folder: everything that makes one trained network usable, in plain files that cannot run code.
 
+schema/model.schema.json describes model.yaml for others. Here it is checked by hand: a validator would cost five
+packages and some tenths of a second at each start, and knows neither finite numbers nor unique names.
+
 model.yaml           what the model is: network, classes with colours, input, training, metrics, sha256 of each file
 weights.safetensors  the parameters
 golden.png           one 8-bit RGB picture ...
@@ -32,6 +35,7 @@ MODEL_YAML = "model.yaml"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.png"
 GOLDEN_LABELS = "golden_labels.png"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1
 ONNX_FILES = {"labels": "model.onnx", "logits": "logits.onnx"}
 
 _FORMAT = 1
@@ -248,8 +252,8 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         options=fields.take("options", "a mapping", _is_options),
         labels=labels,
         input_size=tuple(fields.take("input_size", "[height, width] in pixels", _is_size)),
-        mean=_floats(fields.take("mean", "three finite numbers", _are_numbers)),
-        std=_floats(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
+        mean=_rgb(fields.take("mean", "three finite numbers", _are_numbers)),
+        std=_rgb(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
         ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value) and value == UNLABELLED),
         training=fields.take("training", "a mapping", _is_mapping),
         metrics=fields.take("metrics", "a mapping", _is_mapping),
@@ -349,8 +353,9 @@ def _read_picture(file: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
         ) from error
 
 
-def _floats(values: list[float]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _rgb(values: list[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def _is_text(value: Any) -> bool:

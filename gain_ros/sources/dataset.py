@@ -64,13 +64,13 @@ def open_dataset(name: str, split: str) -> DatasetSource | None:
     root = Path(name)
     if (root / "leftImg8bit").is_dir():
         return _open_cityscapes(name, root, split)
-    if (root / camvid.IMAGES).is_dir() or any((root / f"{part}.txt").is_file() for part in camvid.COUNTS):
+    if (root / camvid.IMAGE_FOLDER).is_dir() or any((root / f"{part}.txt").is_file() for part in camvid.COUNTS):
         return _open_camvid(name, root, split)
     return None
 
 
 def _open_camvid(name: str, root: Path, split: str) -> DatasetSource:
-    files, problems = camvid.list_part(root, split, "merged" if (root / camvid.IMAGES).is_dir() else "segnet")
+    files, problems = camvid.list_part(root, split, "merged" if (root / camvid.IMAGE_FOLDER).is_dir() else "segnet")
     if problems or not files:
         raise SourceError(f"{name!r} has no split {split!r}: {'; '.join(problems[:3]) or 'no image belongs to it'}")
     return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))

@@ -21,7 +21,7 @@ from gain_ros.sources.files import FilesSource
 from gain_ros.sources.source import BadFrame, Source, SourceFrame
 from gain_ros.sources.video import VideoSource
 
-IMAGES, CAMERA_INFO, LABELS = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
+IMAGE_TOPIC, CAMERA_INFO_TOPIC, LABEL_TOPIC = "/camera/image_raw/compressed", "/camera/camera_info", "/truth/labels"
 
 _FRAME_ID = "camera"
 _START_NS = 1_000_000_000  # a stamp of zero means "none" in ROS
@@ -38,7 +38,7 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     """Write a source's frames, and its truth where it has some, as a bag.
 
     JPEG and PNG files go in as they are, so that nothing is lost; a video's frames become JPEG, all others PNG. Frames
-    that cannot be read are left out and told in ``source.problems``.
+    that cannot be read are left out and listed in ``source.problems``.
 
     Args:
         source: what to record; not a live one.
@@ -107,13 +107,13 @@ class _Topics:
 
     def add_image(self, stamp_ns: int, data: bytes, kind: str) -> None:
         pixels = np.frombuffer(data, np.uint8)
-        self._write(IMAGES, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
+        self._write(IMAGE_TOPIC, stamp_ns, _CompressedImage(self._header(stamp_ns), kind, pixels))
 
     def add_labels(self, stamp_ns: int, labels: np.ndarray) -> None:
         height, width = labels.shape
         pixels = np.ascontiguousarray(labels).ravel()
         image = _Image(self._header(stamp_ns), height, width, "mono8", 0, width, pixels)
-        self._write(LABELS, stamp_ns, image)
+        self._write(LABEL_TOPIC, stamp_ns, image)
 
     def add_camera(self, stamp_ns: int, size: tuple[int, int], camera: Intrinsics) -> None:
         k = [camera.fx_px, 0, camera.cx_px, 0, camera.fy_px, camera.cy_px, 0, 0, 1]
@@ -121,7 +121,7 @@ class _Topics:
         whole = _RegionOfInterest(0, 0, 0, 0, False)
         matrices = (np.zeros(5), np.array(k, float), np.eye(3).ravel(), np.array(p, float))
         info = _CameraInfo(self._header(stamp_ns), *size, "plumb_bob", *matrices, 0, 0, whole)
-        self._write(CAMERA_INFO, stamp_ns, info)
+        self._write(CAMERA_INFO_TOPIC, stamp_ns, info)
 
     def _header(self, stamp_ns: int) -> Any:
         return _Header(_Time(*divmod(stamp_ns, 1_000_000_000)), _FRAME_ID)

@@ -13,7 +13,7 @@ from gain_ros.labels import CAMVID, CAMVID_COLORS, CITYSCAPES
 from gain_ros.sources.bags import open_bag
 from gain_ros.sources.dataset import open_dataset
 from gain_ros.sources.opening import open_source
-from gain_ros.sources.recording import CAMERA_INFO, IMAGES, LABELS, write_bag
+from gain_ros.sources.recording import CAMERA_INFO_TOPIC, IMAGE_TOPIC, LABEL_TOPIC, write_bag
 
 
 def picture(seed: int) -> np.ndarray:
@@ -53,9 +53,9 @@ def record(source, out, rate_hz=None) -> dict[str, int]:
 
 def test_camvid_becomes_a_bag_that_gives_the_same_frames_and_truth(camvid, tmp_path):
     source = open_dataset(str(camvid), "val")
-    assert record(source, tmp_path / "bag") == {IMAGES: 2, LABELS: 2}
-    bag = open_source(tmp_path / "bag", LABELS)
-    truth = open_truth(TruthOptions(topic=LABELS), bag, CAMVID)
+    assert record(source, tmp_path / "bag") == {IMAGE_TOPIC: 2, LABEL_TOPIC: 2}
+    bag = open_source(tmp_path / "bag", LABEL_TOPIC)
+    truth = open_truth(TruthOptions(topic=LABEL_TOPIC), bag, CAMVID)
     frames = list(bag)
     for index, (frame, original) in enumerate(zip(frames, source, strict=True)):
         np.testing.assert_array_equal(frame.rgb, original.rgb)
@@ -67,7 +67,7 @@ def test_camvid_becomes_a_bag_that_gives_the_same_frames_and_truth(camvid, tmp_p
 def test_the_bytes_of_a_jpeg_stay_as_they_are(camvid, tmp_path):
     record(open_dataset(str(camvid), "val"), tmp_path / "bag")
     with open_bag("bag", tmp_path / "bag") as bag:
-        first = next(bag.messages(IMAGES)).content()
+        first = next(bag.messages(IMAGE_TOPIC)).content()
     assert bytes(first.data) == (camvid / "val/0.jpg").read_bytes()
     assert (first.format, first.header.frame_id) == ("jpeg", "camera")
 
@@ -100,9 +100,9 @@ def test_cityscapes_has_a_camera(cityscapes, tmp_path):
     assert source.label_set is CITYSCAPES
     (frame,) = source
     assert int(frame.labels[0, 0]) == CITYSCAPES.names.index("road")
-    assert record(source, tmp_path / "bag") == {IMAGES: 1, LABELS: 1, CAMERA_INFO: 1}
+    assert record(source, tmp_path / "bag") == {IMAGE_TOPIC: 1, LABEL_TOPIC: 1, CAMERA_INFO_TOPIC: 1}
     with open_bag("bag", tmp_path / "bag") as bag:
-        (connection,) = (each for each in bag.reader.connections if each.topic == CAMERA_INFO)
+        (connection,) = (each for each in bag.reader.connections if each.topic == CAMERA_INFO_TOPIC)
         ((_, _, raw),) = bag.reader.messages([connection])
         info = bag.deserialize(raw, connection.msgtype)
     assert (info.height, info.width, info.distortion_model) == (20, 30, "plumb_bob")
@@ -118,7 +118,7 @@ def test_train_ids_of_cityscapes_are_preferred_to_official_ids(cityscapes):
 def test_pictures_are_lossless_and_take_another_rate(tmp_path):
     pictures = street(tmp_path)
     record(open_source(pictures), tmp_path / "bag", rate_hz=4.0)
-    frames, drawn = list(open_source(tmp_path / "bag", LABELS)), next(iter(open_source(pictures)))
+    frames, drawn = list(open_source(tmp_path / "bag", LABEL_TOPIC)), next(iter(open_source(pictures)))
     np.testing.assert_array_equal(frames[0].rgb, drawn.rgb)
     assert frames[1].stamp_ns - frames[0].stamp_ns == 250_000_000
 
@@ -128,7 +128,7 @@ def test_a_video_has_no_truth(tmp_path):
     for value in (0, 120, 240):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    assert record(open_source(tmp_path / "a.avi"), tmp_path / "bag") == {IMAGES: 3}
+    assert record(open_source(tmp_path / "a.avi"), tmp_path / "bag") == {IMAGE_TOPIC: 3}
     bag = open_source(tmp_path / "bag")
     assert [round(int(frame.rgb.mean()) / 120) for frame in bag] == [0, 1, 2]
     assert bag.rate_hz == pytest.approx(12.5, rel=1e-3)
@@ -137,9 +137,9 @@ def test_a_video_has_no_truth(tmp_path):
 def test_an_image_that_does_not_decode_is_left_out_and_told(camvid, tmp_path):
     (camvid / "val/0.jpg").write_bytes(b"junk")
     source = open_dataset(str(camvid), "val")
-    assert record(source, tmp_path / "bag") == {IMAGES: 1, LABELS: 1}
+    assert record(source, tmp_path / "bag") == {IMAGE_TOPIC: 1, LABEL_TOPIC: 1}
     assert len(source.problems) == 1
-    (frame,) = open_source(tmp_path / "bag", LABELS)
+    (frame,) = open_source(tmp_path / "bag", LABEL_TOPIC)
     assert frame.stamp_ns == 1_000_000_000 + round(1e9 / 15), "the others keep their time"
 
 

@@ -71,12 +71,12 @@ def cambridge_root(tmp_path, monkeypatch):
     """Cambridge's layout: the 701 frames' folder and colour masks."""
     stems = ["0001TP_008520", "0001TP_008550", "0006R0_f00930", "0016E5_07959", "0016E5_08190", "Seq05VD_f00000"]
     monkeypatch.setattr(camvid, "COUNTS", {"train": 3, "val": 1, "test": 2})
-    for folder in (camvid.IMAGES, camvid.LABELS):
+    for folder in (camvid.IMAGE_FOLDER, camvid.LABEL_FOLDER):
         (tmp_path / folder).mkdir()
     for i, stem in enumerate(stems):
         pair = drawn(i)
-        write_rgb(tmp_path / camvid.IMAGES / f"{stem}.png", pair.image)
-        write_rgb(tmp_path / camvid.LABELS / f"{stem}_L.png", color_mask(pair.labels))
+        write_rgb(tmp_path / camvid.IMAGE_FOLDER / f"{stem}.png", pair.image)
+        write_rgb(tmp_path / camvid.LABEL_FOLDER / f"{stem}_L.png", color_mask(pair.labels))
     return tmp_path
 
 

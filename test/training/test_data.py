@@ -117,7 +117,7 @@ def test_colour_masks_are_no_index_masks(cambridge_root):
 
 
 def test_a_colour_that_is_none_of_the_32_is_an_error(cambridge_root):
-    path = cambridge_root / camvid.LABELS / "0016E5_07959_L.png"
+    path = cambridge_root / camvid.LABEL_FOLDER / "0016E5_07959_L.png"
     mask = cv2.imread(str(path))
     mask[5, 7] = (3, 2, 1)
     cv2.imwrite(str(path), mask)
