@@ -95,7 +95,7 @@ def pixel_accuracy(confusion: np.ndarray) -> float:
     return float(np.trace(confusion) / total) if total else float("nan")
 
 
-def worst_decile(image_miou: Sequence[float]) -> float:
+def worst_decile(image_miou: Sequence[float] | np.ndarray) -> float:
     """Mean of the lowest tenth (rounded up) of the images' mIoU; NaN values, of images without labels, are left out."""
     values = np.asarray(image_miou, np.float64)
     values = np.sort(values[~np.isnan(values)])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, has_module, print_json
 from gain_ros.errors import UsageError
+from gain_ros.files import sha256
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     parity = _parity(model_folder, args.onnx, args.form, args.size)
     result = {
         "path": str(args.onnx),
-        "sha256": hashlib.sha256(args.onnx.read_bytes()).hexdigest(),
+        "sha256": sha256(args.onnx),
         "parity": parity,
         "form": args.form,
     }

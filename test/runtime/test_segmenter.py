@@ -15,6 +15,7 @@ import yaml
 
 from gain_ros import model_folder as model_folder_module
 from gain_ros.errors import EngineUnavailable, GoldenMismatch, ModelFolderError
+from gain_ros.files import sha256
 from gain_ros.frames import as_rgb, from_rgb
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime import opening
@@ -186,7 +187,7 @@ def repainted(model_folder: Path, tmp_path: Path, share: float) -> Path:
     labels[:rows] = (labels[:rows] + 1) % CLASSES
     cv2.imwrite(str(folder / "golden_labels.png"), labels)
     document = yaml.safe_load((folder / "model.yaml").read_text())
-    document["sha256"]["golden_labels.png"] = model_folder_module._sha256(folder / "golden_labels.png")
+    document["sha256"]["golden_labels.png"] = sha256(folder / "golden_labels.png")
     (folder / "model.yaml").write_text(yaml.safe_dump(document))
     return folder
 

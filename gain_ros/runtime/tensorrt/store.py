@@ -20,6 +20,7 @@ import numpy as np
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
 from gain_ros.frames import Frame, as_array, describe, encoding_of, from_rgb, size_of
 from gain_ros.model_folder import ModelFolder
+from gain_ros.pictures import decode_ids, encode
 from gain_ros.resize import resize_input
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.runtime.tensorrt.acceptance import CHECK_AGREEMENT
@@ -130,7 +131,7 @@ class EngineStore:
             self.cache.discard(entry.key, str(error))
             return None
         try:
-            kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
+            kept = decode_ids(entry.read(_LABELS))
             same = agreement(self._run(session, self._check_picture(session.shape)), kept)
         except BaseException:
             session.close()
@@ -169,7 +170,7 @@ class EngineStore:
             facts = self._facts(session, seconds) | {
                 "agreement": share, "fused_key": fused_key and asdict(fused_key), "plugin": plugin
             }  # fmt: skip
-        return Built({_PLAN: plan, _LABELS: _png(labels)}, facts)
+        return Built({_PLAN: plan, _LABELS: encode(labels)}, facts)
 
     def _build_fused(self, graph: bytes, progress: BuildProgress, plain: EngineSession) -> tuple[EngineKey | None, str]:
         """The same graph with the attention as our plugin: its key where it gives the plain engine's labels, and why.
@@ -211,7 +212,7 @@ class EngineStore:
                 same = agreement(labels, self._run(plain, picture))
                 if same < MIN_AGREEMENT:
                     raise GoldenMismatch(f"it gives {100 * same:.2f} % of the plain graph's labels")
-            return Built({_PLAN: plan, _LABELS: _png(labels)}, self._facts(session, seconds))
+            return Built({_PLAN: plan, _LABELS: encode(labels)}, self._facts(session, seconds))
 
     def _facts(self, session: EngineSession, seconds: float) -> dict[str, Any]:
         layers = len(session.inspection["layers"])
@@ -276,10 +277,6 @@ def _patches(shape: tuple[int, ...]) -> Frame:
     colours = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     rgb = cv2.resize(colours, size_of(shape)[::-1], interpolation=cv2.INTER_NEAREST)
     return from_rgb(rgb, encoding_of(shape))
-
-
-def _png(labels: np.ndarray) -> bytes:
-    return cv2.imencode(".png", labels)[1].tobytes()
 
 
 def _parsed(graph: bytes) -> Any:
