@@ -17,8 +17,9 @@ import contextlib
 import hashlib
 import math
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -249,12 +250,12 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         path=path,
         name=fields.take("name", "text", _is_text),
         architecture=fields.take("architecture", "text", _is_text),
-        options=fields.take("options", "a mapping", _is_options),
+        options=fields.take("options", "a mapping", _is_mapping),
         labels=labels,
         input_size=tuple(fields.take("input_size", "[height, width] in pixels", _is_size)),
-        mean=_rgb(fields.take("mean", "three finite numbers", _are_numbers)),
-        std=_rgb(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
-        ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value) and value == UNLABELLED),
+        mean=_rgb(fields.take("mean", "three finite numbers", _is_rgb)),
+        std=_rgb(fields.take("std", "three numbers above 0", lambda value: _is_rgb(value) and min(value) > 0)),
+        ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value, UNLABELLED, UNLABELLED)),
         training=fields.take("training", "a mapping", _is_mapping),
         metrics=fields.take("metrics", "a mapping", _is_mapping),
         licence=fields.take("licence", "text", _is_text),
@@ -362,50 +363,41 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
+def _is_int(value: Any, low: int, high: float = math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_options(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_list(value: Any, counts: Container[int], valid: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and len(value) in counts and all(map(valid, value))
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_int(side) and side > 0 for side in value)
+    return _is_list(value, (2,), lambda side: _is_int(side, 1))
 
 
-def _are_numbers(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 3
-        and all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in value)
-    )
+def _is_rgb(value: Any) -> bool:
+    return _is_list(value, (3,), _is_number)
+
+
+def _is_class(value: Any) -> bool:
+    if not _is_mapping(value):
+        return False
+    return _is_text(value.get("name")) and _is_list(value.get("color"), (3,), lambda part: _is_int(part, 0, 255))
 
 
 def _is_class_list(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and 1 <= len(value) <= 255
-        and all(
-            isinstance(entry, dict) and _is_text(entry.get("name")) and _is_color(entry.get("color")) for entry in value
-        )
-        and len({entry["name"] for entry in value}) == len(value)
-    )
-
-
-def _is_color(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(_is_int(x) and 0 <= x <= 255 for x in value)
+    return _is_list(value, range(1, 256), _is_class) and len({entry["name"] for entry in value}) == len(value)
 
 
 def _is_hash_table(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(name, str)
-        and isinstance(digest, str)
-        and len(digest) == 64
-        and set(digest) <= set("0123456789abcdef")
-        for name, digest in value.items()
+    return _is_mapping(value) and all(
+        isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) for digest in value.values()
     )
