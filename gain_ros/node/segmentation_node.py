@@ -353,12 +353,10 @@ class SegmentationNode(LifecycleNode):
 
     def _image_topics(self) -> list[str]:
         """Topics of images that somebody else publishes."""
-        own = dict(self.get_publisher_names_and_types_by_node(self.get_name(), self.get_namespace()))
-        found = self.get_topic_names_and_types()
-        images = [
-            name for name, types in found if {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"} & {*types}
-        ]
-        return sorted(name for name in images if name not in own and self.count_publishers(name))
+        own = {publisher.topic_name for publisher in self.publishers}
+        kinds = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
+        images = [name for name, types in self.get_topic_names_and_types() if kinds & {*types} and name not in own]
+        return sorted(name for name in images if self.count_publishers(name))
 
     def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
         info = segmenter.info
