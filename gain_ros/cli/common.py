@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module as has_module
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
 DEFAULT_MODEL = "gain_nano_camvid"
@@ -81,11 +81,6 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engines", type=names, default=installed, metavar="A,B", help=f"default: {','.join(installed)}"
     )
-
-
-def has_module(name: str) -> bool:
-    """Whether a library can be imported, without importing it."""
-    return importlib.util.find_spec(name) is not None
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:
