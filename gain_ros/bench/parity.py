@@ -83,6 +83,7 @@ def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tup
 
     from gain_ros.model import load_model
     from gain_ros.model.deploy import LabelsForm, LogitsForm
+    from gain_ros.onnx.export import INPUTS
 
     rgb, _ = model_folder.golden()
     network, mean, std = load_model(model_folder.path), model_folder.mean, model_folder.std
@@ -92,7 +93,7 @@ def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tup
     with torch.inference_mode():
         expected = plain.eval()(torch.from_numpy(frame.copy()))
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    (found, *_) = session.run(None, {session.get_inputs()[0].name: frame})
+    (found, *_) = session.run(None, {INPUTS[form]: frame})
     if whole:
         return float((found[0] == expected[0][0].numpy()).mean())
     masks = [labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0], expected[0].numpy())]
