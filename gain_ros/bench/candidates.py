@@ -32,10 +32,14 @@ def open_candidates(
     pace: Pace,
     reference: bool = False,
 ) -> list[Candidate]:
-    """Open engine, Segmenter and, where ROS is installed, node for each of ``engines``; ``stack`` closes them.
+    """Open engine, Segmenter and, where ROS is installed, node for each of several engines.
 
     Args:
+        stack: closes them.
+        model_folder: the model that they run.
+        engines: names of engines.
         size: height and width of the frames, which show the model's golden picture, shifted.
+        pace: how long each is measured.
         reference: also the published form, GAIN on ResNet-18 in eager PyTorch, which needs torch.
     """
     picture = resize_input(model_folder.golden()[0], size)
@@ -60,7 +64,7 @@ def open_candidates(
 def _raw_engine(
     stack: contextlib.ExitStack, name: str, model_folder: ModelFolder, frames: Sequence[np.ndarray]
 ) -> Callable[[int], object]:
-    """The engine on its own, on input that is ready for it."""
+    """Run the engine on its own, on input that is ready for it."""
     engine = open_engine(name, model_folder)
     stack.callback(engine.close)
     if engine.whole_step:

@@ -48,7 +48,7 @@ class InProcessGraph:
 
     @contextlib.contextmanager
     def node(self, segmenter: Any, frames: Sequence[np.ndarray]) -> Iterator[NodeUnderTest]:
-        """A node around a Segmenter that stays ours, in a namespace of its own."""
+        """Put a node around a Segmenter that stays ours, in a namespace of its own."""
         self._made += 1
         space = f"/bench_{self._made}"
         parameters = [

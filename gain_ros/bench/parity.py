@@ -39,6 +39,7 @@ def parity_rows(
 
     Args:
         source: whose truth counts where it is in the model's own classes.
+        segmenters: the first is what the others are compared with.
         tick: is given the number of frames done, after each.
         frames: those of ``source`` to look at; default all.
         encoding: how the Segmenters get them, as in :mod:`gain_ros.frames`.
@@ -72,9 +73,11 @@ def parity_rows(
 
 
 def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tuple[int, int] | None) -> float:
-    """Share of the golden picture's pixels to which an exported graph and PyTorch give the same label.
+    """Measure the share of the golden picture's pixels to which an exported graph and PyTorch give the same label.
 
     Args:
+        model_folder: the model in PyTorch, and the picture.
+        graph: the ONNX file.
         form: "labels" (camera picture to mask) or "logits" (network picture to the head's logits).
         size: height and width of the picture where the graph's are fixed.
     """

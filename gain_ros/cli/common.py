@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_folder(out: Path, inside: str = "") -> None:
-    """The folder that --out names, or one inside it. Raises UsageError."""
+    """Make the folder that --out names, or one inside it. Raises UsageError."""
     try:
         (out / inside).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,7 +51,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """ "720x960" to (720, 960): height x width."""
+    """Read a size, height x width: "720x960" gives (720, 960)."""
     height, _, width = text.lower().partition("x")
     if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
         raise argparse.ArgumentTypeError(f"size {text!r} is not HEIGHTxWIDTH; give for example 720x960")
@@ -89,7 +89,7 @@ def say(args: argparse.Namespace, text: str = "") -> None:
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """The JSON line."""
+    """Print the JSON line."""
     sys.stderr.flush()
     print(json.dumps(plain(result)), flush=True)
 

@@ -19,7 +19,7 @@ def check_engines() -> Finding:
 
 
 def engine_rows() -> list[dict[str, Any]]:
-    """A row for each engine: name, installed, and version and devices, or the error that loading it gave."""
+    """Describe each engine: name, installed, and version and devices, or the error that loading it gave."""
     return [_row(name) for name in ENGINES]
 
 

@@ -1,4 +1,4 @@
-"""How many camera frames arrive between two processes of this machine?"""
+"""Camera frames between two processes of this machine: how many arrive, and how late."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def measure(profile: Path | None) -> Loopback:
 
 
 def _answer(child: Any) -> dict[str, Any]:
-    """The JSON object that an end prints. Raises GraphError where it ends without one."""
+    """Read the JSON object that an end prints. Raises GraphError where it ends without one."""
     line = child.process.stdout.readline()
     if not line:
         raise GraphError(f"the {child.name} end of the loopback failed:\n{child.last_words()}")

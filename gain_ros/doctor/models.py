@@ -26,7 +26,7 @@ def check_models() -> Finding:
 
 
 def check_model(folder: Path) -> dict[str, Any]:
-    """The row of one model: name, path, sha256 where it can be read, golden (engine → state), good, state."""
+    """Check one model: name, path, sha256 where it can be read, golden (engine → state), good, state."""
     row: dict[str, Any] = {"name": folder.name, "path": str(folder), "good": False, "golden": {}}
     try:
         row["sha256"] = read_model_folder(folder).digest
