@@ -155,6 +155,12 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch, tmp_path, blocked
     assert str(tmp_path / blocked) in finding.advice
 
 
+def test_a_cache_without_the_right_to_write_is_broken(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(caches.os, "access", lambda *_: False)
+    assert not caches.check_caches().ok
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """What the loopback gives with the middleware's defaults, and with the profile."""
