@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable, ModelFolderError
-from gain_ros.libraries import has_module
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.tensorrt.progress import BuildProgress
 
@@ -67,7 +67,7 @@ class Engine(Protocol):
 
 def available_engines() -> tuple[str, ...]:
     """Names of the engines whose library is installed, found without importing it."""
-    return tuple(filter(has_module, ENGINES))
+    return tuple(name for name in ENGINES if importlib.util.find_spec(name) is not None)
 
 
 def open_engine(
