@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from gain_ros.bench.rounds import Pace
 from gain_ros.messages import fill_image
 from gain_ros.node.segmentation_node import SegmentationNode
 
@@ -27,15 +28,10 @@ _SUPERSEDED_S = 0.5  # a mask that is not here by then never comes: a newer fram
 
 
 class InProcessGraph:
-    """A ROS context with one spinning thread a node, as separate processes would have.
+    """A ROS context with one spinning thread a node, as separate processes would have."""
 
-    Args:
-        round_s: how long one measurement lasts, for latency and for rate each.
-        fewest_frames: ... and how many frames it takes at least.
-    """
-
-    def __init__(self, round_s: float, fewest_frames: int):
-        self._round_s, self._fewest_frames = round_s, fewest_frames
+    def __init__(self, pace: Pace):
+        self._pace = pace
         self._context = rclpy.Context()
         self._spinning: list[tuple[SingleThreadedExecutor, threading.Thread]] = []
         self._made = 0
@@ -52,7 +48,7 @@ class InProcessGraph:
 
     @contextlib.contextmanager
     def node(self, segmenter: Any, frames: Sequence[np.ndarray]) -> Iterator[NodeUnderTest]:
-        """A node around a Segmenter that stays ours, in a namespace of its own."""
+        """Put a node around a Segmenter that stays ours, in a namespace of its own."""
         self._made += 1
         space = f"/bench_{self._made}"
         parameters = [
@@ -64,7 +60,7 @@ class InProcessGraph:
             context=self._context, namespace=space, parameter_overrides=parameters,
         )  # fmt: skip
         peer = rclpy.create_node("bench", context=self._context, namespace=space)
-        under_test = NodeUnderTest(node, peer, frames, self._round_s, self._fewest_frames)
+        under_test = NodeUnderTest(node, peer, frames, self._pace)
         for each in (node, peer):
             self._spin(each)
         try:
@@ -102,9 +98,8 @@ class _Borrowed:
 class NodeUnderTest:
     """Publishes frames to the node and waits for their masks."""
 
-    def __init__(self, node: Any, peer: Any, frames: Sequence[np.ndarray], round_s: float, fewest_frames: int):
-        self._node, self._peer = node, peer
-        self._round_s, self._fewest_frames = round_s, fewest_frames
+    def __init__(self, node: Any, peer: Any, frames: Sequence[np.ndarray], pace: Pace):
+        self._node, self._peer, self._pace = node, peer, pace
         self._messages = [fill_image(Image(), frame, Header(frame_id="bench")) for frame in frames]
         self._answers = threading.Semaphore(0)
         self._diagnosed = threading.Event()
@@ -135,7 +130,7 @@ class NodeUnderTest:
         Raises:
             TimeoutError: no mask comes back.
         """
-        self._one_by_one(self._round_s)
+        self._one_by_one(self._pace.round_s)
         return self._ages()
 
     def rate_hz(self) -> float:
@@ -144,7 +139,7 @@ class NodeUnderTest:
         time.sleep(_TAKEN_S)
         self._publish()
         start_s, masks, elapsed_s = time.perf_counter(), 0, 0.0
-        while masks < self._fewest_frames or elapsed_s < self._round_s:
+        while masks < self._pace.fewest_frames or elapsed_s < self._pace.round_s:
             if self._answers.acquire(timeout=_SUPERSEDED_S):
                 masks, elapsed_s = masks + 1, time.perf_counter() - start_s
             elif time.perf_counter() - start_s > elapsed_s + _ANSWER_S:
@@ -156,7 +151,7 @@ class NodeUnderTest:
 
     def _one_by_one(self, seconds: float) -> None:
         end_s, masks = time.perf_counter() + seconds, 0
-        while masks < self._fewest_frames or time.perf_counter() < end_s:
+        while masks < self._pace.fewest_frames or time.perf_counter() < end_s:
             self._publish()
             if not self._answers.acquire(timeout=_ANSWER_S):
                 raise TimeoutError(f"no mask within {_ANSWER_S:.0f} s")

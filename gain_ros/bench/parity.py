@@ -1,29 +1,53 @@
-"""The same pictures through several Segmenters: how many pixels agree with the first one, and mIoU."""
+"""Do the same pictures give the same labels, and which mIoU? Segmenters against each other, a graph against PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from gain_ros.frames import from_rgb
+from gain_ros.model_folder import ModelFolder
+from gain_ros.resize import labels_from_logits, resize_input
+from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.sources.source import Source, SourceFrame
+
+
+def compare_engines(
+    source: Source, model: str, engines: Sequence[str], tick: Callable[[int], object]
+) -> list[dict[str, Any]]:
+    """Rows as in :func:`parity_rows`, PyTorch first where it is one of ``engines``."""
+    from gain_ros.runtime.opening import open_segmenter
+
+    with ExitStack() as stack:
+        names = sorted(engines, key=lambda name: name != "torch")
+        segmenters = [stack.enter_context(open_segmenter(model, engine=name)) for name in names]
+        return parity_rows(source, segmenters, tick)
 
 
 def parity_rows(
-    source: Any,
+    source: Source,
     segmenters: Sequence[Any],
     tick: Callable[[int], object],
-    frames: Iterable[Any] | None = None,
+    frames: Iterable[SourceFrame] | None = None,
     encoding: str = "rgb8",
 ) -> list[dict[str, Any]]:
-    """One row a Segmenter; ``frames`` are those of ``source`` to look at, by default all, shown in ``encoding``;
-    ``tick`` is told after each how many are done.
+    """Send frames through all Segmenters, one by one, so that no mask has to be kept.
 
-    Keys: engine, provider, frames, agreement (share of pixels as in the first row), miou (None without truth in the
-    model's own classes). Frame by frame through all of them, so that no mask has to be kept.
+    Args:
+        source: whose truth counts where it is in the model's own classes.
+        segmenters: the first is what the others are compared with.
+        tick: is given the number of frames done, after each.
+        frames: those of ``source`` to look at; default all.
+        encoding: how the Segmenters get them, as in :mod:`gain_ros.frames`.
+
+    Returns:
+        A row a Segmenter: engine, provider, frames, agreement (share of pixels as in the first row), and miou, None
+        without truth.
     """
-    import numpy as np
-
-    from gain_ros.frames import from_rgb
-    from gain_ros.score import confusion_matrix, mean_iou
-
     label_set = segmenters[0].model_folder.labels
     scored = source.label_set is not None and source.label_set.names == label_set.names
     same, pixels, count = np.zeros(len(segmenters)), 0, 0
@@ -46,3 +70,34 @@ def parity_rows(
         }
         for i, segmenter in enumerate(segmenters)
     ]
+
+
+def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tuple[int, int] | None) -> float:
+    """Measure the share of the golden picture's pixels to which an exported graph and PyTorch give the same label.
+
+    Args:
+        model_folder: the model in PyTorch, and the picture.
+        graph: the ONNX file.
+        form: "labels" (camera picture to mask) or "logits" (network picture to the head's logits).
+        size: height and width of the picture where the graph's are fixed.
+    """
+    import onnxruntime
+    import torch
+
+    from gain_ros.model import load_model
+    from gain_ros.model.deploy import LabelsForm, LogitsForm
+    from gain_ros.onnx.export import INPUTS
+
+    rgb, _ = model_folder.golden()
+    network, mean, std = load_model(model_folder.path), model_folder.mean, model_folder.std
+    whole = form == "labels"
+    frame = resize_input(rgb, size or (rgb.shape[:2] if whole else model_folder.input_size))[None]
+    plain = LabelsForm(network, mean, std, model_folder.input_size) if whole else LogitsForm(network, mean, std)
+    with torch.inference_mode():
+        expected = plain.eval()(torch.from_numpy(frame.copy()))
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    (found, *_) = session.run(None, {INPUTS[form]: frame})
+    if whole:
+        return float((found[0] == expected[0][0].numpy()).mean())
+    masks = [labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0], expected[0].numpy())]
+    return float((masks[0] == masks[1]).mean())

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from gain_ros import __version__
 from gain_ros.cli.common import DONE, WRONG_USE, Parser, complain
 from gain_ros.errors import GainError, GraphError
 
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if words else sys.stderr)
         return DONE if words else WRONG_USE
+    if words == ["--version"]:
+        print(f"gain_ros {__version__}")
+        return DONE
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
@@ -59,4 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
-    return "\n".join(["usage: gain VERB ...", "", *lines, "", "gain VERB --help says more about a verb."])
+    return "\n".join(
+        ["usage: gain VERB ... | gain --version", "", *lines, "", "gain VERB --help says more about a verb."]
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module as has_module
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_folder(out: Path, inside: str = "") -> None:
-    """The folder that --out names, or one inside it. Raises UsageError."""
+    """Make the folder that --out names, or one inside it. Raises UsageError."""
     try:
         (out / inside).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,7 +51,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """ "720x960" to (720, 960): height x width."""
+    """Read a size, height x width: "720x960" gives (720, 960)."""
     height, _, width = text.lower().partition("x")
     if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
         raise argparse.ArgumentTypeError(f"size {text!r} is not HEIGHTxWIDTH; give for example 720x960")
@@ -83,18 +83,13 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def has_module(name: str) -> bool:
-    """Whether a library can be imported, without importing it."""
-    return importlib.util.find_spec(name) is not None
-
-
 def say(args: argparse.Namespace, text: str = "") -> None:
     """For people: standard output, or standard error where that belongs to the JSON line."""
     print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """The JSON line."""
+    """Print the JSON line."""
     sys.stderr.flush()
     print(json.dumps(plain(result)), flush=True)
 

@@ -20,13 +20,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from gain_ros.bench.parity import compare_engines
     from gain_ros.score import MIN_AGREEMENT
     from gain_ros.sources.opening import open_source
 
     source = open_source(args.images)
     if source.live:
         raise UsageError(f"--images {args.images!r} is live and never shows the same frame twice; give files")
-    rows = _compare(source, args)
+    progress = Progress("comparing", source.length)
+    try:
+        rows = compare_engines(source, args.model, args.engines, progress.show)
+    finally:
+        progress.close()
     for problem in source.problems:
         complain(problem)
     if args.json:
@@ -35,21 +40,6 @@ def run(args: argparse.Namespace) -> int:
         print(table([["engine", "provider", "agreement", "mIoU"], *map(_cells, rows)]))
     good = bool(rows[0]["frames"]) and all(row["agreement"] >= MIN_AGREEMENT for row in rows)
     return DONE if good and not source.problems else CHECK_FAILED
-
-
-def _compare(source: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """PyTorch first where it is present."""
-    from contextlib import ExitStack
-
-    from gain_ros.bench.parity import parity_rows
-    from gain_ros.runtime.opening import open_segmenter
-
-    names = sorted(args.engines, key=lambda name: name != "torch")
-    with ExitStack() as stack:
-        segmenters = [stack.enter_context(open_segmenter(args.model, engine=name)) for name in names]
-        progress = Progress("comparing", source.length)
-        stack.callback(progress.close)
-        return parity_rows(source, segmenters, progress.show)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

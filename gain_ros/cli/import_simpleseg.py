@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gain_ros.cli.common import DONE, add_json, complain, has_module, print_json
+from gain_ros.cli.common import DONE, add_json, complain, print_json
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from gain_ros.cli.common import DONE, WRONG_USE, complain, has_module
+from gain_ros.cli.common import DONE, WRONG_USE, complain
+from gain_ros.libraries import has_module
 
 
 def run(arguments: list[str]) -> int:

@@ -1,15 +1,23 @@
-"""gain doctor on TensorRT: what it needs and lacks here, and the engines in the cache."""
+"""TensorRT: what it needs and lacks here, and the engines in the cache."""
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
+from gain_ros.doctor.finding import Finding
+from gain_ros.errors import EngineUnavailable
+from gain_ros.frames import encoding_of, size_of
+from gain_ros.libraries import has_module
+from gain_ros.runtime.tensorrt.build import load_tensorrt
+from gain_ros.runtime.tensorrt.cache import EngineCache, Entry
+from gain_ros.runtime.tensorrt.cudart import Cuda, open_cuda
+from gain_ros.runtime.tensorrt.store import unusable_here
 
-def look_at_tensorrt() -> tuple[dict[str, Any], list[str], str]:
-    """What was found (JSON values), lines for people, and one line of advice."""
-    from gain_ros.runtime.tensorrt.cache import EngineCache
+_DAMAGED = "damaged"
 
+
+def check_tensorrt() -> Finding:
+    """Broken where an engine in the cache is damaged."""
     trt, cuda, missing = _open()
     cache = EngineCache()
     rows = [_row(entry, trt, cuda) for entry in cache.entries()]
@@ -26,42 +34,36 @@ def look_at_tensorrt() -> tuple[dict[str, Any], list[str], str]:
     lines = [", ".join(state)] if state else []
     lines += [f"missing: {text}" for text in missing]
     lines += [f"engines in {cache.folder}: {len(rows) or 'none'}", *(line for row in rows for line in _describe(row))]
-    return found, lines, _advice(missing, rows)
+    damaged = any(row["state"].startswith(_DAMAGED) for row in rows)
+    return Finding("tensorrt", found, lines, _advice(missing, rows, damaged), ok=not damaged)
 
 
 def prune() -> list[str]:
-    """Deletes engines that are damaged, and where TensorRT works those that it could not run; says which."""
-    from gain_ros.runtime.tensorrt.cache import EngineCache
-    from gain_ros.runtime.tensorrt.store import unusable_here
+    """Delete engines that are damaged, and where TensorRT works those that it could not run; name them."""
+    trt, cuda, _ = _open()
+    if trt is None or cuda is None:
+        return EngineCache().prune(lambda _: True)
+    return EngineCache().prune(lambda entry: unusable_here(trt, cuda, entry.key) is None)
 
-    trt, cuda, missing = _open()
-    return EngineCache().prune(lambda entry: bool(missing) or unusable_here(trt, cuda, entry.key) is None)
 
-
-def _open() -> tuple[Any, Any, list[str]]:
+def _open() -> tuple[Any, Cuda | None, list[str]]:
     """TensorRT, the CUDA runtime, and a sentence for each part that is missing."""
-    from gain_ros.errors import EngineUnavailable
-    from gain_ros.runtime.tensorrt.build import load_tensorrt
-    from gain_ros.runtime.tensorrt.cudart import open_cuda
-
-    parts, missing = [], []
+    parts: list[Any] = []
+    missing = []
     for part in (load_tensorrt, open_cuda):
         try:
             parts.append(part())
         except EngineUnavailable as error:  # noqa: PERF203
             parts.append(None)
             missing.append(str(error))
-    if importlib.util.find_spec("onnxslim") is None:
+    if not has_module("onnxslim"):
         missing.append("onnxslim is not installed, which building an engine needs; `pip install onnxslim`")
     return parts[0], parts[1], missing
 
 
-def _row(entry: Any, trt: Any, cuda: Any) -> dict[str, Any]:
-    from gain_ros.frames import encoding_of, size_of
-    from gain_ros.runtime.tensorrt.store import unusable_here
-
+def _row(entry: Entry, trt: Any, cuda: Cuda | None) -> dict[str, Any]:
     damage = entry.damage()
-    state = f"damaged: {damage}" if damage else "right"
+    state = f"{_DAMAGED}: {damage}" if damage else "right"
     if not damage and trt and cuda:
         state = unusable_here(trt, cuda, entry.key) or "right"
     return {
@@ -94,8 +96,8 @@ def _describe(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _advice(missing: list[str], rows: list[dict[str, Any]]) -> str:
-    if missing:
+def _advice(missing: list[str], rows: list[dict[str, Any]], damaged: bool) -> str:
+    if missing and not damaged:
         return "fine without an NVIDIA GPU: other engines serve; with one, install what is missing (docs/tensorrt.md)"
     if any(row["state"] != "right" for row in rows):
         return "gain doctor --prune deletes engines that are damaged or not for this machine"

@@ -4,14 +4,13 @@ import json
 
 import pytest
 
-from gain_ros.cli import bench, main
+from gain_ros.bench.rounds import Pace
+from gain_ros.cli import main
 
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(bench, "_ROUNDS", 2)
-    monkeypatch.setattr(bench, "_ROUND_S", 0.0)
-    monkeypatch.setattr(bench, "_FEWEST_FRAMES", 2)
+    monkeypatch.setattr("gain_ros.bench.rounds.Pace", lambda: Pace(rounds=2, round_s=0.0, fewest_frames=2))
 
 
 @pytest.mark.ros
@@ -28,15 +27,3 @@ def test_engine_segmenter_node_and_reference_in_one_run(short, model_folder, cap
     node, inside = rows["node"], rows["segmenter"]
     assert node["over_segmenter_ms"]["p50"] == pytest.approx(node["p50_ms"] - inside["p50_ms"], abs=0.01)
     assert result["size"] == [48, 64]
-
-
-def test_percentiles_and_ratios():
-    assert bench._percentiles([1.0, 2.0, 3.0])["p50_ms"] == 2.0
-    rows = [
-        {"what": "segmenter", "engine": "a", "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0},
-        {"what": "segmenter", "engine": "b", "p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0},
-        {"what": "node", "engine": "a", "p50_ms": 5.0, "p95_ms": 7.0, "p99_ms": 9.0},
-    ]
-    bench._compare(rows)
-    assert [row["ratio"] for row in rows] == [2.0, 1.0, 2.5]
-    assert rows[2]["over_segmenter_ms"] == {"p50": 1.0, "p95": 2.0, "p99": 3.0}

@@ -90,10 +90,10 @@ def test_an_engine_for_a_camera_s_yuv_bytes_is_built_and_judged_on_them(machine,
     assert (found["parity"], found["frames"], found["encoding"]) == (1.0, 3, "nv12")
     (entry,) = EngineCache().entries()
     assert entry.key.profile == "1x75x70"
-    rows, lines, _ = doctor_tensorrt.look_at_tensorrt()
-    assert [(row["size"], row["encoding"]) for row in rows["engines"]] == [(list(SIZE), "nv12")]
-    assert any("tiny 50x70 nv12 fp32: right" in line for line in lines)
-    assert any("first engine of tiny for 50x70 nv12 in fp32" in line for line in lines)
+    finding = doctor_tensorrt.check_tensorrt()
+    assert [(row["size"], row["encoding"]) for row in finding.found["engines"]] == [(list(SIZE), "nv12")]
+    assert any("tiny 50x70 nv12 fp32: right" in line for line in finding.lines)
+    assert any("first engine of tiny for 50x70 nv12 in fp32" in line for line in finding.lines)
     assert main(["build", str(tiny_folder), "--encoding", "nv12", "--size", "51x70"]) == 2
     assert "frames of 51x70 cannot be nv12" in capsys.readouterr().err
 
@@ -207,35 +207,40 @@ def test_doctor_says_what_is_missing_and_what_to_install(capsys, monkeypatch, tm
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr(cudart, "_find_calls", lambda: None)
-    monkeypatch.setattr(doctor_tensorrt.importlib.util, "find_spec", lambda name: None)
-    found, lines, advice = doctor_tensorrt.look_at_tensorrt()
-    assert len(found["missing"]) == 3
+    monkeypatch.setattr(doctor_tensorrt, "has_module", lambda name: False)
+    finding = doctor_tensorrt.check_tensorrt()
+    lines = finding.lines
+    assert finding.ok
+    assert len(finding.found["missing"]) == 3
     assert any("tensorrt" in line and "install" in line for line in lines)
     assert any("no CUDA runtime found" in line and "install" in line for line in lines)
     assert any("pip install onnx" in line for line in lines)
-    assert "fine without an NVIDIA GPU" in advice
+    assert "fine without an NVIDIA GPU" in finding.advice
     assert doctor_tensorrt.prune() == []
 
 
 def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, capsys) -> None:
-    assert "gain build MODEL" in doctor_tensorrt.look_at_tensorrt()[2]
+    assert "gain build MODEL" in doctor_tensorrt.check_tensorrt().advice
     for version in ("10.13.0", "10.13.1"):
         machine.trt.__version__ = version
         assert run(tiny_folder, "--precision", "fp32") == 0
-    found, lines, advice = doctor_tensorrt.look_at_tensorrt()
-    states = {row["tensorrt"]: row["state"] for row in found["engines"]}
+    finding = doctor_tensorrt.check_tensorrt()
+    assert finding.ok
+    states = {row["tensorrt"]: row["state"] for row in finding.found["engines"]}
     assert states == {"10.13.0": "built for TensorRT 10.13.0, here 10.13.1", "10.13.1": "right"}
-    text = "\n".join(lines)
+    text = "\n".join(finding.lines)
     assert "tiny 90x160 fp32: right" in text
     assert "rebuilt because tensorrt '10.13.0' became '10.13.1'" in text
-    assert "--prune" in advice
+    assert "--prune" in finding.advice
     gone = doctor_tensorrt.prune()
     assert len(gone) == 1
     assert [entry.key.tensorrt for entry in EngineCache().entries()] == ["10.13.1"]
-    assert doctor_tensorrt.look_at_tensorrt()[2] == "fine"
+    assert doctor_tensorrt.check_tensorrt().advice == "fine"
     capsys.readouterr()
     (EngineCache().entries()[0].folder / "engine.plan").write_bytes(b"cut")
-    assert doctor_tensorrt.look_at_tensorrt()[0]["engines"][0]["state"].startswith("damaged: engine.plan")
+    finding = doctor_tensorrt.check_tensorrt()
+    assert finding.found["engines"][0]["state"].startswith("damaged: engine.plan")
+    assert not finding.ok
 
 
 def test_the_engine_is_the_one_that_others_open(machine, tiny_folder) -> None:

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
-from gain_ros.cli import doctor, main
+from gain_ros.cli import main
+from gain_ros.doctor.finding import Finding
 from gain_ros.doctor.loopback import Loopback
 
 
@@ -14,7 +13,7 @@ from gain_ros.doctor.loopback import Loopback
 def quick(monkeypatch, model_folder):
     """No measurement over DDS, and only the random model."""
     monkeypatch.setattr("gain_ros.doctor.loopback.measure", lambda profile: Loopback(75, 75 if profile else 20, 4.0))
-    monkeypatch.setattr("gain_ros.model_folder.shipped_models", lambda: [model_folder])
+    monkeypatch.setattr("gain_ros.doctor.models.shipped_models", lambda: [model_folder])
     monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
     monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
 
@@ -24,6 +23,7 @@ def test_doctor_says_what_there_is_with_advice_for_each(quick, capsys):
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {"ros", "engines", "gpu", "tensorrt", "models", "caches", "loopback"} == set(found["advice"])
     assert all(found["advice"].values())
+    assert found["broken"] == []
     engines = {row["name"]: row for row in found["engines"]}
     assert engines["onnxruntime"]["version"]
     assert found["models"][0]["good"]
@@ -36,25 +36,11 @@ def test_doctor_s_text_has_no_colour_codes(quick, capsys):
     assert "\x1b" not in text
 
 
-def test_a_changed_model_is_not_good(model_folder, tmp_path):
-    broken = shutil.copytree(model_folder, tmp_path / "broken")
-    with (broken / "weights.safetensors").open("ab") as file:
-        file.write(b"x")
-    row = doctor._check_model(broken)
-    assert not row["good"]
-    assert "weights.safetensors" in row["state"]
-
-
-@pytest.mark.parametrize(
-    ("default", "profile", "advice"),
-    [
-        (75, 75, "fine"),
-        (30, 75, "export FASTDDS_DEFAULT_PROFILES_FILE=/p.xml"),
-        (30, 20, "docs/transport.md"),
-    ],
-)
-def test_lost_frames_bring_the_advice_that_helps(default, profile, advice, monkeypatch):
-    monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
-    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
-    seen = {"default": Loopback(75, default, 1.0), "profile": Loopback(75, profile, 1.0)}
-    assert advice in doctor._loopback_advice(seen, Path("/p.xml"))
+def test_what_is_broken_is_named_and_makes_the_exit_code_1(monkeypatch, capsys):
+    findings = [Finding("ros", {}, [], "fine"), Finding("models", [], ["bad"], "get it again", ok=False)]
+    monkeypatch.setattr("gain_ros.doctor.checks.CHECKS", [lambda each=each: each for each in findings])
+    assert main(["doctor", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["broken"] == ["models"]
+    assert "gain: broken: models" in err
+    assert "  -> get it again" in err

@@ -7,6 +7,7 @@ import sys
 import pytest
 from streets import street
 
+import gain_ros
 from gain_ros.cli import VERBS, main
 from gain_ros.cli.common import frame_size, table
 from gain_ros.plain_values import plain
@@ -21,6 +22,11 @@ def test_without_a_verb_the_usage_is_shown_and_it_is_wrong_use(capsys):
 def test_help_is_not_wrong_use(capsys):
     assert main(["--help"]) == 0
     assert "usage: gain VERB" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gain_ros {gain_ros.__version__}\n"
 
 
 def test_an_unknown_verb_is_one_line_that_lists_the_verbs(capsys):

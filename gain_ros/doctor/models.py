@@ -1,0 +1,52 @@
+"""The shipped models: their hashes, and the golden pair through every engine that is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gain_ros.doctor.finding import Finding
+from gain_ros.errors import EngineUnavailable, ModelFolderError
+from gain_ros.model_folder import read_model_folder, shipped_models
+from gain_ros.runtime.engines import available_engines
+from gain_ros.runtime.opening import open_segmenter
+
+_RIGHT, _CANNOT_RUN = "right", "cannot run"
+
+
+def check_models() -> Finding:
+    """Broken where a model cannot be read, gives wrong golden labels, or runs on no engine, and where there is none."""
+    rows = [check_model(folder) for folder in shipped_models()]
+    lines = [f"{row['name']:24} {row['state']}" for row in rows]
+    broken = [row["name"] for row in rows if not row["good"]]
+    if not rows:
+        return Finding("models", rows, ["none"], "an installed package holds some: install gain_ros again", ok=False)
+    advice = f"do not use {', '.join(broken)}: get them again, or mend the engine that is wrong" if broken else "fine"
+    return Finding("models", rows, lines, advice, ok=not broken)
+
+
+def check_model(folder: Path) -> dict[str, Any]:
+    """Check one model: name, path, sha256 where it can be read, golden (engine → state), good, state."""
+    row: dict[str, Any] = {"name": folder.name, "path": str(folder), "good": False, "golden": {}}
+    try:
+        row["sha256"] = read_model_folder(folder).digest
+    except ModelFolderError as error:
+        return row | {"state": str(error)}
+    row["golden"] = {engine: _golden_state(folder, engine) for engine in available_engines()}
+    good = [engine for engine, state in row["golden"].items() if state == _RIGHT]
+    wrong = [engine for engine, state in row["golden"].items() if state not in (_RIGHT, _CANNOT_RUN)]
+    row["good"] = bool(good) and not wrong
+    row["state"] = f"hashes right, golden pair right on {', '.join(good) or 'no engine'}"
+    if wrong:
+        row["state"] += f", WRONG on {', '.join(wrong)}"
+    return row
+
+
+def _golden_state(folder: Path, engine: str) -> str:
+    try:
+        open_segmenter(folder, engine=engine).close()
+    except EngineUnavailable:
+        return _CANNOT_RUN
+    except Exception as error:  # wrong labels, or whatever a library raises while it runs
+        return " ".join(str(error).split()) or type(error).__name__
+    return _RIGHT
