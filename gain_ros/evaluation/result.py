@@ -151,7 +151,7 @@ def row_line(row: FrameRow) -> str:
 
 @contextlib.contextmanager
 def atomic_text(file: Path) -> Iterator[TextIO]:
-    """Open a text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
+    """A text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
     scratch = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
