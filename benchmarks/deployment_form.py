@@ -21,9 +21,8 @@ from torch import Tensor, nn
 
 from gain_ros.model import GAIN, build
 from gain_ros.model.deploy import LogitsForm
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.onnx.export import write_onnx
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class PlainForm(nn.Module):
@@ -32,8 +31,8 @@ class PlainForm(nn.Module):
     def __init__(self, model: GAIN) -> None:
         super().__init__()
         self.model = model.eval()
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model.features((images.permute(0, 3, 1, 2).float() - self.mean) / self.std)[0]
@@ -70,7 +69,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             pair = [
                 session(form, size, Path(folder), given.threads)
-                for form in (PlainForm(model), LogitsForm(model, MEAN, STD))
+                for form in (PlainForm(model), LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD))
             ]
             plain, deployed = medians_ms(pair, images, given.rounds)
         print(f"| {architecture} | {plain:.1f} ms | {deployed:.1f} ms | {plain / deployed:.2f} |", flush=True)

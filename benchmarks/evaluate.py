@@ -25,7 +25,7 @@ from gain_ros.evaluation.result import BagScore, Evaluation, FrameRow, write_res
 from gain_ros.evaluation.truth import TruthOptions
 from gain_ros.labels import CAMVID
 from gain_ros.resize import resize_input
-from gain_ros.runtime.engines import open_engine
+from gain_ros.runtime.engines import LogitsEngine, open_engine
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from gain_ros.sources.opening import open_source
@@ -55,10 +55,12 @@ def make_bag(folder: Path, frames: int) -> Path:
 
 def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     """Each goes once through all frames of the bag."""
-    segmenter = open_segmenter(job.model, models.segmenter.engine)
+    segmenter = open_segmenter(job.model, models.segmenter.info.engine)
     pictures = [frame.rgb for frame in open_source(job.bag, LABEL_TOPIC)]
     images = [np.ascontiguousarray(resize_input(rgb, segmenter.model_folder.input_size))[None] for rgb in pictures]
-    engine = open_engine(segmenter.engine, segmenter.model_folder)
+    engine = open_engine(segmenter.info.engine, segmenter.model_folder)
+    if not isinstance(engine, LogitsEngine):
+        raise SystemExit(f"engine {engine.name} on {engine.device} gives whole masks; name one that gives logits")
     whole = [(job.truth, "evaluation, with truth"), (TruthOptions(), "evaluation, without truth")]
     calls = {
         "engine": lambda: [engine.logits(image) for image in images],
@@ -81,7 +83,7 @@ def throughput(job: Job, frames: int, rounds: int) -> None:
                 call()
                 if turn:  # the first warms up
                     times[name].append((time.perf_counter() - start_s, time.process_time() - cpu_s))
-        engine = models.segmenter.engine
+        engine = models.segmenter.info.engine
     print(f"| {engine}, {job.model} | frames/s | of the engine | core-ms a frame |\n|---|---|---|---|")
     for name, values in times.items():
         wall_s, cpu_s = (statistics.median(column) for column in zip(*values, strict=True))

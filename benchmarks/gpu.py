@@ -462,14 +462,13 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
     import numpy as np
 
     from gain_ros.model_folder import read_model_folder
-    from gain_ros.runtime.engines import TensorRtOptions, open_engine
+    from gain_ros.runtime.tensorrt.engine import TensorRtEngine
     from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = scratch
         folder = model_folder(network, architecture, size, Path(scratch) / architecture)
-        options = TensorRtOptions(precision="fp16", cuda_graph=True)
-        engine = open_engine("tensorrt", read_model_folder(folder), "cuda", tensorrt=options)
+        engine = TensorRtEngine(read_model_folder(folder), "cuda", precision="fp16", cuda_graph=True)
         started = time.perf_counter()
         engine.prepare((*size, 3), BuildProgress(), accept=True)
         built_s = time.perf_counter() - started

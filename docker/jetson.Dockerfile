@@ -16,9 +16,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends curl ca-certifi
  && rosdep init && rosdep update \
  && rm -rf /var/lib/apt/lists/*
 
-# onnx makes the typed graph that TensorRT builds from; onnxruntime serves while it builds, and checks what it built.
+# onnxslim, with the onnx that it brings, makes the typed graph that TensorRT builds from; onnxruntime serves while it builds, and checks
+# what it built.
 # ROS up to Jazzy is compiled for NumPy 1.
-RUN python3 -m pip install "numpy<2" onnx onnxruntime safetensors
+RUN python3 -m pip install "numpy<2" onnxslim onnxruntime safetensors
 
 WORKDIR /ws
 COPY . src/gain_ros

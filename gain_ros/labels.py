@@ -105,6 +105,8 @@ LABEL_SETS = {labels.name: labels for labels in (CAMVID, CITYSCAPES)}
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 CITYSCAPES_LAST_ID = 33
 
+CAMVID_VOID = 11  # in SegNet's masks
+
 # CamVid's 32 colours as Cambridge publishes them (*_L.png): official name, RGB, and the class of CAMVID that it is
 # merged into (None: unlabelled). The grouping is the one in common use for eleven classes.
 CAMVID_COLORS = (

@@ -8,7 +8,6 @@ Everything else is converted into a fresh array.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from gain_ros.errors import ImageError
 from gain_ros.frames import Frame, YuvFrame, as_rgb
+from gain_ros.pictures import check_size, decode_rgb
 
 RGB = None
 REVERSED = -1
@@ -75,11 +75,6 @@ _ENCODINGS: dict[str, _Packed | _SemiPlanar] = {
 
 ENCODINGS = tuple(_ENCODINGS)
 
-# A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
-_MAX_JPEG_SCANS = 64
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
-
 
 def decode_image(message: Any, max_pixels: int) -> np.ndarray:
     """Turn a ``sensor_msgs/Image`` into RGB, uint8 H×W×3: :func:`read_image`, with NV12 and YUYV converted too."""
@@ -102,7 +97,7 @@ def read_image(message: Any, max_pixels: int) -> Frame:
         ImageError: size, step, data length or encoding that do not make an image.
     """
     height, width = message.height, message.width
-    _check_size(height, width, max_pixels)
+    check_size(height, width, max_pixels)
     layout = _ENCODINGS.get(message.encoding)
     if layout is None:
         _check_data(message, height)
@@ -118,9 +113,6 @@ def read_image(message: Any, max_pixels: int) -> Frame:
 def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
     """Turn a ``sensor_msgs/CompressedImage`` (JPEG or PNG) into RGB.
 
-    The size is read from the file's header and checked before anything is decoded. The orientation tag of EXIF is
-    ignored: a mask must match the camera's own pixels.
-
     Args:
         message: the message; the kind of file is told by its first bytes, not by ``format``.
         max_pixels: largest ``height * width`` accepted.
@@ -131,26 +123,12 @@ def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
     Raises:
         ImageError: another kind of file, a truncated or damaged one, or one that is too large.
     """
-    data = bytes(message.data)
     if "compressedDepth" in message.format:
         raise ImageError(f"format {message.format!r} is a depth image; expected a JPEG or PNG: choose the colour topic")
-    if data.startswith(b"\xff\xd8"):
-        kind, (height, width) = "JPEG", _jpeg_size(data)
-    elif data.startswith(_PNG_SIGNATURE):
-        kind, (height, width) = "PNG", _png_size(data)
-    else:
-        raise ImageError(
-            f"compressed image of {len(data)} bytes, format {message.format!r}, begins with "
-            f"{data[:8].hex(' ') or 'nothing'}; expected JPEG or PNG: set the camera's image_transport to one of them"
-        )
-    _check_size(height, width, max_pixels)
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: {error}") from error
-    if bgr is None or bgr.shape[:2] != (height, width):
-        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
-    return bgr[..., ::-1]
+        return decode_rgb(bytes(message.data), max_pixels)
+    except ImageError as error:
+        raise ImageError(f"compressed image of format {message.format!r}: {error}") from error
 
 
 def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
@@ -161,7 +139,7 @@ def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
     """
     if message.encoding not in ("mono8", "8UC1"):
         raise ImageError(f"encoding {message.encoding!r} holds no class ids; expected mono8: publish labels as mono8")
-    _check_size(message.height, message.width, max_pixels)
+    check_size(message.height, message.width, max_pixels)
     _check_rows(message, message.width, message.height)
     data = memoryview(message.data).cast("B")
     return np.ndarray((message.height, message.width), np.uint8, buffer=data, strides=(message.step, 1))
@@ -185,16 +163,6 @@ def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
     data.frombytes(np.ascontiguousarray(pixels, np.uint8).data.cast("B"))
     message.data = data
     return message
-
-
-def _check_size(height: int, width: int, max_pixels: int) -> None:
-    if height < 1 or width < 1:
-        raise ImageError(f"image is {width}x{height}; expected at least 1x1: check the camera driver")
-    if height * width > max_pixels:
-        raise ImageError(
-            f"image is {width}x{height} = {height * width} pixels; expected at most {max_pixels}: "
-            "lower the camera's resolution or raise max_pixels"
-        )
 
 
 def _check_data(message: Any, rows: int) -> None:
@@ -266,62 +234,3 @@ def _decode_with_cv_bridge(message: Any) -> np.ndarray:
             f"expected one of {', '.join(ENCODINGS)}: change the camera's encoding"
         ) from error
     return np.ascontiguousarray(rgb, np.uint8)
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """(height, width) of a complete JPEG, from its one frame header (ITU-T T.81, B.2).
-
-    Only what lies before the first scan is walked through, segment by segment, so a thumbnail inside a segment is
-    never taken for it.
-    """
-    size, position = None, 2
-    while True:
-        marker, length = _jpeg_segment(data, position)
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            if size is not None or length < 8:
-                raise ImageError("JPEG has a broken or second frame header; expected exactly one: the data is damaged")
-            size = struct.unpack_from(">HH", data, position + 5)
-        position += 2 + length
-        if marker == 0xDA:
-            break
-    if size is None:
-        raise ImageError("JPEG has no frame header before its data: the data is damaged")
-    # Inside a scan FF is always followed by 00 or a restart marker, so FFD9 there is the real end.
-    if data.find(b"\xff\xd9", position) < 0:
-        raise ImageError(
-            f"JPEG of {size[1]}x{size[0]} is truncated: {len(data)} bytes without an end marker; "
-            "check the link to the camera"
-        )
-    if data.count(b"\xff\xda", position) >= _MAX_JPEG_SCANS:
-        raise ImageError(
-            f"JPEG of {size[1]}x{size[0]} has more than {_MAX_JPEG_SCANS} scans; expected about ten: "
-            "the data is not from a camera"
-        )
-    return size
-
-
-def _jpeg_segment(data: bytes, position: int) -> tuple[int, int]:
-    """(marker, length with the length field) of the segment at ``position``."""
-    if position + 4 > len(data):
-        raise ImageError(f"JPEG is truncated: {len(data)} bytes end inside its header; check the link to the camera")
-    lead, marker, length = struct.unpack_from(">BBH", data, position)
-    if lead == marker == 0xFF:
-        return marker, 0
-    if lead != 0xFF or length < 2 or marker in (0x00, 0xD8, 0xD9):
-        raise ImageError(f"JPEG has a broken segment at byte {position}: the data is damaged")
-    if position + 2 + length > len(data):
-        raise ImageError(f"JPEG is truncated: {len(data)} bytes end inside its header; check the link to the camera")
-    return marker, length
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    """(height, width) of a complete PNG, from its IHDR chunk."""
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise ImageError(f"PNG of {len(data)} bytes has no header chunk: the data is damaged")
-    if data.rfind(_PNG_END) < 0:
-        raise ImageError(f"PNG is truncated: {len(data)} bytes without an end chunk; check the link to the camera")
-    width, height = struct.unpack_from(">II", data, 16)
-    return height, width

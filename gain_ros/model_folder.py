@@ -1,5 +1,8 @@
 """The model folder: everything that makes one trained network usable, in plain files that cannot run code.
 
+schema/model.schema.json describes model.yaml for others. Here it is checked by hand: a validator would cost five
+packages and some tenths of a second at each start, and knows neither finite numbers nor unique names.
+
 model.yaml           what the model is: network, classes with colours, input, training, metrics, sha256 of each file
 weights.safetensors  the parameters
 golden.png           one 8-bit RGB picture ...
@@ -15,7 +18,6 @@ import hashlib
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +26,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from gain_ros.errors import ModelFolderError
+from gain_ros.errors import ImageError, ModelFolderError
+from gain_ros.files import atomic, sha256
 from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.pictures import encode, read_ids, read_rgb
 
 MODEL_YAML = "model.yaml"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.png"
 GOLDEN_LABELS = "golden_labels.png"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1
 ONNX_FILES = {"labels": "model.onnx", "logits": "logits.onnx"}
 
 _FORMAT = 1
@@ -83,8 +88,8 @@ class ModelFolder:
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
         """The self-test: RGB uint8 (H, W, 3) and the class ids this model gives for it, uint8 (H, W)."""
-        rgb = _read_png(self.path / GOLDEN, channels=3)
-        labels = _read_png(self.path / GOLDEN_LABELS, channels=1)
+        rgb = np.ascontiguousarray(_read_picture(self.path / GOLDEN, read_rgb))
+        labels = _read_picture(self.path / GOLDEN_LABELS, read_ids)
         if labels.shape != rgb.shape[:2]:
             raise ModelFolderError(
                 self.path / GOLDEN_LABELS,
@@ -196,18 +201,12 @@ def write_model_folder(
         "metrics": dict(metrics),
         "licence": licence,
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        scratch.chmod(0o755)  # mkdtemp makes it private; a model folder is read by others
+    with atomic(target, replace_folder=True) as scratch:
+        scratch.mkdir()
         _write_files(scratch, weights, golden, onnx_files)
-        hashes = {file: _sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
+        hashes = {file: sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
         _write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
-        written = read_model_folder(scratch)
-        written.golden()
-        _replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        read_model_folder(scratch).golden()
     return read_model_folder(target, verify=False)
 
 
@@ -253,8 +252,8 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         options=fields.take("options", "a mapping", _is_options),
         labels=labels,
         input_size=tuple(fields.take("input_size", "[height, width] in pixels", _is_size)),
-        mean=_floats(fields.take("mean", "three finite numbers", _are_numbers)),
-        std=_floats(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
+        mean=_rgb(fields.take("mean", "three finite numbers", _are_numbers)),
+        std=_rgb(fields.take("std", "three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0)),
         ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value) and value == UNLABELLED),
         training=fields.take("training", "a mapping", _is_mapping),
         metrics=fields.take("metrics", "a mapping", _is_mapping),
@@ -282,7 +281,7 @@ def _check_files(model_folder: ModelFolder, verify: bool) -> None:
         _check_file(model_folder.path, name, expected if verify else None)
 
 
-def _check_file(folder: Path, name: str, sha256: str | None) -> None:
+def _check_file(folder: Path, name: str, expected: str | None) -> None:
     if name not in _KNOWN:
         raise ModelFolderError(
             folder / MODEL_YAML, f"sha256 of {name!r}", f"only {', '.join(_KNOWN)}", "remove the entry"
@@ -296,14 +295,15 @@ def _check_file(folder: Path, name: str, sha256: str | None) -> None:
         raise ModelFolderError(
             file, "a pickle inside", "no file that can run code", "convert the checkpoint to safetensors"
         )
-    if sha256 is not None and (found := _sha256(file)) != sha256:
-        raise ModelFolderError(file, f"sha256 {found}", sha256, "the file was changed: copy or package the model again")
+    if expected is not None and (found := sha256(file)) != expected:
+        raise ModelFolderError(
+            file, f"sha256 {found}", expected, "the file was changed: copy or package the model again"
+        )
 
 
 def _write_files(
     folder: Path, weights: dict[str, np.ndarray], golden: tuple[np.ndarray, np.ndarray], onnx_files: dict[str, Path]
 ) -> None:
-    import cv2
     from safetensors.numpy import save_file
 
     rgb, golden_labels = golden
@@ -311,10 +311,8 @@ def _write_files(
         found = f"{rgb.dtype} {rgb.shape} and {golden_labels.dtype} {golden_labels.shape}"
         raise ModelFolderError("golden", found, "uint8 (H, W, 3) RGB and uint8 (H, W)", "convert the pictures")
     save_file({key: np.ascontiguousarray(value) for key, value in weights.items()}, folder / WEIGHTS)
-    pictures = {GOLDEN: cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), GOLDEN_LABELS: golden_labels}
-    for name, picture in pictures.items():
-        if not cv2.imwrite(str(folder / name), picture):
-            raise OSError(f"{folder / name}: cv2 could not write this picture")
+    for name, picture in {GOLDEN: rgb, GOLDEN_LABELS: golden_labels}.items():
+        (folder / name).write_bytes(encode(picture))
     for form, source in onnx_files.items():
         if form not in ONNX_FILES or not Path(source).is_file():
             raise ModelFolderError(
@@ -335,22 +333,6 @@ def _write_yaml(file: Path, document: dict[str, Any]) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def _replace(source: Path, target: Path) -> None:
-    """Puts a finished folder in a target's place: no folder is renamed over a full one, so the old one steps aside."""
-    if not target.exists():
-        source.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.rename(old / target.name)
-    try:
-        source.rename(target)
-    except OSError:
-        (old / target.name).rename(target)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def _model_homes() -> list[Path]:
     homes = [Path(__file__).resolve().parent.parent / "models"]
     try:
@@ -362,27 +344,18 @@ def _model_homes() -> list[Path]:
     return homes
 
 
-def _read_png(file: Path, channels: int) -> np.ndarray:
-    import cv2
-
-    flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_UNCHANGED
-    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), flag) if file.stat().st_size else None
-    if picture is None or picture.dtype != np.uint8 or picture.ndim != (3 if channels == 3 else 2):
-        found = "no picture" if picture is None else f"{picture.dtype} {picture.shape}"
-        raise ModelFolderError(file, found, f"an 8-bit PNG with {channels} channel(s)", "package the model again")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if channels == 3 else picture
+def _read_picture(file: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
+    try:
+        return read(file)
+    except ImageError as error:
+        raise ModelFolderError(
+            file, f"no picture of the golden pair ({error})", "an 8-bit PNG", "package the model again"
+        ) from error
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _floats(values: list[float]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _rgb(values: list[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def _is_text(value: Any) -> bool:

@@ -176,9 +176,9 @@ def _confidence(logits: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
         terms = np.exp(upper + slope * rows.weight[first, None])
         growth = np.exp(slope * (logits.shape[1] / height))
         best, total = np.empty((2, count.max(), len(group), width), margins.dtype)
-        for row in range(len(best)):
-            np.maximum.reduce(terms, 0, out=best[row])
-            np.add.reduce(terms, 0, out=total[row])
+        for best_row, total_row in zip(best, total, strict=True):
+            np.maximum.reduce(terms, 0, out=best_row)
+            np.add.reduce(terms, 0, out=total_row)
             terms *= growth
         best /= total
         best *= 255.0

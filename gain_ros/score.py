@@ -16,6 +16,13 @@ from gain_ros.labels import UNLABELLED
 
 BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 1024x2048, 3 px at 360x480
 CALIBRATION_BINS = 15
+MIN_AGREEMENT = 0.999
+"""Share of pixels on which two engines agree that run one network in fp32 or fp16."""
+
+
+def agreement(labels: np.ndarray, expected: np.ndarray) -> float:
+    """Share of the pixels at which two arrays of one shape are equal."""
+    return float((labels == expected).mean())
 
 
 def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -88,7 +95,7 @@ def pixel_accuracy(confusion: np.ndarray) -> float:
     return float(np.trace(confusion) / total) if total else float("nan")
 
 
-def worst_decile(image_miou: Sequence[float]) -> float:
+def worst_decile(image_miou: Sequence[float] | np.ndarray) -> float:
     """Mean of the lowest tenth (rounded up) of the images' mIoU; NaN values, of images without labels, are left out."""
     values = np.asarray(image_miou, np.float64)
     values = np.sort(values[~np.isnan(values)])

@@ -53,7 +53,7 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    given = [(name, str) for name in ("model", "engine", "transport") if value(name)]
+    given: list[tuple[str, type]] = [(name, str) for name in ("model", "engine", "transport") if value(name)]
     given += [(name, bool) for name in ("autostart", "use_sim_time") if value(name)]
     parameters = {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in given}
     return [

@@ -49,3 +49,29 @@ def picture() -> Callable[..., np.ndarray]:
     import random_model_folder
 
     return random_model_folder.picture
+
+
+@pytest.fixture
+def camvid_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CamVid in SegNet's layout."""
+    from dataset_folders import COUNTS, write_camvid
+
+    monkeypatch.setattr("gain_ros.datasets.camvid.COUNTS", COUNTS)
+    return write_camvid(tmp_path)
+
+
+@pytest.fixture
+def cambridge_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CamVid in Cambridge's layout."""
+    from dataset_folders import CAMBRIDGE_COUNTS, write_cambridge
+
+    monkeypatch.setattr("gain_ros.datasets.camvid.COUNTS", CAMBRIDGE_COUNTS)
+    return write_cambridge(tmp_path)
+
+
+@pytest.fixture
+def cityscapes_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from dataset_folders import COUNTS, write_cityscapes
+
+    monkeypatch.setattr("gain_ros.datasets.cityscapes.COUNTS", COUNTS)
+    return write_cityscapes(tmp_path)

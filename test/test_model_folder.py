@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from schemas import errors
 
 from gain_ros import model_folder as model_folder_module
 from gain_ros.errors import ModelFolderError
+from gain_ros.files import sha256
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import find_model, read_model_folder, write_model_folder
 
@@ -58,11 +60,12 @@ def edit(folder: Path, **changes: object) -> None:
 
 def rehash(folder: Path) -> dict[str, str]:
     names = yaml.safe_load((folder / "model.yaml").read_text())["sha256"]
-    return {name: model_folder_module._sha256(folder / name) for name in names}
+    return {name: sha256(folder / name) for name in names}
 
 
 def test_what_is_written_comes_back(folder: Path) -> None:
     opened = read_model_folder(folder)
+    assert errors("model", yaml.safe_load((folder / "model.yaml").read_text())) == []
     assert {key: getattr(opened, key) for key in CONTENT} == CONTENT
     assert opened.path == folder
     assert opened.ignore_id == 255
@@ -156,6 +159,8 @@ def test_broken_yaml(folder: Path, text: str) -> None:
 
 
 ROAD = {"name": "road", "color": [1, 2, 3]}
+NOT_FINITE = [0.1, 0.2, float("nan")]
+BEYOND_THE_SCHEMA = [("classes", [ROAD, ROAD]), ("input_size", [6.0, 8.0]), ("mean", NOT_FINITE)]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,7 @@ ROAD = {"name": "road", "color": [1, 2, 3]}
         ("input_size", [6.0, 8.0]),
         ("input_size", [6, True]),
         ("mean", [0.1, 0.2]),
-        ("mean", [0.1, 0.2, float("nan")]),
+        ("mean", NOT_FINITE),
         ("mean", ["0.1", "0.2", "0.3"]),
         ("std", [0.1, 0.2, -0.3]),
         ("training", "one night"),
@@ -195,6 +200,7 @@ ROAD = {"name": "road", "color": [1, 2, 3]}
 )
 def test_wrong_types_name_the_key(folder: Path, key: str, value: object) -> None:
     edit(folder, **{key: value})
+    assert errors("model", yaml.safe_load((folder / "model.yaml").read_text())) or (key, value) in BEYOND_THE_SCHEMA
     with pytest.raises(ModelFolderError, match=rf"model\.yaml: found .*'?{key}'?.* expected"):
         read_model_folder(folder)
 

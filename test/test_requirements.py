@@ -14,7 +14,7 @@ def lines(file: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements-tensorrt-rtx.txt"])
+@pytest.mark.parametrize("file", sorted(path.name for path in ROOT.glob("requirements*.txt")))
 def test_each_requirement_is_one_version_from_whatever_index_the_user_has(file):
     loose = [line for line in lines(file) if not PIN.fullmatch(line) and line != "-r requirements.txt"]
     assert loose == []

@@ -8,17 +8,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from gain_ros.errors import CheckpointError, DatasetError
-from gain_ros.model_folder import MODEL_YAML, read_model_folder
+from gain_ros.errors import GainError
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, MODEL_YAML, read_model_folder
 from training.data import LabelledFrames
-from training.evaluation import MEAN, STD
 from training.logs import logs_that_go_on, new_logs, run_of
-from training.module import Segmentation
+from training.module import SegmentationTask
 
 HELP = "Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder."
 
@@ -62,9 +61,10 @@ class TrainingCLI(LightningCLI):
         if self.subcommand == "fit":
             self.parser.error(f"fit resumes from a checkpoint; start with --model.initial_weights {config.ckpt_path}")
         model_folder = read_model_folder(config.ckpt_path)
-        if (model_folder.mean, model_folder.std) != (MEAN, STD):
+        if (model_folder.mean, model_folder.std) != (IMAGENET_MEAN, IMAGENET_STD):
             self.parser.error(
-                f"{model_folder.path} normalises with {model_folder.mean}, {model_folder.std}; expected {MEAN}, {STD}"
+                f"{model_folder.path} normalises with {model_folder.mean}, {model_folder.std}; "
+                f"expected {IMAGENET_MEAN}, {IMAGENET_STD}"
             )
         config.model.architecture, config.model.options = model_folder.architecture, model_folder.options
         config.model.labels, config.model.input_size = model_folder.labels.name, model_folder.input_size
@@ -82,7 +82,7 @@ class TrainingCLI(LightningCLI):
         if config.trainer.logger is None:
             run = run_of(config.ckpt_path) if self.subcommand == "fit" and config.ckpt_path else None
             root = Path(config.trainer.default_root_dir or "runs").resolve()
-            kwargs["logger"] = logs_that_go_on(run, config.ckpt_path) if run else new_logs(root / self.subcommand)
+            kwargs["logger"] = logs_that_go_on(run, config.ckpt_path) if run else new_logs(root / str(self.subcommand))
             if run:
                 self.save_config_callback = None  # what the run began with is there
         return super().instantiate_trainer(**kwargs)
@@ -115,14 +115,14 @@ def main() -> TrainingCLI:
     mute()
     try:
         return TrainingCLI(
-            Segmentation,
+            SegmentationTask,
             LabelledFrames,
             subclass_mode_data=True,
             parser_kwargs={"prog": "python -m training", "description": HELP},
             seed_everything_default=0,
             auto_configure_optimizers=False,
         )
-    except (DatasetError, CheckpointError, MisconfigurationException) as error:  # the message says it all
+    except (GainError, MisconfigurationException) as error:  # the message says it all
         print(error, file=sys.stderr)
         sys.exit(2)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,9 +16,8 @@ from torch import Tensor
 
 from gain_ros.model import GAIN
 from gain_ros.model.deploy import LogitsForm
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.resize import labels_from_logits, resize_input
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1, ImageNet's
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,18 @@ class Evaluator:
         self, network: GAIN, input_size: tuple[int, int], options: EvaluationOptions = EvaluationOptions()
     ) -> None:
         self.device = next(network.parameters()).device
-        self.form = LogitsForm(network, MEAN, STD).to(self.device, memory_format=torch.channels_last).eval()
-        self.input_size, self.options = tuple(input_size), options
+        self.form = LogitsForm(network, IMAGENET_MEAN, IMAGENET_STD).eval()
+        self.form.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own gap
+        (height, width), self.options = input_size, options
+        self.input_size = (height, width)
         self.is_plain = options.scales == (1.0,) and not options.flip and options.window is None
 
     def __call__(self, rgb: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """A frame, uint8 (H, W, 3) → labels and confidence, uint8 each, at ``size`` (default: the frame's own)."""
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             logits = self.head_logits(resize_input(rgb, self.input_size)) if self.is_plain else self.averaged(rgb)
-        return labels_from_logits(logits[0].cpu().numpy(), size or rgb.shape[:2], confidence=True)
+        found = labels_from_logits(logits[0].cpu().numpy(), size or rgb.shape[:2], confidence=True)
+        return cast("tuple[np.ndarray, np.ndarray]", found)  # confidence was asked for
 
     def head_logits(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) of any size → float32 1×C×h'×w' at the head's stride."""
@@ -65,8 +68,9 @@ class Evaluator:
     def averaged(self, rgb: np.ndarray) -> Tensor:
         """Log of the mean probability over scales and flips, float32 1×C at the network's input size."""
         probabilities = []
+        height, width = self.input_size
         for scale in self.options.scales:
-            image = resize_input(rgb, tuple(round(scale * side) for side in self.input_size))
+            image = resize_input(rgb, (round(scale * height), round(scale * width)))
             for flipped in (False, True)[: 1 + self.options.flip]:
                 logits = self.windowed(image[:, ::-1] if flipped else image)
                 logits = logits.flip(3) if flipped else logits
@@ -77,7 +81,7 @@ class Evaluator:
         """Logits at the image's size, float32 1×C×h×w."""
         height, width = image.shape[:2]
         window = self.options.window or (height, width)
-        total, count = 0, torch.zeros(height, width, device=self.device)
+        total, count = torch.zeros((), device=self.device), torch.zeros(height, width, device=self.device)
         for top, bottom in spans(height, window[0], self.options.overlap):
             for left, right in spans(width, window[1], self.options.overlap):
                 logits = resized(self.head_logits(image[top:bottom, left:right]), (bottom - top, right - left))

@@ -26,10 +26,10 @@ def run_of(checkpoint: str) -> Path | None:
 def logs_that_go_on(run: Path, checkpoint: str) -> list[Logger]:
     """Logs in the folder of ``run``, without what it logged after the checkpoint."""
     step = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
-    place = {"save_dir": run.parents[1], "name": run.parent.name, "version": run.name}
-    table = CSVLogger(**place)
+    place, name = run.parents[1], run.parent.name
+    table = CSVLogger(place, name, run.name)
     keep_rows(table, step)
-    return [TensorBoardLogger(**place, default_hp_metric=False, purge_step=step), table]
+    return [TensorBoardLogger(place, name, run.name, default_hp_metric=False, purge_step=step), table]
 
 
 @rank_zero_only

@@ -5,6 +5,7 @@ the batch is labelled.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,8 @@ class SegmentationLoss(nn.Module):
 
     ``weights`` (C,) are class weights, as :func:`class_weights` makes them.
     """
+
+    weights: Tensor
 
     def __init__(self, options: LossOptions, weights: Tensor) -> None:
         super().__init__()
@@ -131,6 +134,6 @@ def near_borders(labels: Tensor, within_px: int) -> Tensor:
     return known & (highest != lowest)
 
 
-def labels_at(labels: Tensor, size: tuple[int, int]) -> Tensor:
+def labels_at(labels: Tensor, size: Sequence[int]) -> Tensor:
     """Labels picked at the pixel centres of a coarser grid (nearest), for losses below the input size."""
-    return F.interpolate(labels[:, None].float(), size=size, mode="nearest-exact")[:, 0].long()
+    return F.interpolate(labels[:, None].float(), size=list(size), mode="nearest-exact")[:, 0].long()

@@ -19,6 +19,10 @@ class SegmentationScore(Metric):
     """
 
     full_state_update = False
+    confusion: torch.Tensor
+    boundary: torch.Tensor
+    calibration: torch.Tensor
+    image_miou: list[torch.Tensor]
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
@@ -38,7 +42,7 @@ class SegmentationScore(Metric):
         self.confusion += self._tensor(confusion)
         self.boundary += self._tensor(score.boundary_counts(truth, labels, len(self.names)))
         self.calibration += self._tensor(score.calibration_counts(truth, labels, confidence))
-        self.image_miou.append(self._tensor(np.float32([score.mean_iou(confusion)])))
+        self.image_miou.append(self._tensor(np.array([score.mean_iou(confusion)], np.float32)))
 
     def compute(self) -> dict[str, float]:
         """Fractions by name: ``miou``, ``pixel_accuracy``, ``image_miou``, ``worst_decile``, ``boundary_iou``,

@@ -9,14 +9,17 @@ from typing import Any, Literal
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from gain_ros.datasets.cityscapes import write_submission
 from gain_ros.labels import LABEL_SETS, UNLABELLED
 from gain_ros.model import build
-from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
+from training.data import LabelledFrames
+from training.evaluation import EvaluationOptions, Evaluator
 from training.losses import LossOptions, SegmentationLoss, class_weights
 from training.metrics import SegmentationScore
 from training.weights import load_initial
@@ -38,7 +41,7 @@ class OptimizerOptions:
     warmup_steps: int = 200
 
 
-class Segmentation(lightning.LightningModule):
+class SegmentationTask(lightning.LightningModule):
     """Train and evaluate a network.
 
     ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``labels`` names the label set;
@@ -48,6 +51,9 @@ class Segmentation(lightning.LightningModule):
 
     The number of a training step seeds its random draws (dropout), so a run that is resumed needs no generator's state.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -78,7 +84,8 @@ class Segmentation(lightning.LightningModule):
         )
         self.labels = LABEL_SETS[labels]
         self.optimizer_options, self.evaluation = optimizer, evaluation
-        self.network = build(architecture, len(self.labels), **(options or {})).to(memory_format=torch.channels_last)
+        self.network = build(architecture, len(self.labels), **(options or {}))
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own gap
         if fused_attention:
             from gain_ros.model.kernels import use_fused_attention
 
@@ -87,44 +94,50 @@ class Segmentation(lightning.LightningModule):
         self.score = SegmentationScore(self.labels.names)
         self.evaluator: Evaluator | None = None
         self.run_config: dict[str, Any] = {}  # of the command line, kept in checkpoints
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """uint8 N×3×H×W RGB → the network's outputs."""
         x = (images.float() - self.mean) / self.std
         return self.network(x.contiguous(memory_format=torch.channels_last))
 
+    @property
+    def data(self) -> LabelledFrames:
+        return self.trainer.datamodule  # type: ignore[attr-defined]  # the trainer sets it, and declares it nowhere
+
     def setup(self, stage: str) -> None:
-        given = self.trainer.datamodule.label_set
+        given = self.data.label_set
         if given != self.labels:
             raise MisconfigurationException(
                 f"the data is labelled in {given.name!r}, but model.labels is {self.labels.name!r}"
             )
-        if self.hparams.initial_weights and not self.trainer.ckpt_path:  # a checkpoint holds all weights
-            rank_zero_info(str(load_initial(self.network, self.hparams.initial_weights)))
+        initial_weights = self.hparams["initial_weights"]
+        if initial_weights and not self.trainer.ckpt_path:  # a checkpoint holds all weights
+            rank_zero_info(str(load_initial(self.network, initial_weights)))
 
     # Training
 
     def on_fit_start(self) -> None:
-        counts = self.trainer.datamodule.train_label_counts()
-        self.loss.weights.copy_(class_weights(counts, self.hparams.loss["class_weight_power"]))
+        power = self.hparams["loss"]["class_weight_power"]
+        self.loss.weights.copy_(class_weights(self.data.train_label_counts(), power))
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         torch.manual_seed(self.step_seed())
         images, labels = batch
         loss = self.loss(self(images), labels)
         self.log("loss", loss, prog_bar=True)
-        self.log("lr", self.lr_schedulers().get_last_lr()[0])
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 
     def step_seed(self) -> int:
         trainer = self.trainer
-        key = (trainer.datamodule.hparams.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+        key = (self.data.hparams["seed"], trainer.fit_loop.total_batch_idx, trainer.global_rank)
         return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         o = self.optimizer_options
+        optimizer: torch.optim.Optimizer
         if o.name == "sgd":
             optimizer = torch.optim.SGD(self.parameter_groups(), o.lr, o.momentum, weight_decay=o.weight_decay)
         else:
@@ -151,14 +164,18 @@ class Segmentation(lightning.LightningModule):
     # Evaluation
 
     def open_evaluation(self) -> None:
-        self.evaluator = Evaluator(self.network, self.hparams.input_size, self.evaluation)
+        self.evaluator = Evaluator(self.network, self.hparams["input_size"], self.evaluation)
         self.score.reset()
 
     on_validation_epoch_start = on_test_epoch_start = open_evaluation
 
+    def segment(self, image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        assert self.evaluator is not None, "an evaluation is opened at the start of its epoch"
+        return self.evaluator(image, size)
+
     def validation_step(self, batch: tuple[Tensor, Tensor, list[str]]) -> None:
         image, truth, _ = as_arrays(batch)
-        self.score.update(truth, *self.evaluator(image, truth.shape))
+        self.score.update(truth, *self.segment(image, truth.shape))
 
     def on_validation_epoch_end(self) -> None:
         self.report("val")
@@ -166,7 +183,7 @@ class Segmentation(lightning.LightningModule):
     def test_step(self, batch: tuple[Tensor, Tensor, list[str]]) -> None:
         """Scores a frame; one whose truth the data set keeps to itself is written down for its benchmark instead."""
         image, truth, name = as_arrays(batch)
-        labels, confidence = self.evaluator(image, truth.shape)
+        labels, confidence = self.segment(image, truth.shape)
         if self.labels.name == "cityscapes" and (truth == UNLABELLED).all():
             write_submission(self.submission_folder(), name, labels)
         else:

@@ -26,10 +26,10 @@ from gain_ros.labels import LABEL_SETS, LabelSet
 from gain_ros.model import GAIN, build
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.deploy import LabelsForm
-from gain_ros.model_folder import ModelFolder, read_model_folder, write_model_folder
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, ModelFolder, read_model_folder, write_model_folder
 from gain_ros.onnx.export import add_onnx
 from training.data import LabelledFrames
-from training.evaluation import MEAN, STD, Evaluator
+from training.evaluation import Evaluator
 from training.metrics import SegmentationScore
 from training.scenes import StreetScene
 
@@ -69,10 +69,10 @@ def main(arguments: Sequence[str]) -> int:
 def package(
     checkpoint: Path, out: Path, root: Path | None = None, train_only: Path | None = None, note: str = ""
 ) -> ModelFolder:
-    """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.Segmentation`.
+    """Write the model folder ``out`` from a Lightning checkpoint of :class:`training.module.SegmentationTask`.
 
     The checkpoint names the data set; ``root`` is its folder, where it has one. ``train_only`` is a model folder whose
-    val metrics are told beside those of weights that were trained on train and val. Raises ValueError for a file that
+    val metrics are given beside those of weights that were trained on train and val. Raises ValueError for a file that
     is no such checkpoint, ModelFolderError and DatasetError.
     """
     content = read_run(checkpoint)
@@ -82,7 +82,7 @@ def package(
     weights, precision, measured = store(network, data.val_frames, labels, input_size)
     golden_size = (GOLDEN_HEIGHT, round(GOLDEN_HEIGHT * input_size[1] / input_size[0]))
     image, _ = StreetScene(GOLDEN_SCENE, golden_size).frame(GOLDEN_TIME_S)
-    golden_labels, _ = LabelsForm(network, MEAN, STD, input_size)(torch.from_numpy(image)[None])
+    golden_labels, _ = LabelsForm(network, IMAGENET_MEAN, IMAGENET_STD, input_size)(torch.from_numpy(image)[None])
     write_model_folder(
         out,
         name=out.name,
@@ -90,8 +90,8 @@ def package(
         options=model["options"] or {},
         labels=labels,
         input_size=input_size,
-        mean=MEAN,
-        std=STD,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         training=training_record(content, checkpoint, data, precision) | ({"note": note} if note else {}),
         metrics=metrics_record(measured, data, input_size) | sibling_record(train_only, model, data),
         licence=f"{data.terms} That holds for these weights; the code is Apache-2.0.",
@@ -182,7 +182,7 @@ def training_record(content: dict[str, Any], checkpoint: Path, data: LabelledFra
         "epochs": content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"],
         "steps": content["global_step"],
         "seed": content["datamodule_hyper_parameters"]["seed"],
-        "config": plain(
+        "config": portable(
             content.get("run_config") or {"model": model, "data": own(content["datamodule_hyper_parameters"])}
         ),
         "weights": precision,
@@ -194,11 +194,11 @@ def train_split(data: LabelledFrames) -> str:
     return data.hparams.get("train_split", "train")
 
 
-def plain(config: Any) -> Any:
+def portable(config: Any) -> Any:
     """A resolved config without what was left open and without places on the machine that ran it."""
     if isinstance(config, dict):
-        return {k: plain(v) for k, v in own(config).items() if v is not None and k not in PLACES}
-    return [plain(value) for value in config] if isinstance(config, (list, tuple)) else config
+        return {k: portable(v) for k, v in own(config).items() if v is not None and k not in PLACES}
+    return [portable(value) for value in config] if isinstance(config, (list, tuple)) else config
 
 
 def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size: tuple[int, int]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Initial weights from a file: an ImageNet backbone under its published names, or a network of our own.
 
 Tensors are matched by name and shape. What a kind of file cannot hold (the head, an auxiliary head, a stem of another
-form, a classifier for other classes) keeps its initialisation and is told in the report; any other difference is an
+form, a classifier for other classes) keeps its initialisation and is named in the report; any other difference is an
 error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,10 +106,10 @@ def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> 
     return fill(network, given, Kind(kind, {}, (*AUXILIARY, *other), other), path)
 
 
-def fill(network: GAIN, given: dict[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> Report:
+def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> Report:
     """Load ``given`` (name in the file → our name and tensor) where name and shape fit."""
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items() if is_weight(name)}
-    fits = {theirs: ours for theirs, (ours, tensor) in given.items() if shapes.get(ours) == tensor.shape}
+    fits = {theirs: ours for theirs, (ours, tensor) in given.items() if ours and shapes.get(ours) == tensor.shape}
     missing = tuple(sorted(shapes.keys() - fits.values()))
     unexpected = tuple(name for name in given if name not in fits)
     wrong = [name for name in missing if not name.startswith(kind.may_miss)]

@@ -57,7 +57,7 @@ class InProcessGraph:
         space = f"/bench_{self._made}"
         parameters = [
             Parameter("model", value=str(segmenter.model_folder.path)),
-            Parameter("engine", value=segmenter.engine),
+            Parameter("engine", value=segmenter.info.engine),
         ]
         node = SegmentationNode(
             open_segmenter=lambda *_, **__: _Borrowed(segmenter),

@@ -38,8 +38,8 @@ def parity_rows(
         tick(count)
     return [
         {
-            "engine": segmenter.engine,
-            "provider": segmenter.provider,
+            "engine": segmenter.info.engine,
+            "provider": segmenter.info.provider,
             "frames": count,
             "agreement": same[i] / pixels if pixels else 0.0,
             "miou": mean_iou(confusion[i]) if scored else None,

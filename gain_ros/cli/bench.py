@@ -70,10 +70,10 @@ def _prepare(stack: contextlib.ExitStack, model_folder: Any, args: argparse.Name
     ros = _graph(stack) if has_module("rclpy") else None
     for name in args.engines:
         segmenter = stack.enter_context(open_segmenter(model_folder.path, engine=name))
-        add("engine", name, segmenter.provider, _Repeated(_raw_engine(stack, name, model_folder, frames)))
-        add("segmenter", name, segmenter.provider, _Repeated(_segment(segmenter, frames)))
+        add("engine", name, segmenter.info.provider, _Repeated(_raw_engine(stack, name, model_folder, frames)))
+        add("segmenter", name, segmenter.info.provider, _Repeated(_segment(segmenter, frames)))
         if ros is not None:
-            add("node", name, segmenter.provider, stack.enter_context(ros.node(segmenter, frames)))
+            add("node", name, segmenter.info.provider, stack.enter_context(ros.node(segmenter, frames)))
     if args.reference:
         add("reference", "torch", "R18, eager, NCHW, fp32", _Repeated(_reference(model_folder)))
     return rows, candidates
@@ -82,11 +82,11 @@ def _prepare(stack: contextlib.ExitStack, model_folder: Any, args: argparse.Name
 def _raw_engine(stack: contextlib.ExitStack, name: str, model_folder: Any, frames: list) -> Callable[[int], Any]:
     """The engine on its own, on input that is ready for it."""
     from gain_ros.resize import resize_input
-    from gain_ros.runtime.engines import open_engine
+    from gain_ros.runtime.engines import MaskEngine, open_engine
 
     engine = open_engine(name, model_folder)
     stack.callback(engine.close)
-    if engine.whole_step:
+    if isinstance(engine, MaskEngine):
         batches = [frame[None] for frame in frames]
         return lambda index: engine.labels(batches[index % len(batches)])
     images = [resize_input(frame, model_folder.input_size)[None] for frame in frames]

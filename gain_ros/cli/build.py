@@ -1,6 +1,6 @@
 """Build a model's TensorRT engine for one kind of frames into this machine's cache, and report how well it agrees.
 
-An fp16 or fp32 engine below 99.9 % of the reference's pixels, and an int8 engine that loses more than 0.4 mIoU, is
+An fp16 or fp32 engine below 99.9 % of the reference's pixels, and an int8 engine that loses more than 0.3 mIoU, is
 refused and deleted, unless --accept says otherwise.
 """
 
@@ -28,8 +28,6 @@ from gain_ros.cli.common import (
 )
 from gain_ros.errors import UsageError
 
-MIN_AGREEMENT = 0.999
-MAX_MIOU_DROP = 0.004
 _CALIBRATION_FRAMES = 128
 _REFERENCES = ("torch", "onnxruntime", "openvino")
 _LOG_PERIOD_S = 5.0
@@ -57,26 +55,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from gain_ros.errors import GoldenMismatch
     from gain_ros.model_folder import find_model, read_model_folder
-    from gain_ros.runtime.engines import TensorRtOptions
-    from gain_ros.runtime.segmenter import Segmenter
-    from gain_ros.runtime.tensorrt import engine as tensorrt_engine
+    from gain_ros.runtime.segmenter import EngineSegmenter
+    from gain_ros.runtime.tensorrt.acceptance import refusal
+    from gain_ros.runtime.tensorrt.engine import TensorRtEngine
 
     model_folder = read_model_folder(find_model(args.model))
     source = _open_images(args)
-    engine = tensorrt_engine.TensorRtEngine(model_folder, "auto", None, TensorRtOptions(args.precision))
+    engine = TensorRtEngine(model_folder, precision=args.precision)
     size = args.size or _first_size(source) or model_folder.golden()[0].shape[:2]
     shape = _shape(size, args.encoding)
     reference = _open_reference(model_folder)
     try:
         _prepare(engine, shape, reference, _calibration(args, source, size), args.accept)
-        fast = Segmenter(model_folder, engine, "as asked")
+        fast = EngineSegmenter(model_folder, engine, "as asked")
         entry = engine.store.entry(shape)
         report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
         if source is not None and reference is not None:
             report = _report(args, source, size, reference, fast)
-        refusal = _refusal(args, report)
-        if refusal and not args.accept:
-            engine.store.forget(shape, refusal)
+        problem = refusal(args.precision, report["agreement"], report["miou"], report["reference_miou"])
+        if problem and not args.accept:
+            engine.store.forget(shape, problem)
     except GoldenMismatch as error:
         complain(f"{error}; --accept keeps it")
         return CHECK_FAILED
@@ -85,9 +83,9 @@ def run(args: argparse.Namespace) -> int:
         if reference is not None:
             reference.close()
     _print(args, entry, size, report, reference)
-    if refusal:
-        complain(f"{refusal}; {'kept, as --accept says' if args.accept else 'deleted again; --accept keeps it'}")
-    return CHECK_FAILED if refusal and not args.accept else DONE
+    if problem:
+        complain(f"{problem}; {'kept, as --accept says' if args.accept else 'deleted again; --accept keeps it'}")
+    return CHECK_FAILED if problem and not args.accept else DONE
 
 
 def _open_images(args: argparse.Namespace) -> Any:
@@ -143,8 +141,7 @@ def _prepare(engine: Any, shape: tuple[int, ...], reference: Any, images: list[A
     from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     progress = BuildProgress()
-    judge = None if reference is None else lambda frame: reference.segment([frame], confidence=False)[0].labels
-    _watch(progress, lambda: engine.prepare(shape, progress, judge, images, accept))
+    _watch(progress, lambda: engine.prepare(shape, progress, reference, images, accept))
 
 
 def _watch(progress: Any, work: Callable[[], None]) -> None:
@@ -212,23 +209,8 @@ def _report(args: argparse.Namespace, source: Any, size: tuple[int, int], refere
     }
 
 
-def _refusal(args: argparse.Namespace, report: dict[str, Any]) -> str | None:
-    if args.precision == "int8":
-        if report["miou"] is None:
-            return "int8 is judged by mIoU, and these pictures have no truth in the model's classes"
-        drop = report["reference_miou"] - report["miou"]
-        if drop <= MAX_MIOU_DROP:
-            return None
-        return f"int8 loses {100 * drop:.2f} mIoU, at most {100 * MAX_MIOU_DROP:.1f} is allowed"
-    if report["agreement"] >= MIN_AGREEMENT:
-        return None
-    return (
-        f"{args.precision} agrees on {100 * report['agreement']:.3f} % of the pixels, expected {100 * MIN_AGREEMENT} %"
-    )
-
-
 def _print(args: argparse.Namespace, entry: Any, size: tuple[int, int], report: dict[str, Any], reference: Any) -> None:
-    by = reference.engine if reference is not None else "the golden pair"
+    by = reference.info.engine if reference is not None else "the golden pair"
     result = {
         "path": str(entry.folder),
         "sha256": entry.sha256["engine.plan"],

@@ -8,8 +8,6 @@ from typing import Any
 from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_engines, add_json, complain, print_json, table
 from gain_ros.errors import UsageError
 
-_MIN_AGREEMENT = 0.999
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
@@ -22,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from gain_ros.score import MIN_AGREEMENT
     from gain_ros.sources.opening import open_source
 
     source = open_source(args.images)
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         print_json({"rows": rows, "reference": rows[0]["engine"], "frames": rows[0]["frames"]})
     else:
         print(table([["engine", "provider", "agreement", "mIoU"], *map(_cells, rows)]))
-    good = bool(rows[0]["frames"]) and all(row["agreement"] >= _MIN_AGREEMENT for row in rows)
+    good = bool(rows[0]["frames"]) and all(row["agreement"] >= MIN_AGREEMENT for row in rows)
     return DONE if good and not source.problems else CHECK_FAILED
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, has_module, print_json
 from gain_ros.errors import UsageError
-
-_MIN_PARITY = 0.999
+from gain_ros.files import sha256
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,23 +28,24 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"export needs {library}, which is not installed; pip install -r requirements-dev.txt")
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.onnx.export import export_onnx
+    from gain_ros.score import MIN_AGREEMENT
 
     model_folder = read_model_folder(find_model(args.model))
     if not args.onnx.parent.is_dir():
         raise UsageError(f"--onnx {str(args.onnx)!r}: its folder does not exist; make it first")
     export_onnx(model_folder.path, args.onnx, args.form, args.size)
-    agreement = _parity(model_folder, args.onnx, args.form, args.size)
+    parity = _parity(model_folder, args.onnx, args.form, args.size)
     result = {
         "path": str(args.onnx),
-        "sha256": hashlib.sha256(args.onnx.read_bytes()).hexdigest(),
-        "parity": agreement,
+        "sha256": sha256(args.onnx),
+        "parity": parity,
         "form": args.form,
     }
     if args.json:
         print_json(result)
     else:
-        print(f"{args.onnx}: {args.form} form, {100 * agreement:.3f} % of the golden pixels as in PyTorch")
-    return DONE if agreement >= _MIN_PARITY else CHECK_FAILED
+        print(f"{args.onnx}: {args.form} form, {100 * parity:.3f} % of the golden pixels as in PyTorch")
+    return DONE if parity >= MIN_AGREEMENT else CHECK_FAILED
 
 
 def _parity(model_folder: Any, path: Path, form: str, size: tuple[int, int] | None) -> float:
@@ -58,6 +57,7 @@ def _parity(model_folder: Any, path: Path, form: str, size: tuple[int, int] | No
     from gain_ros.model.deploy import LabelsForm, LogitsForm
     from gain_ros.onnx.export import INPUTS
     from gain_ros.resize import labels_from_logits, resize_input
+    from gain_ros.score import agreement
 
     rgb, _ = model_folder.golden()
     network = load_model(model_folder.path)
@@ -76,6 +76,5 @@ def _parity(model_folder: Any, path: Path, form: str, size: tuple[int, int] | No
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {INPUTS[form]: frame[None]})
     if form == "labels":
-        return float((found[0][0] == expected[0][0].numpy()).mean())
-    masks = [labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0][0], expected[0].numpy())]
-    return float((masks[0] == masks[1]).mean())
+        return agreement(found[0][0], expected[0][0].numpy())
+    return agreement(*(labels_from_logits(each, rgb.shape[:2])[0] for each in (found[0][0], expected[0].numpy())))

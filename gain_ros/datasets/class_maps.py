@@ -1,4 +1,4 @@
-"""Class sets that meet: a model's classes, the truth's classes, and the table between them where they differ."""
+"""A model's classes, the truth's classes, and the table between them where they differ."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ import numpy as np
 import yaml
 
 from gain_ros.errors import SourceError
-from gain_ros.labels import CAMVID, CITYSCAPES, CITYSCAPES_IDS, CITYSCAPES_LAST_ID, LABEL_SETS, UNLABELLED, LabelSet
-
-CAMVID_VOID = 11
+from gain_ros.labels import (
+    CAMVID,
+    CAMVID_VOID,
+    CITYSCAPES,
+    CITYSCAPES_IDS,
+    CITYSCAPES_LAST_ID,
+    LABEL_SETS,
+    UNLABELLED,
+    LabelSet,
+)
 
 # Cityscapes' 19 classes in CamVid's 11, by the grouping of CamVid's own 32 classes (traffic lights are signs, walls are
 # buildings, every vehicle on four wheels or more is a car, two-wheelers and their riders are bicyclists).
@@ -59,7 +66,7 @@ class ClassMap:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class ClassMatch:
     """How masks and truth are brought to the scored classes: look-up tables, uint8 (256,), None where ids stay."""
 
     classes: LabelSet
@@ -73,15 +80,15 @@ class Meeting:
 
     def check_and_project_truth(self, ids: np.ndarray) -> np.ndarray:
         """Truth as recorded, uint8 (H, W), in the scored classes. Raises ValueError for ids outside its class set."""
-        strange = cv2.LUT(ids, self.known) == 0
-        if strange.any():
-            raise ValueError(f"the truth holds id {int(ids[strange].max())}, which its classes do not have")
+        unknown = cv2.LUT(ids, self.known) == 0
+        if unknown.any():
+            raise ValueError(f"the truth holds id {int(ids[unknown].max())}, which its classes do not have")
         return cv2.LUT(ids, self.truth)
 
 
-def meet(model: LabelSet, given: str | None) -> Meeting:
-    """Tables for truth whose ids mean ``given``: None (the model's classes), a class set by name, "cityscapes-ids"
-    (official ids 0-33), or a YAML file.
+def match_classes(model: LabelSet, given: str | None) -> ClassMatch:
+    """Return tables for truth whose ids mean ``given``: None (the model's classes), a class set by name,
+    "cityscapes-ids" (official ids 0-33), or a YAML file.
 
     Where truth and model have different classes, a table must lead from one to the other: the built-in one from
     Cityscapes to CamVid, or the YAML file's. Raises SourceError.
@@ -95,17 +102,17 @@ def meet(model: LabelSet, given: str | None) -> Meeting:
     known = np.where(raw < 0, 0, 1).astype(np.uint8)
     raw = np.where(raw < 0, UNLABELLED, raw).astype(np.uint8)
     if mapped is None and names == model.names:
-        return Meeting(model, None, raw, known)
+        return ClassMatch(model, None, raw, known)
     mapped = mapped or ClassMap(CITYSCAPES.names, CAMVID, CITYSCAPES_TO_CAMVID)
     if (mapped.source, mapped.target.names) == (names, model.names):
-        return Meeting(model, None, mapped.ids()[raw], known)
+        return ClassMatch(model, None, mapped.ids()[raw], known)
     if (mapped.source, mapped.target.names) == (model.names, names):
         unscored = [name for name in mapped.source if mapped.table[name] is None]
         if unscored:
             raise SourceError(
                 f"{given}: the model's {', '.join(unscored)} lead nowhere; every class of the model needs a target"
             )
-        return Meeting(mapped.target, mapped.ids(), raw, known)
+        return ClassMatch(mapped.target, mapped.ids(), raw, known)
     raise SourceError(
         f"the model has classes {', '.join(model.names)} and the truth {', '.join(names)}; "
         "give --truth-labels a YAML file that leads from one to the other"
@@ -144,9 +151,9 @@ def _read_map(file: Path) -> ClassMap:
             f"{file} is no class map: {error!r}; expected from, to (a class set's name or a list of names) and map"
         ) from error
     missing = [name for name in source.names if name not in table]
-    strange = [name for name, other in table.items() if name not in source.names or other not in (*target.names, None)]
-    if missing or strange:
-        raise SourceError(f"{file}: classes without a line: {missing}; lines that name no class: {strange}")
+    unknown = [name for name, other in table.items() if name not in source.names or other not in (*target.names, None)]
+    if missing or unknown:
+        raise SourceError(f"{file}: classes without a line: {missing}; lines that name no class: {unknown}")
     return ClassMap(source.names, target, table)
 
 
@@ -157,4 +164,4 @@ def _label_set(given: Any) -> LabelSet:
     hues = np.arange(len(names), dtype=np.uint8) * (180 // max(1, len(names)))
     hsv = np.stack((hues, np.full_like(hues, 200), np.full_like(hues, 220)), axis=1)
     colors = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
-    return LabelSet("own", names, tuple(tuple(int(value) for value in color) for color in colors))
+    return LabelSet("own", names, tuple((int(r), int(g), int(b)) for r, g, b in colors))

@@ -1,8 +1,9 @@
-"""Labelled frames on disk: found, checked, decoded. What is wrong is told at once, with the files' names."""
+"""Labelled frames on disk: checked and decoded. What is wrong is said at once, with the files' names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Protocol, TypeVar
 import cv2
 import numpy as np
 
-from gain_ros.errors import DatasetError
+from gain_ros.errors import DatasetError, ImageError
 from gain_ros.labels import UNLABELLED
+from gain_ros.pictures import damage, read_as_stored, read_rgb
 
 T = TypeVar("T")
-ENDINGS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}  # PNG, JPEG
 LONGEST_LIST = 30
 NOT_A_CLASS = 254
 
@@ -29,31 +30,37 @@ class Pair:
     name: str
 
 
-@dataclass(frozen=True)
-class FramePaths:
-    """The files of one frame; ``mask`` is None where the data set keeps the truth to itself."""
-
-    image: Path
-    mask: Path | None
-
-
 class Masks(Protocol):
     """How a data set writes class ids into its mask files."""
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
         """Decoded file → uint8 H×W class ids, 255 unlabelled. Raises DatasetError naming the file."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """The files of one frame; ``mask`` is None where the data set keeps the truth to itself."""
+
+    image: Path
+    mask: Path | None
+    masks: Masks
+
+    def labels(self) -> np.ndarray | None:
+        """The class ids, uint8 H×W, 255 unlabelled. Raises DatasetError or ImageError naming the file."""
+        return None if self.mask is None else self.masks.labels(read_as_stored(self.mask), self.mask)
 
 
 @dataclass(frozen=True)
 class IndexMasks:
-    """8-bit grey masks. ``classes`` maps the value in the file to a class id; every other value is an error."""
+    """8-bit grey masks. ``classes`` maps the value in the file to a class id; 255 stays, every other is an error."""
 
     classes: Mapping[int, int]
     table: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = np.full(256, NOT_A_CLASS, np.uint8)
-        table[list(self.classes)] = list(self.classes.values())
+        table[[UNLABELLED, *self.classes]] = [UNLABELLED, *self.classes.values()]
         object.__setattr__(self, "table", table)
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
@@ -101,11 +108,20 @@ class ColorMasks:
         return labels
 
 
-class Frames(Sequence[Pair]):
+class Frames(ABC):
     """Labelled frames by index."""
 
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Pair: ...
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (self[index] for index in range(len(self)))
+
     def labels(self, index: int) -> np.ndarray:
-        """The labels alone, uint8 H×W."""
+        """Return the labels alone, uint8 H×W."""
         return self[index].labels
 
 
@@ -113,17 +129,17 @@ class Frames(Sequence[Pair]):
 class FramesOnDisk(Frames):
     """Frames decoded whenever they are asked for."""
 
-    paths: Sequence[FramePaths]
-    masks: Masks
+    files: Sequence[FrameFiles]
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
     def __getitem__(self, index: int) -> Pair:
-        """Raises DatasetError for a file that does not decode, a size that differs and a wrong value in the mask."""
-        files = self.paths[index]
-        image = decode(files.image, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)[..., ::-1]
-        labels = np.full(image.shape[:2], UNLABELLED, np.uint8) if files.mask is None else self.labels(index)
+        """Raise ImageError for a file that does not decode, DatasetError for a size that differs or a wrong mask."""
+        files = self.files[index]
+        image, labels = read_rgb(files.image), files.labels()
+        if labels is None:
+            labels = np.full(image.shape[:2], UNLABELLED, np.uint8)
         if labels.shape != image.shape[:2]:
             raise DatasetError(
                 f"{files.mask}: is {labels.shape[1]}x{labels.shape[0]}, "
@@ -132,8 +148,8 @@ class FramesOnDisk(Frames):
         return Pair(np.ascontiguousarray(image), labels, files.image.stem)
 
     def labels(self, index: int) -> np.ndarray:
-        path = self.paths[index].mask
-        return self.masks.labels(decode(path, cv2.IMREAD_UNCHANGED), path)
+        labels = self.files[index].labels()
+        return self[index].labels if labels is None else labels
 
 
 @dataclass(frozen=True)
@@ -159,56 +175,25 @@ def class_counts(frames: Frames, classes: int) -> np.ndarray:
 
 
 def gather(read: Callable[[int], T], count: int, advice: str) -> list[T]:
-    """``read`` of 0..count-1, on threads. Raises one DatasetError that tells every DatasetError met."""
+    """Call ``read`` with 0..count-1, on threads. Raises one DatasetError that tells every picture or mask at fault."""
 
-    def attempt(index: int) -> T | DatasetError:
+    def attempt(index: int) -> tuple[list[T], list[str]]:
         try:
-            return read(index)
-        except DatasetError as error:
-            return error
+            return [read(index)], []
+        except (DatasetError, ImageError) as error:
+            return [], [str(error)]
 
     with ThreadPoolExecutor() as threads:
         results = list(threads.map(attempt, range(count)))
-    refuse([str(result) for result in results if isinstance(result, DatasetError)], advice)
-    return results
+    refuse([problem for _, problems in results for problem in problems], advice)
+    return [value for values, _ in results for value in values]
 
 
-def check_files(frames: Sequence[FramePaths]) -> list[str]:
-    """What can be seen from outside: a line for every file that is missing, empty, cut short or of another format."""
+def check_files(frames: Sequence[FrameFiles]) -> list[str]:
+    """Return a line for every file that is missing, empty, cut short or of another format, seen from outside."""
     paths = [path for frame in frames for path in (frame.image, frame.mask) if path is not None]
     with ThreadPoolExecutor() as threads:
-        damages = threads.map(damage, paths)
-        return [f"{path}: {found}" for path, found in zip(paths, damages, strict=True) if found]
-
-
-def damage(path: Path) -> str | None:
-    try:
-        with path.open("rb") as stream:
-            head, length = stream.read(8), stream.seek(0, 2)
-            stream.seek(max(length - 64, 0))
-            return damage_of(head, stream.read())
-    except OSError as error:
-        return error.strerror
-
-
-def damage_of(head: bytes, tail: bytes) -> str | None:
-    ending = next((end for start, end in ENDINGS.items() if head.startswith(start)), None)
-    if ending is None:
-        return "is no PNG or JPEG file" if head else "is empty"
-    return None if ending in tail else "is cut short"
-
-
-def decode(path: Path, flags: int) -> np.ndarray:
-    """The pixels of an image file as cv2 gives them. Raises DatasetError naming the file."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}") from error
-    found = damage_of(content[:8], content[-64:])  # cv2 fills a file that is cut short with grey
-    pixels = None if found else cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if pixels is None:
-        raise DatasetError(f"{path}: {found or 'does not decode'}")
-    return pixels
+        return [f"{path}: {found}" for path, found in zip(paths, threads.map(damage, paths), strict=True) if found]
 
 
 def refuse(problems: Sequence[str], advice: str) -> None:

@@ -51,8 +51,8 @@ def _open() -> tuple[Any, Any, list[str]]:
         except EngineUnavailable as error:  # noqa: PERF203
             parts.append(None)
             missing.append(str(error))
-    if importlib.util.find_spec("onnx") is None:
-        missing.append("onnx is not installed, which building an engine needs; `pip install onnx`")
+    if importlib.util.find_spec("onnxslim") is None:
+        missing.append("onnxslim is not installed, which building an engine needs; `pip install onnxslim`")
     return parts[0], parts[1], missing
 
 

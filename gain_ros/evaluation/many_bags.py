@@ -70,7 +70,7 @@ def evaluate_bags(
         outcomes = _run(tasks, models, report, workers, ray_address)
         seconds = time.monotonic() - started_s
         segmenter = models.segmenter
-        model_folder, engine, provider = segmenter.model_folder, segmenter.engine, segmenter.provider
+        model_folder, engine, provider = segmenter.model_folder, segmenter.info.engine, segmenter.info.provider
     whole = [outcome for outcome in outcomes if isinstance(outcome, BagOutcome)]
     bags = tuple(each.score if isinstance(each, BagOutcome) else each for each in outcomes)
     if not whole:
@@ -105,7 +105,7 @@ def _threads(workers: int, ray_address: str | None) -> int | None:
 def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | None) -> list[Task]:
     """Settle for every worker what was found and chosen here, "auto" among it."""
     segmenter = models.segmenter
-    model, engine = str(segmenter.model_folder.path), segmenter.engine
+    model, engine = str(segmenter.model_folder.path), segmenter.info.engine
     settled = [replace(job, model=model, engine=engine, threads=threads) for job in jobs]
     return [Task(job, scratch / f"{index:06d}.jsonl") for index, job in enumerate(settled)]
 
@@ -150,7 +150,6 @@ def _in_process(task: Task) -> BagOutcome:
 
 
 def _on_ray(tasks: Sequence[Task], address: str, report: OnProgress) -> Iterator[tuple[int, Ended]]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here reports to nobody
     try:
         import ray
     except ImportError as error:

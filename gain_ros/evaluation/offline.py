@@ -82,8 +82,8 @@ def open_models(job: Job) -> Iterator[Models]:
     share = max(1, cores // _AT_ONCE)
     with contextlib.ExitStack() as stack:
         segmenter, other, twin = stack.enter_context(open_segmenter(job.model, job.engine, threads=share)), None, None
-        if segmenter.device == "cpu" and cores > 1:
-            twin = stack.enter_context(open_segmenter(job.model, segmenter.engine, threads=share))
+        if segmenter.info.device == "cpu" and cores > 1:
+            twin = stack.enter_context(open_segmenter(job.model, segmenter.info.engine, threads=share))
         if job.against is not None:
             model, engine = (job.model, job.against) if job.against in ENGINES else (job.against, job.engine)
             other = stack.enter_context(open_segmenter(model, engine, threads=share))

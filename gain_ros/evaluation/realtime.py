@@ -95,7 +95,7 @@ def evaluate_realtime(
         reader = stack.enter_context(contextlib.closing(Reader(source, open_truth(truth, source, model_folder.labels))))
         # Before the node: what is wrong with the engine is said in a line, and both run the same one.
         segmenter = stack.enter_context(open_segmenter(model_folder.path, engine))
-        settings = Settings(model_folder.path, segmenter.engine, rate, clock=use_sim_time)
+        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time)
         return play_and_score(reader, model_folder, settings, report, segmenter)
 
 

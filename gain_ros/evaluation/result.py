@@ -12,7 +12,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from gain_ros import __version__
 from gain_ros.errors import ResultError
 from gain_ros.evaluation.stability import Counts
+from gain_ros.files import atomic
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import ModelFolder
 from gain_ros.plain_values import plain
@@ -151,21 +151,13 @@ def row_line(row: FrameRow) -> str:
 
 @contextlib.contextmanager
 def atomic_text(file: Path) -> Iterator[TextIO]:
-    """A text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
-    scratch = None
+    """Open a text file that takes its place when all of it is written. Raises ResultError for what the disk refuses."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with atomic(file) as scratch, scratch.open("w", encoding="utf-8") as stream:
             yield stream
-        os.chmod(scratch, 0o644)  # mkstemp writes for the owner alone
-        os.replace(scratch, file)
     except OSError as error:
         reason = error.strerror or error
         raise ResultError(f"{file} cannot be written: {reason}; free space or name another --out") from error
-    finally:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from gain_ros.datasets.class_maps import Meeting, meet
+from gain_ros.datasets.class_maps import ClassMatch, match_classes
 from gain_ros.errors import SourceError, TruthError
 from gain_ros.labels import LabelSet
 from gain_ros.pictures import read_ids
@@ -30,9 +30,9 @@ _CITYSCAPES_ENDINGS = {"_labelTrainIds.png": "cityscapes", "_labelIds.png": "cit
 class TruthOptions:
     """Where to look for truth: a label topic of the bag, or a folder of PNG files; neither: what the source itself has.
 
-    ``labels`` says what the ids mean (see :func:`gain_ros.datasets.class_maps.meet`). ``by`` is how files of a folder
-    find their frames. A label belongs to the frame whose stamp is nearest and no more than ``tolerance_ms`` away;
-    keep it below half the time between two frames.
+    ``labels`` says what the ids mean (see :func:`gain_ros.datasets.class_maps.match_classes`). ``by`` is how files of
+    a folder find their frames. A label belongs to the frame whose stamp is nearest and no more than ``tolerance_ms``
+    away; keep it below half the time between two frames.
     """
 
     topic: str | None = None
@@ -51,7 +51,7 @@ class Truth(ABC):
         errors: why there may be more truth than could be read.
     """
 
-    def __init__(self, meeting: Meeting, how: dict[str, Any]):
+    def __init__(self, meeting: ClassMatch, how: dict[str, Any]):
         self._meeting, self.how, self.classes = meeting, how, meeting.classes
         self.errors: list[str] = []
 
@@ -97,7 +97,7 @@ def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth 
     if options.folder is not None:
         return _open_folder(options, options.folder, model)
     if source.label_set is not None:
-        return SourceTruth(source, meet(model, source.label_set.name))
+        return SourceTruth(source, match_classes(model, source.label_set.name))
     return None
 
 
@@ -112,7 +112,7 @@ def score(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 class SourceTruth(Truth):
     """What the source's own frames carry (:attr:`SourceFrame.labels`)."""
 
-    def __init__(self, source: Source, meeting: Meeting):
+    def __init__(self, source: Source, meeting: ClassMatch):
         super().__init__(meeting, {"from": source.name, "by": "source", "tolerance_ms": None})
 
     def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
@@ -122,7 +122,7 @@ class SourceTruth(Truth):
 class StampedTruth(Truth):
     """Labels that know their stamps."""
 
-    def __init__(self, meeting: Meeting, how: dict[str, Any], stamps_ns: list[int], tolerance_ms: float):
+    def __init__(self, meeting: ClassMatch, how: dict[str, Any], stamps_ns: list[int], tolerance_ms: float):
         super().__init__(meeting, {**how, "by": "stamp", "tolerance_ms": tolerance_ms})
         self._order = sorted(range(len(stamps_ns)), key=stamps_ns.__getitem__)
         self._stamps_ns = [stamps_ns[index] for index in self._order]
@@ -158,7 +158,7 @@ class StampedTruth(Truth):
 class TopicTruth(StampedTruth):
     """A topic of mono8 images in the bag itself."""
 
-    def __init__(self, topic: LabelTopic, name: str, meeting: Meeting, tolerance_ms: float):
+    def __init__(self, topic: LabelTopic, name: str, meeting: ClassMatch, tolerance_ms: float):
         super().__init__(meeting, {"from": f"topic {name}"}, topic.stamps_ns, tolerance_ms)
         self._topic, self.errors = topic, topic.errors
 
@@ -172,7 +172,7 @@ class TopicTruth(StampedTruth):
 class StampedFiles(StampedTruth):
     """PNG files named by stamp in nanoseconds."""
 
-    def __init__(self, files: list[Path], meeting: Meeting, how: dict[str, Any], tolerance_ms: float):
+    def __init__(self, files: list[Path], meeting: ClassMatch, how: dict[str, Any], tolerance_ms: float):
         super().__init__(meeting, how, [int(file.stem) for file in files], tolerance_ms)
         self._files = files
 
@@ -183,7 +183,7 @@ class StampedFiles(StampedTruth):
 class FilesInOrder(Truth):
     """PNG files in the order of their names: the first belongs to the first frame."""
 
-    def __init__(self, files: list[Path], meeting: Meeting, how: dict[str, Any]):
+    def __init__(self, files: list[Path], meeting: ClassMatch, how: dict[str, Any]):
         super().__init__(meeting, {**how, "by": "sequence", "tolerance_ms": None})
         self._files = files
         self._used = [False] * len(files)
@@ -203,13 +203,13 @@ def _open_topic(topic: str, options: TruthOptions, source: Source, model: LabelS
 
     if not isinstance(source, BagSource):
         raise SourceError(f"{source.name!r} is no bag and has no topic {topic}; give --truth-dir for it")
-    meeting = meet(model, options.labels)
+    meeting = match_classes(model, options.labels)
     return TopicTruth(LabelTopic(source.name, source.path, topic), topic, meeting, options.tolerance_ms)
 
 
 def _open_folder(options: TruthOptions, folder: Path, model: LabelSet) -> Truth:
     files, labels = _label_files(folder)
-    meeting = meet(model, options.labels or labels)
+    meeting = match_classes(model, options.labels or labels)
     how = {"from": f"folder {folder}"}
     stamped = all(file.stem.isdecimal() and len(file.stem) >= _STAMP_DIGITS for file in files)
     if options.by == "stamp" and not stamped:

@@ -6,7 +6,6 @@ Tensors are matched by name, completely: one without a counterpart is an error, 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +13,17 @@ import torch
 from torch import Tensor
 
 from gain_ros.errors import CheckpointError
+from gain_ros.files import sha256
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.gain import GAIN, build
-from gain_ros.model_folder import write_model_folder
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, write_model_folder
 
 ARCHITECTURES = {"r18": "gain_r18", "df2": "gain_df2"}
 CLASSIFIERS = {"r18": "seg_head.output.4.weight", "df2": "seg_head.output.7.weight"}  # in the checkpoint
 FIRST_STAGES = {"r18": "backbone.layer1.", "df2": "backbone.stage2_1."}
 AUXILIARY = ("aux16.", "aux32.")  # in our networks; training only
 WRITTEN = "what simpleseg's training writes: a dict whose 'model' is a dict of tensors"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ DATASETS = {
 
 @dataclass(frozen=True)
 class ImportReport:
-    """``parameters`` counts the weights that inference uses. ``unmatched`` is empty: an import is complete or fails."""
+    """``parameters`` counts the weights that inference uses."""
 
     path: Path
     architecture: str
     options: dict[str, str | int | bool]
     parameters: int
-    unmatched: tuple[str, ...] = ()
 
 
 def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | None, out: str | Path) -> ImportReport:
@@ -82,8 +80,8 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
         options=options,
         labels=published.labels,
         input_size=published.input_size,
-        mean=MEAN,
-        std=STD,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         training=origin(Path(checkpoint), content),
         metrics={},
         licence=f"Imported: the owner's terms apply (hustvl/simpleseg states none). Trained on {published.terms}.",
@@ -244,7 +242,7 @@ def origin(path: Path, content: dict) -> dict[str, str | int | float]:
     record: dict[str, str | int | float] = {
         "source": "hustvl/simpleseg checkpoint",
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256(path),
     }
     if isinstance(content.get("iteration"), int):
         record["iteration"] = content["iteration"]
@@ -256,7 +254,7 @@ def origin(path: Path, content: dict) -> dict[str, str | int | float]:
 
 def segment(model: GAIN, rgb: Tensor) -> Tensor:
     """Class ids uint8 H×W of one uint8 H×W×3 picture at the network's size, where no resize comes between."""
-    normalised = (rgb.float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    normalised = (rgb.float() / 255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
     with torch.inference_mode():
         return model(normalised.permute(2, 0, 1)[None])[0].argmax(0).to(torch.uint8)
 

@@ -1,4 +1,4 @@
-"""What the node says about itself on /diagnostics: counts, a latency budget per stage, and whether that is well."""
+"""What the node reports on /diagnostics: counts, a latency budget per stage, and whether that is well."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from gain_ros.node.latest_frames import FrameCounts
-from gain_ros.node.lost_frames import GapCounter
 from gain_ros.node.worker import FrameTimes
 from gain_ros.times import NODE_STAGES, percentiles
 
 _WINDOW_NS = 10 * 1_000_000_000
 _SILENCE_NS = 3 * 1_000_000_000
+_LOGGED_SILENCE_NS = 5 * 1_000_000_000
 # Below this share a frame lost now and then is not worth a warning.
 _LOSS_SHARE = 0.1
 
@@ -30,29 +30,38 @@ class Health:
 
 
 class CameraMonitor:
-    """What happens to one camera's frames, over the last ten seconds; written by both threads, read once a second."""
+    """Collect what happens to one camera's frames, times over the last ten seconds.
+
+    Both threads write to it; the executor's reads it once a second.
+    """
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
         self._lock = threading.Lock()
         self._times: deque[FrameTimes] = deque()
-        self._gaps = GapCounter()
+        self._lost: int | None = 0
         self._last_error = ""
-        self._heard_ns = time.monotonic_ns()
+        self._received_ns = time.monotonic_ns()
+        self._silence_noticed = False
         self._reported = FrameCounts(0, 0, 0, 0, 0)
         self._reported_lost = 0
 
-    def restart(self) -> None:
-        """Begin a new stretch of frames: what was missed while the node did not listen is not lost."""
+    def received(self) -> None:
+        """Note that a frame has arrived, or that the node begins to listen: silence counts from now."""
         with self._lock:
-            self._heard_ns = time.monotonic_ns()
-            self._gaps.restart()
+            self._received_ns, self._silence_noticed = time.monotonic_ns(), False
 
-    def heard(self, stamp_ns: int) -> None:
-        """Note that a frame with this stamp has arrived."""
+    def fell_silent(self) -> bool:
+        """Whether no frame has come for five seconds; true once in each silence."""
         with self._lock:
-            self._heard_ns = time.monotonic_ns()
-            self._gaps.add(stamp_ns)
+            silent = time.monotonic_ns() - self._received_ns > _LOGGED_SILENCE_NS
+            noticed, self._silence_noticed = self._silence_noticed, silent
+            return silent and not noticed
+
+    def lost(self, count: int | None) -> None:
+        """Add frames that the middleware says it has lost; None where it cannot say."""
+        with self._lock:
+            self._lost = None if count is None else (self._lost or 0) + count
 
     def published(self, times: FrameTimes) -> None:
         """Note what a published mask has cost."""
@@ -71,9 +80,10 @@ class CameraMonitor:
             while self._times and now_ns - self._times[0].end_ns > _WINDOW_NS:
                 self._times.popleft()
             times = list(self._times)
-            lost, last_error, silent_ns = self._gaps.lost, self._last_error, now_ns - self._heard_ns
-        health = _judge(self._reported, counts, lost - self._reported_lost, last_error, silent_ns, self.topic)
-        self._reported, self._reported_lost = counts, lost
+            lost, last_error, silent_ns = self._lost, self._last_error, now_ns - self._received_ns
+        lost_now = (lost or 0) - self._reported_lost
+        health = _judge(self._reported, counts, lost_now, last_error, silent_ns, self.topic)
+        self._reported, self._reported_lost = counts, lost or 0
         values = {
             "fps": f"{_rate_hz(times):.1f}",
             "received": str(counts.received),
@@ -82,7 +92,7 @@ class CameraMonitor:
             "stale": str(counts.stale),
             "failed": str(counts.failed),
             "in_flight": str(counts.in_flight),
-            "lost_upstream": str(lost),
+            "lost_upstream": "unknown" if lost is None else str(lost),
             **_percentiles("mask_age_ms", [entry.mask_age_ms for entry in times]),
             **_percentiles("stamp_age_ms", [entry.stamp_age_ms for entry in times if entry.stamp_age_ms is not None]),
         }
@@ -114,10 +124,10 @@ def _judge(before: FrameCounts, now: FrameCounts, lost: int, last_error: str, si
             f"every frame of {topic} is older than max_frame_age: do its clock and this node's agree "
             "(a bag needs use_sim_time)?",
         )
-    if silent_ns > _SILENCE_NS:
-        return Health(DiagnosticStatus.WARN, f"no frame on {topic} for {silent_ns / 1e9:.0f} s")
     if lost > _LOSS_SHARE * (received + lost):
         return Health(DiagnosticStatus.WARN, f"{lost} frames of {topic} lost on the way here: see docs/transport.md")
+    if silent_ns > _SILENCE_NS:
+        return Health(DiagnosticStatus.WARN, f"no frame on {topic} for {silent_ns / 1e9:.0f} s")
     return Health(DiagnosticStatus.OK, "active")
 
 

@@ -1,4 +1,4 @@
-"""Newest frame wins: one waiting place per camera, and a count of how every frame ended. Knows no ROS.
+"""Latest frame wins: one waiting place per camera, and a count of how every frame ended. Imports no ROS.
 
 A frame that has been received ends as exactly one :class:`Outcome`. Until then it is in flight (waiting, or with the
 worker), so at any moment ``received = published + superseded + stale + failed + in_flight``.
@@ -10,7 +10,10 @@ import enum
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage, Image
 
 
 class Outcome(enum.Enum):
@@ -19,7 +22,7 @@ class Outcome(enum.Enum):
     PUBLISHED = "published"
     """Its mask was published."""
     SUPERSEDED = "superseded"
-    """It made way while waiting: for a newer frame, or for an order to stop."""
+    """It made way while waiting: for a later frame, or for an order to stop."""
     STALE = "stale"
     """It was older than ``max_frame_age`` when its turn came."""
     FAILED = "failed"
@@ -27,18 +30,24 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class ReceivedFrame:
     """One camera message as received; equal to itself alone.
 
     Attributes:
-        camera: which camera, one of those :class:`NewestFrames` was made for.
+        camera: which camera, one of those :class:`LatestFrames` was made for.
         message: the message itself, not yet decoded.
         received_ns: ``time.monotonic_ns()`` at receipt.
     """
 
     camera: str
-    message: Any
+    message: Image | CompressedImage
     received_ns: int
+
+    @property
+    def stamp_ns(self) -> int:
+        """The message's stamp in nanoseconds; 0 where the camera sets none."""
+        stamp = self.message.header.stamp
+        return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 @dataclass(frozen=True)
@@ -56,27 +65,27 @@ class FrameCounts:
         return self.received - self.published - self.superseded - self.stale - self.failed
 
 
-class NewestFrames:
+class LatestFrames:
     """The waiting places between the thread that receives and the one that works; safe to use from both.
 
-    Cameras are served together: :meth:`take` hands out the newest frame of every camera that has one, so none can
+    Cameras are served together: :meth:`take` hands out the latest frame of every camera that has one, so none can
     starve another.
 
     Args:
         cameras: their names.
-        on_end: told every frame's outcome, from whichever thread brings it about; it has to be quick.
+        on_end: called with every frame that ends and its outcome, by whichever thread ends it; it has to be quick.
     """
 
-    def __init__(self, cameras: Iterable[str], on_end: Callable[[Frame, Outcome], None] | None = None) -> None:
+    def __init__(self, cameras: Iterable[str], on_end: Callable[[ReceivedFrame, Outcome], None] | None = None) -> None:
         self._on_end = on_end
         self._condition = threading.Condition()
-        self._waiting: dict[str, Frame] = {}
+        self._waiting: dict[str, ReceivedFrame] = {}
         self._received = dict.fromkeys(cameras, 0)
         self._ended = {camera: dict.fromkeys(Outcome, 0) for camera in self._received}
         self._working = False
         self._closed = False
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: ReceivedFrame) -> None:
         """Let ``frame`` wait; the frame of its camera that was waiting is superseded. After :meth:`close` it is
         superseded itself."""
         with self._condition:
@@ -87,7 +96,7 @@ class NewestFrames:
                 self._waiting[frame.camera] = frame
                 self._condition.notify_all()
 
-    def take(self) -> list[Frame]:
+    def take(self) -> list[ReceivedFrame]:
         """Wait for frames and hand out every one that waits, at most one a camera; empty once closed."""
         with self._condition:
             self._working = False
@@ -98,7 +107,7 @@ class NewestFrames:
             self._working = bool(frames)
             return frames
 
-    def settle(self, frame: Frame, outcome: Outcome) -> None:
+    def settle(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         """Record how a frame that was taken has ended; to be called once for each."""
         with self._condition:
             self._end(frame, outcome)
@@ -129,7 +138,7 @@ class NewestFrames:
             ended = {outcome.value: count for outcome, count in self._ended[camera].items()}
             return FrameCounts(received=self._received[camera], **ended)
 
-    def _end(self, frame: Frame, outcome: Outcome) -> None:
+    def _end(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         self._ended[frame.camera][outcome] += 1
         if self._on_end is not None:
             self._on_end(frame, outcome)

@@ -1,16 +1,19 @@
-"""What the libraries below the node say, in the node's own log."""
+"""What the libraries below the node log, in the node's own log."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rclpy.impl.rcutils_logger import RcutilsLogger
 
 _PACKAGE = "gain_ros"
 
 
 class _RosHandler(logging.Handler):
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: RcutilsLogger) -> None:
         super().__init__(logging.INFO)
         self._logger = logger
 
@@ -23,8 +26,8 @@ class _RosHandler(logging.Handler):
             self._logger.info(record.getMessage())
 
 
-def forward_logs(logger: Any) -> Callable[[], None]:
-    """Hands what the package logs from now on to a ROS logger, severity by severity; call the result to stop."""
+def forward_logs(logger: RcutilsLogger) -> Callable[[], None]:
+    """Hand what the package logs from now on to a ROS logger, severity by severity; call the result to stop."""
     source = logging.getLogger(_PACKAGE)
     handler = _RosHandler(logger)
     source.addHandler(handler)

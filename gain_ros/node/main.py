@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from types import FrameType
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -23,7 +23,7 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(run_node(SegmentationNode, args))
 
 
-def _leave(_number: int, _frame: Any) -> None:
+def _leave(_number: int, _frame: FrameType | None) -> None:
     """There is no graph to leave yet: just end."""
     sys.exit(0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -16,9 +16,10 @@ from gain_ros.messages import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
 
 if TYPE_CHECKING:
-    from rclpy.lifecycle import LifecycleNode
+    from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+    from vision_msgs.msg import LabelInfo
 
-    from gain_ros.runtime.segmenter import Segmentation
+    from gain_ros.runtime.segmenter import Mask
 
 # Every class is published as it is: no pixel is withheld for low confidence.
 _CONFIDENCE_THRESHOLD = 0.0
@@ -36,7 +37,7 @@ class CameraOutputs:
     def __init__(self, node: LifecycleNode, prefix: str, labels: LabelSet) -> None:
         self._node = node
         self._labels = labels
-        self._publishers: list[Any] = []
+        self._publishers: list[LifecyclePublisher] = []
         try:
             self._create(prefix)
         except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
@@ -56,7 +57,7 @@ class CameraOutputs:
         else:
             self._label_info = self._publisher(LabelInfo, f"{prefix}/label_info", latched=True)
 
-    def _publisher(self, message_type: type, topic: str, latched: bool = False) -> Any:
+    def _publisher(self, message_type: type, topic: str, latched: bool = False) -> LifecyclePublisher:
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=1,
@@ -79,11 +80,11 @@ class CameraOutputs:
         if self._label_info is not None:
             self._label_info.publish(self._label_info_message())
 
-    def publish_mask(self, header: Header, segmentation: Segmentation) -> None:
+    def publish_mask(self, header: Header, segmentation: Mask) -> None:
         """Publish the class ids (mono8) under the camera's own header."""
         self._mask.publish(fill_image(Image(), segmentation.labels, header))
 
-    def publish_extras(self, header: Header, picture: Frame, segmentation: Segmentation, alpha: float) -> None:
+    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None:
         """Publish confidence, colours and overlay, each only if someone subscribes.
 
         Args:
@@ -106,7 +107,7 @@ class CameraOutputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def _label_info_message(self) -> Any:
+    def _label_info_message(self) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass
 
         message = LabelInfo(threshold=_CONFIDENCE_THRESHOLD)

@@ -6,12 +6,15 @@ import enum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
-from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISIONS
+from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -64,20 +67,8 @@ def _check_model(value: str) -> str | None:
     return None if value.strip() else "model is empty; expected the name of a shipped model or a model folder's path"
 
 
-def _check_engine(value: str) -> str | None:
-    return None if value in ("auto", *ENGINES) else f"engine is {value!r}; expected one of auto, {', '.join(ENGINES)}"
-
-
-def _check_device(value: str) -> str | None:
-    return None if value in DEVICES else f"device is {value!r}; expected one of {', '.join(DEVICES)}"
-
-
-def _check_precision(value: str) -> str | None:
-    return None if value in PRECISIONS else f"precision is {value!r}; expected one of {', '.join(PRECISIONS)}"
-
-
-def _check_transport(value: str) -> str | None:
-    return None if value in ("raw", "compressed") else f"transport is {value!r}; expected raw or compressed"
+def _one_of(name: str, choices: Sequence[str]) -> Callable[[str], str | None]:
+    return lambda value: None if value in choices else f"{name} is {value!r}; expected one of {', '.join(choices)}"
 
 
 def _check_cameras(value: list[str]) -> str | None:
@@ -104,14 +95,14 @@ PARAMETERS = (
         "Library that runs the network. auto measures those present, once per model and machine, and remembers the "
         "fastest. With auto or tensorrt, a missing TensorRT engine is built while another one serves.",
         Taken.CONFIGURE,
-        check=_check_engine,
+        check=_one_of("engine", ("auto", *ENGINES)),
     ),
     Spec(
         "device",
         "auto",
         "auto, cpu or cuda. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
         Taken.CONFIGURE,
-        check=_check_device,
+        check=_one_of("device", DEVICES),
     ),
     Spec(
         "precision",
@@ -119,7 +110,7 @@ PARAMETERS = (
         "What TensorRT computes in: fp32, fp16 (auto) or int8, which gain build has to make first. Other engines take "
         "no notice.",
         Taken.CONFIGURE,
-        check=_check_precision,
+        check=_one_of("precision", PRECISION_CHOICES),
     ),
     Spec(
         "cuda_graph",
@@ -149,7 +140,7 @@ PARAMETERS = (
         "raw reads sensor_msgs/Image from the image topic; compressed reads sensor_msgs/CompressedImage (JPEG or PNG) "
         "from <image topic>/compressed.",
         Taken.CONFIGURE,
-        check=_check_transport,
+        check=_one_of("transport", ("raw", "compressed")),
     ),
     Spec(
         "max_frame_age",
@@ -189,14 +180,19 @@ PARAMETERS = (
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
 
-def declare_parameters(node: Any) -> None:
+def declare_parameters(node: Node) -> None:
     """Declare every parameter on ``node``.
 
     Raises:
-        rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused.
+        rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused,
+            or a name is none of the node's.
     """
     for spec in PARAMETERS:
         node.declare_parameter(spec.name, spec.default, spec.descriptor())
+    given = node._parameter_overrides  # rclpy has no public way to see them undeclared
+    unknown = [name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides.")]
+    if unknown:
+        raise ParameterException(f"unknown parameter; expected one of {', '.join(_BY_NAME)}", ", ".join(unknown))
 
 
 def refusal(name: str, value: Any, *, configured: bool) -> str | None:
@@ -215,7 +211,7 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
     return spec.check(value) if spec.check else None
 
 
-def parameter_value(node: Any, name: str) -> Any:
+def parameter_value(node: Node, name: str) -> Any:
     """The value of one of the node's parameters."""
     try:
         return node.get_parameter(name).value

@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
 
 Result = TypeVar("Result")
 
@@ -19,19 +21,28 @@ BAD_INPUT = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class SpinnableNode(Protocol):
+    """A ROS node that tidies up after itself."""
+
+    def close(self) -> bool:
+        """Free everything; False when a thread of the node is still busy."""
+
+    def destroy_node(self) -> None: ...
+
+
 class BadArgumentsError(ValueError):
     """Arguments that ROS does not understand."""
 
 
 class ShutdownRequestedError(Exception):
-    """The process was told to end while something long was under way."""
+    """The process was ordered to end while something long was under way."""
 
 
-def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
+def run_node(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None = None) -> int:
     """Spin the node until SIGINT, SIGTERM or an outside shutdown, and tidy up.
 
     Args:
-        make_node: makes the node; it has ``close() -> bool``, False when a thread of its own is still busy.
+        make_node: makes the node once the graph is there.
         args: command line, ``--ros-args`` included; None takes ``sys.argv``.
 
     Returns:
@@ -53,7 +64,7 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
     return 0
 
 
-def _run(make_node: Callable[[], Any], args: Sequence[str] | None) -> bool:
+def _run(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None) -> bool:
     """Make the node and spin it; False when a thread of the node is still busy at the end."""
     _init(args)
     try:
@@ -75,7 +86,7 @@ def _init(args: Sequence[str] | None) -> None:
     """
     started = False
 
-    def on_signal(_number: int, _frame: Any) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if not started:
             sys.exit(0)
 
@@ -86,9 +97,13 @@ def _init(args: Sequence[str] | None) -> None:
     except RuntimeError as error:
         raise BadArgumentsError(str(error)) from error
     started = True
+    if unknown := remove_ros_args(args)[1:]:
+        raise BadArgumentsError(
+            f"unknown arguments {' '.join(unknown)}; expected --ros-args -p NAME:=VALUE -r FROM:=TO"
+        )
 
 
-def _spin(node: Any) -> bool:
+def _spin(node: SpinnableNode) -> bool:
     """Spin until the graph ends, then destroy the node; False when a thread of the node is still busy."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -127,7 +142,7 @@ def run_interruptible(work: Callable[[], Result], interrupted: Callable[[], bool
     while thread.is_alive():
         thread.join(0.05)
         if interrupted() and thread.is_alive():
-            raise ShutdownRequestedError("the process was told to end")
+            raise ShutdownRequestedError("the process was ordered to end")
     if "error" in outcome:
         raise outcome["error"]
     return outcome["result"]

@@ -1,11 +1,11 @@
-"""The lifecycle node: wires camera topics, the worker and the outputs together. What they do is in their own files."""
+"""The lifecycle node: wires camera topics, the worker and the outputs together."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
@@ -18,15 +18,25 @@ from std_srvs.srv import SetBool
 
 from gain_ros.messages import decode_compressed, read_image
 from gain_ros.node.diagnostics import CameraMonitor, Health, status
-from gain_ros.node.latest_frames import Frame, FrameCounts, NewestFrames
+from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
-from gain_ros.runtime.engines import TensorRtOptions
 from gain_ros.runtime.tensorrt.progress import BuildProgress
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+if TYPE_CHECKING:
+    from rclpy.parameter import Parameter
+    from rclpy.subscription import Subscription
+
+    from gain_ros.runtime.segmenter import Segmenter
 
 _LOG_PERIOD_S = 5.0
 # Well below the two seconds in which the process must be gone after a signal.
@@ -50,6 +60,14 @@ def _transition(method: Callable[..., None]) -> Callable[..., TransitionCallback
     return callback
 
 
+class Observer(Protocol):
+    """Follows every frame; called from both threads, so it has to be quick."""
+
+    def ended(self, frame: ReceivedFrame, outcome: Outcome) -> None: ...
+
+    def timed(self, times: FrameTimes) -> None: ...
+
+
 class SegmentationNode(LifecycleNode):
     """Semantic segmentation of camera topics.
 
@@ -58,13 +76,16 @@ class SegmentationNode(LifecycleNode):
     config/segmentation.yaml.
 
     Args:
-        open_segmenter: called as ``open_segmenter(model, engine=, device=, threads=, tensorrt=)``.
-        observer: has ``ended(frame, outcome)`` and ``timed(times)``, told of every frame; None: nobody looks.
+        open_segmenter: called with the arguments of :func:`gain_ros.runtime.opening.open_segmenter`, by name.
+        observer: what follows every frame, or None.
         **node_arguments: passed on to rclpy's node.
     """
 
     def __init__(
-        self, open_segmenter: Callable[..., Any] = opening.open_segmenter, observer: Any = None, **node_arguments: Any
+        self,
+        open_segmenter: Callable[..., Segmenter] = opening.open_segmenter,
+        observer: Observer | None = None,
+        **node_arguments: Any,
     ) -> None:
         super().__init__("segmentation_node", **node_arguments)
         self._open_segmenter = open_segmenter
@@ -73,14 +94,14 @@ class SegmentationNode(LifecycleNode):
         self._enabled = True
         self._error = ""
         self._loading = False
-        self._segmenter: Any = None
+        self._segmenter: Segmenter | None = None
         self._build = BuildProgress()
         self._stop_logs = forward_logs(self.get_logger())
         self._worker: Worker | None = None
-        self._frames = NewestFrames(())
+        self._frames = LatestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
         self._outputs: dict[str, CameraOutputs] = {}
-        self._inputs: list[Any] = []
+        self._inputs: list[Subscription[Any]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -102,16 +123,15 @@ class SegmentationNode(LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> None:
         self.get_logger().info(f"loading model {self._value('model')}")
-        self._segmenter = self._load()
+        self._segmenter = segmenter = self._load()
         cameras = camera_names(self._value("cameras"))
-        self._frames = NewestFrames(cameras, self._observer.ended if self._observer else None)
+        self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            prefix = f"segmentation/{camera}" if camera else "segmentation"
-            self._outputs[camera] = CameraOutputs(self, prefix, self._segmenter.model_folder.labels)
+            self._outputs[camera] = CameraOutputs(self, _prefix(camera), segmenter.model_folder.labels)
         self._worker = Worker(
             self._frames,
-            self._segmenter,
+            segmenter,
             decode_compressed if self._compressed else read_image,
             self._outputs,
             settings=self._live_settings,
@@ -122,10 +142,8 @@ class SegmentationNode(LifecycleNode):
         self._worker.start()
         self._check(super().on_configure(state))
         self._enter("inactive")
-        used = self._segmenter
-        self.get_logger().info(
-            f"model {used.model_folder.name} on {used.engine} ({used.provider}, {used.device}): {used.reason}"
-        )
+        name, info = segmenter.model_folder.name, segmenter.info
+        self.get_logger().info(f"model {name} on {info.engine} ({info.provider}, {info.device}): {info.reason}")
 
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
@@ -184,20 +202,22 @@ class SegmentationNode(LifecycleNode):
         if result != TransitionCallbackReturn.SUCCESS:
             raise RuntimeError("a publisher refused the transition")
 
-    def _load(self) -> Any:
+    def _load(self) -> Segmenter:
         """Open the model in a thread of its own: it takes seconds, in which a signal must still end the process."""
         self._loading = True
         return run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
 
-    def _open_and_warm_up(self) -> Any:
+    def _open_and_warm_up(self) -> Segmenter:
         self._build = BuildProgress()
         try:
             segmenter = self._open_segmenter(
                 self._value("model"),
                 engine=self._value("engine"),
                 device=self._value("device"),
+                precision=self._value("precision"),
                 threads=self._value("threads") or None,
-                tensorrt=TensorRtOptions(self._value("precision"), self._value("cuda_graph"), self._build),
+                cuda_graph=self._value("cuda_graph"),
+                build=self._build,
             )
             segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
             return segmenter
@@ -229,18 +249,32 @@ class SegmentationNode(LifecycleNode):
         return f"{base}/compressed" if self._compressed else base
 
     def _subscribe(self) -> None:
-        message_type = CompressedImage if self._compressed else Image
         for camera, monitor in self._monitors.items():
-            monitor.restart()
-            qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-            subscription = self.create_subscription(
-                message_type,
-                monitor.topic,
-                functools.partial(self._on_image, camera),
-                qos,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
+            monitor.received()  # silence counts from now
+            try:
+                events = SubscriptionEventCallbacks(
+                    message_lost=lambda event, add=monitor.lost: add(event.total_count_change)
+                )
+                subscription = self._subscribe_to(camera, monitor.topic, events)
+            except UnsupportedEventTypeError:
+                monitor.lost(None)
+                subscription = self._subscribe_to(camera, monitor.topic, None)
             self._inputs.append(subscription)
+            mask = self.resolve_topic_name(f"{_prefix(camera)}/mask")
+            transport = self._value("transport")
+            self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
+
+    def _subscribe_to(
+        self, camera: str, topic: str, events: SubscriptionEventCallbacks | None
+    ) -> Subscription[Image | CompressedImage]:
+        return self.create_subscription(
+            CompressedImage if self._compressed else Image,
+            topic,
+            functools.partial(self._on_image, camera),
+            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            event_callbacks=events,
+        )
 
     def _unsubscribe(self) -> None:
         """Stop taking frames and wait for the one at work, so that its mask still goes out."""
@@ -251,10 +285,9 @@ class SegmentationNode(LifecycleNode):
         while self._worker is not None and not self._frames.wait_idle(0.05) and self.context.ok():
             pass
 
-    def _on_image(self, camera: str, message: Any) -> None:
-        self._frames.put(Frame(camera, message, time.monotonic_ns()))
-        stamp = message.header.stamp
-        self._monitors[camera].heard(stamp.sec * 1_000_000_000 + stamp.nanosec)
+    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
+        self._frames.put(ReceivedFrame(camera, message, time.monotonic_ns()))
+        self._monitors[camera].received()
 
     def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
         monitor.published(times)
@@ -287,7 +320,7 @@ class SegmentationNode(LifecycleNode):
     def _live_settings(self) -> LiveSettings:
         return LiveSettings(self._value("max_frame_age"), self._value("max_pixels"), self._value("overlay_alpha"))
 
-    def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         configured = self._state in ("inactive", "active")
         reasons = [refusal(parameter.name, parameter.value, configured=configured) for parameter in parameters]
         reason = "; ".join(filter(None, reasons))
@@ -305,11 +338,30 @@ class SegmentationNode(LifecycleNode):
             values = {"state": self._state, "model": model, "engine": "", "provider": "", "last_error": self._error}
             message.status = [status("segmentation", model, Health(level, self._error or self._state), values)]
         else:
-            message.status = [self._camera_status(camera) for camera in self._monitors]
+            message.status = [self._camera_status(camera, self._segmenter) for camera in self._monitors]
         self._diagnostics.publish(message)
+        self._log_silence()
 
-    def _camera_status(self, camera: str) -> DiagnosticStatus:
-        segmenter = self._segmenter
+    def _log_silence(self) -> None:
+        """Say once that a camera is silent, and what else there is to listen to: most often a topic is misspelt."""
+        silent = [monitor.topic for monitor in self._monitors.values() if self._inputs and monitor.fell_silent()]
+        if silent:
+            others = ", ".join(self._image_topics()) or "none"
+            self.get_logger().warning(
+                f"no frame on {', '.join(silent)} for 5 s; image topics with a publisher: {others}"
+            )
+
+    def _image_topics(self) -> list[str]:
+        """Topics of images that somebody else publishes."""
+        own = dict(self.get_publisher_names_and_types_by_node(self.get_name(), self.get_namespace()))
+        found = self.get_topic_names_and_types()
+        images = [
+            name for name, types in found if {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"} & {*types}
+        ]
+        return sorted(name for name in images if name not in own and self.count_publishers(name))
+
+    def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
+        info = segmenter.info
         health, values = self._monitors[camera].report(self._frames.counts(camera))
         if self._error:
             health = Health(DiagnosticStatus.ERROR, self._error)
@@ -319,11 +371,15 @@ class SegmentationNode(LifecycleNode):
             "state": self._state,
             "enabled": str(self._enabled).lower(),
             "model": segmenter.model_folder.name,
-            "engine": segmenter.engine,
-            "provider": segmenter.provider,
-            "device": segmenter.device,
+            "engine": info.engine,
+            "provider": info.provider,
+            "device": info.device,
             "engine_build": self._build.text,
             "topic": self._monitors[camera].topic,
         }
-        name = f"segmentation/{camera}" if camera else "segmentation"
-        return status(name, segmenter.model_folder.name, health, shared | values)
+        return status(_prefix(camera), segmenter.model_folder.name, health, shared | values)
+
+
+def _prefix(camera: str) -> str:
+    """Where the results of a camera go: the prefix of its topics, and the name of its status."""
+    return f"segmentation/{camera}" if camera else "segmentation"

@@ -1,4 +1,4 @@
-"""The one thread that turns waiting frames into published masks. Knows no ROS graph: clock, settings and outputs are
+"""The one thread that turns waiting frames into published masks. Imports no ROS: clock, settings and outputs are
 handed in."""
 
 from __future__ import annotations
@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gain_ros.errors import ImageError
-from gain_ros.frames import YuvFrame
-from gain_ros.node.latest_frames import Frame, NewestFrames, Outcome
+from gain_ros.frames import Frame
+from gain_ros.node.latest_frames import LatestFrames, Outcome, ReceivedFrame
+
+if TYPE_CHECKING:
+    from std_msgs.msg import Header
+
+    from gain_ros.runtime.segmenter import Mask, Segmenter
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,17 @@ class LiveSettings:
 class Outputs(Protocol):
     """Where one camera's results go; see :class:`gain_ros.node.outputs.CameraOutputs`."""
 
-    wants_confidence: bool
+    @property
+    def wants_confidence(self) -> bool: ...
 
-    def publish_mask(self, header: Any, segmentation: Any) -> None: ...
+    def publish_mask(self, header: Header, segmentation: Mask) -> None: ...
 
-    def publish_extras(self, header: Any, picture: np.ndarray | YuvFrame, segmentation: Any, alpha: float) -> None: ...
+    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None: ...
 
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """What one published mask cost.
+    """The times of one published mask.
 
     Attributes:
         end_ns: ``time.monotonic_ns()`` when the frame was done.
@@ -64,30 +68,30 @@ class FrameTimes:
 class _Job:
     """One frame on its way; ``times`` fills up as it goes."""
 
-    frame: Frame
-    picture: np.ndarray | YuvFrame
+    received: ReceivedFrame
+    picture: Frame
     stage_ms: dict[str, float] = field(default_factory=dict)
 
 
 class Worker:
-    """Takes the newest frames, decodes, segments, publishes, and settles each exactly once.
+    """Take the latest frames, decode, segment and publish them, and settle each exactly once.
 
     Args:
         frames: where they come from.
-        segmenter: has ``segment(frames, confidence=...)``.
+        segmenter: what makes the masks; stays the caller's.
         decode: message and pixel bound to RGB uint8 H×W×3 or a YuvFrame; raises ImageError.
         outputs: for every camera.
         settings: read once a round.
         clock_ns: the node's clock, for stamps.
-        on_published: told the camera and the times of every frame whose mask went out.
-        on_error: told the camera and the reason when a frame failed, or an output besides its mask.
+        on_published: called with the camera and the times of every frame whose mask went out.
+        on_error: called with the camera and the reason where a frame failed, or an output besides its mask.
     """
 
     def __init__(
         self,
-        frames: NewestFrames,
-        segmenter: Any,
-        decode: Callable[[Any, int], np.ndarray | YuvFrame],
+        frames: LatestFrames,
+        segmenter: Segmenter,
+        decode: Callable[[Any, int], Frame],
         outputs: Mapping[str, Outputs],
         *,
         settings: Callable[[], LiveSettings],
@@ -103,7 +107,7 @@ class Worker:
         self._clock_ns = clock_ns
         self._on_published = on_published
         self._on_error = on_error
-        self._unsettled: list[Frame] = []
+        self._unsettled: list[ReceivedFrame] = []
         # A daemon: an engine that hangs in native code must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="segmentation", daemon=True)
 
@@ -125,19 +129,19 @@ class Worker:
                 for frame in tuple(self._unsettled):
                     self._fail(frame, f"{type(error).__name__}: {error}")
 
-    def _process(self, frames: list[Frame]) -> None:
+    def _process(self, frames: list[ReceivedFrame]) -> None:
         settings = self._settings()
         jobs = [job for frame in frames if (job := self._prepare(frame, settings)) is not None]
         if not jobs:
             return
-        confidence = any(self._outputs[job.frame.camera].wants_confidence for job in jobs)
+        confidence = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
         results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
         pairs = list(zip(jobs, results, strict=True))
         published = [pair for pair in pairs if self._publish_mask(*pair)]
         for job, result in published:
             self._publish_extras(job, result, settings.overlay_alpha)
 
-    def _prepare(self, frame: Frame, settings: LiveSettings) -> _Job | None:
+    def _prepare(self, frame: ReceivedFrame, settings: LiveSettings) -> _Job | None:
         start_ns = time.monotonic_ns()
         stamp_age_ms = self._stamp_age_ms(frame)
         if settings.max_frame_age_s and stamp_age_ms is not None and stamp_age_ms > 1e3 * settings.max_frame_age_s:
@@ -154,43 +158,37 @@ class Worker:
         wait_ms = (start_ns - frame.received_ns) / 1e6
         return _Job(frame, picture, {"wait": wait_ms, "decode": _ms_since(start_ns)})
 
-    def _publish_mask(self, job: _Job, result: Any) -> bool:
+    def _publish_mask(self, job: _Job, result: Mask) -> bool:
         start_ns = time.monotonic_ns()
         try:
-            self._outputs[job.frame.camera].publish_mask(job.frame.message.header, result)
+            self._outputs[job.received.camera].publish_mask(job.received.message.header, result)
         except Exception as error:
-            self._fail(job.frame, f"publish: {type(error).__name__}: {error}")
+            self._fail(job.received, f"publish: {type(error).__name__}: {error}")
             return False
         end_ns = time.monotonic_ns()
         job.stage_ms.update(result.stage_ms, publish=(end_ns - start_ns) / 1e6)
-        self._settle(job.frame, Outcome.PUBLISHED)
-        age_ms = (end_ns - job.frame.received_ns) / 1e6
-        times = FrameTimes(end_ns, age_ms, self._stamp_age_ms(job.frame), job.stage_ms, _stamp_ns(job.frame))
-        self._on_published(job.frame.camera, times)
+        self._settle(job.received, Outcome.PUBLISHED)
+        age_ms = (end_ns - job.received.received_ns) / 1e6
+        times = FrameTimes(end_ns, age_ms, self._stamp_age_ms(job.received), job.stage_ms, job.received.stamp_ns)
+        self._on_published(job.received.camera, times)
         return True
 
-    def _publish_extras(self, job: _Job, result: Any, alpha: float) -> None:
+    def _publish_extras(self, job: _Job, result: Mask, alpha: float) -> None:
         try:
-            self._outputs[job.frame.camera].publish_extras(job.frame.message.header, job.picture, result, alpha)
+            self._outputs[job.received.camera].publish_extras(job.received.message.header, job.picture, result, alpha)
         except Exception as error:  # the mask is out already: the frame stays published
-            self._on_error(job.frame.camera, f"publish: {type(error).__name__}: {error}")
+            self._on_error(job.received.camera, f"publish: {type(error).__name__}: {error}")
 
-    def _fail(self, frame: Frame, reason: str) -> None:
+    def _fail(self, frame: ReceivedFrame, reason: str) -> None:
         self._settle(frame, Outcome.FAILED)
         self._on_error(frame.camera, reason)
 
-    def _settle(self, frame: Frame, outcome: Outcome) -> None:
+    def _settle(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         self._unsettled.remove(frame)
         self._frames.settle(frame, outcome)
 
-    def _stamp_age_ms(self, frame: Frame) -> float | None:
-        stamp_ns = _stamp_ns(frame)
-        return (self._clock_ns() - stamp_ns) / 1e6 if stamp_ns else None
-
-
-def _stamp_ns(frame: Frame) -> int:
-    stamp = frame.message.header.stamp
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+    def _stamp_age_ms(self, frame: ReceivedFrame) -> float | None:
+        return (self._clock_ns() - frame.stamp_ns) / 1e6 if frame.stamp_ns else None
 
 
 def _ms_since(start_ns: int) -> float:

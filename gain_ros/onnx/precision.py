@@ -1,6 +1,6 @@
 """Model folder → ONNX in one precision, every tensor typed: what TensorRT builds with strong typing.
 
-TensorRT 11 knows no precision flags; the graph itself says what runs in fp16 and what in int8. Needs the onnx package;
+TensorRT 11 knows no precision flags; the graph itself says what runs in fp16 and what in int8. Needs onnx and onnxslim;
 torch only where a folder brings no ONNX of its own.
 """
 

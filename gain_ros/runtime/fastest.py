@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 from gain_ros import __version__
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
+from gain_ros.files import atomic, cache_folder
 
 MOST_ROUNDS, FEWEST_ROUNDS = 15, 3
 BUDGET_S = 1.0
@@ -100,9 +100,8 @@ def machine(engines: Sequence[str]) -> dict[str, Any]:
 
 
 def cache_file() -> Path:
-    """Where verdicts are kept: ``$XDG_CACHE_HOME/gain_ros/auto.json``, else below ``~/.cache``."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "gain_ros" / "auto.json"
+    """Where verdicts are kept."""
+    return cache_folder() / "auto.json"
 
 
 def _open_all(
@@ -175,11 +174,5 @@ def _recall(key: str) -> _Verdict | None:
 
 def _remember(key: str, verdict: _Verdict) -> None:
     """Adds a verdict to the cache, in one step. A cache that cannot be written costs a measurement at each start."""
-    with contextlib.suppress(OSError, RuntimeError):
-        file = cache_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**_read_cache(), key: asdict(verdict)}, indent=1)
-        handle, scratch = tempfile.mkstemp(prefix=file.name, dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(scratch, file)
+    with contextlib.suppress(OSError, RuntimeError), atomic(cache_file()) as file:
+        file.write_text(json.dumps({**_read_cache(), key: asdict(verdict)}, indent=1), encoding="utf-8")

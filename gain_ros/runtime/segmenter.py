@@ -7,22 +7,20 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from gain_ros.errors import EngineUnavailable, GoldenMismatch
-from gain_ros.frames import Frame, YuvFrame, as_array, as_rgb, check_frame
+from gain_ros.errors import GoldenMismatch
+from gain_ros.frames import Frame, as_array, as_rgb, check_frame
 from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import labels_from_logits, resize_input
-from gain_ros.runtime.engines import Engine, TensorRtOptions
-
-__all__ = ["EngineUnavailable", "GoldenMismatch", "Segmentation", "Segmenter", "TensorRtOptions", "YuvFrame"]
-
-GOLDEN_AGREEMENT = 0.999
+from gain_ros.runtime.engines import Engine, LogitsEngine, MaskEngine
+from gain_ros.score import MIN_AGREEMENT, agreement
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Mask:
     """The mask of one frame, at the frame's size. The arrays belong to whoever holds this.
 
     ``labels`` is uint8 (H, W), class ids; ``confidence`` is uint8 (H, W), the label's probability in 1/255, or None
@@ -35,48 +33,40 @@ class Segmentation:
     stage_ms: dict[str, float]
 
 
-class Segmenter:
-    """A model that is loaded, tested and warm. Make it with
-    :func:`gain_ros.runtime.opening.open_segmenter`; several threads may share it.
+@dataclass(frozen=True)
+class EngineInfo:
+    """Which engine runs a model and why. Take the value once: a Segmenter may replace it between two frames.
 
-    ``model_folder`` is the model folder; ``engine``, ``provider`` and ``device`` are what runs; ``reason`` is why
-    "auto" took this engine, or "as asked".
+    ``provider`` is what the engine runs on, in its own words; ``device`` "cpu" or "cuda"; ``reason`` why this engine
+    was taken, or "as asked".
     """
 
-    def __init__(self, model_folder: ModelFolder, engine: Engine, reason: str):
-        self.model_folder = model_folder
-        self.engine = engine.name
-        self.engine_version = engine.version
-        self.provider = engine.provider
-        self.device = engine.device
-        self.reason = reason
-        self._does_whole_step = engine.whole_step
-        self._engine: Engine | None = engine
-        self._lock = threading.Lock()
+    engine: str
+    version: str
+    provider: str
+    device: str
+    reason: str
+
+
+class Segmenter(Protocol):
+    """A model that is loaded, tested and warm. Make it with
+    :func:`gain_ros.runtime.opening.open_segmenter`; several threads may share it.
+    """
+
+    model_folder: ModelFolder
+    info: EngineInfo
+
+    def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Mask]:
+        """Masks of frames, RGB uint8 (H, W, 3) or :class:`gain_ros.frames.YuvFrame`, whose sizes may differ.
+
+        Raises ValueError for anything else, RuntimeError after ``close``, EngineUnavailable where the GPU fails.
+        """
 
     def warm_up(self, batch: int) -> None:
-        """Runs batches of up to ``batch`` frames, which engines prepare for on first use; opening has run one frame."""
-        rgb, _ = self.model_folder.golden()
-        for frames in range(2, batch + 1):
-            self.segment([rgb] * frames)
-
-    def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Segmentation]:
-        """Masks of frames, RGB uint8 (H, W, 3) or :class:`YuvFrame`; sizes may differ, the engine sees one batch.
-
-        Raises ValueError for anything else, RuntimeError after ``close``.
-        """
-        if not frames:
-            return []
-        for frame in frames:
-            check_frame(frame)
-        return self._whole_step(frames, confidence) if self._does_whole_step else self._steps(frames, confidence)
+        """Run batches of up to ``batch`` frames, which engines prepare for on first use; opening has run one frame."""
 
     def close(self) -> None:
-        """Frees the model. May be called again."""
-        with self._lock:
-            engine, self._engine = self._engine, None
-            if engine is not None:
-                engine.close()
+        """Free the model. May be called again."""
 
     def __enter__(self) -> Segmenter:
         return self
@@ -84,21 +74,52 @@ class Segmenter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[Engine]:
-        """The engine, for one thread at a time. Raises RuntimeError once closed, also by another thread."""
-        with self._lock:
-            if self._engine is None:
-                raise RuntimeError("this Segmenter is closed; open another one")
-            yield self._engine
 
-    def _steps(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
+class EngineSegmenter(Segmenter):
+    """One model in one engine, which sees the frames of a call as one batch."""
+
+    def __init__(self, model_folder: ModelFolder, engine: Engine, reason: str):
+        self.model_folder = model_folder
+        self.info = EngineInfo(engine.name, engine.version, engine.provider, engine.device, reason)
+        self._engine = engine
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def warm_up(self, batch: int) -> None:
+        rgb, _ = self.model_folder.golden()
+        for frames in range(2, batch + 1):
+            self.segment([rgb] * frames)
+
+    def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Mask]:
+        if not frames:
+            return []
+        for frame in frames:
+            check_frame(frame)
+        if isinstance(self._engine, MaskEngine):
+            return self._whole_masks(self._engine, frames, confidence)
+        return self._masks_of_logits(self._engine, frames, confidence)
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._engine.close()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The engine for one thread at a time. Raises RuntimeError once closed, also by another thread."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this Segmenter is closed; open another one")
+            yield
+
+    def _masks_of_logits(self, engine: LogitsEngine, frames: Sequence[Frame], confidence: bool) -> list[Mask]:
         start = time.perf_counter()
         pictures = [as_rgb(frame) for frame in frames]
         images = [resize_input(picture, self.model_folder.input_size) for picture in pictures]
         batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
         resized = time.perf_counter()
-        with self._running() as engine:
+        with self._turn():
             running = time.perf_counter()
             logits = engine.logits(batch)
         inferred = time.perf_counter()
@@ -107,10 +128,10 @@ class Segmenter:
             for each, picture in zip(logits, pictures, strict=True)
         ]
         stage_ms = _stage_ms(start + (running - resized), running, inferred, time.perf_counter())
-        return [Segmentation(*mask, stage_ms) for mask in masks]
+        return [Mask(*mask, stage_ms) for mask in masks]
 
-    def _whole_step(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
-        """For engines that do conversion and resizes themselves: one batch for each shape of frames."""
+    def _whole_masks(self, engine: MaskEngine, frames: Sequence[Frame], confidence: bool) -> list[Mask]:
+        """One batch for each shape of frames."""
         start = time.perf_counter()
         arrays = [as_array(frame) for frame in frames]
         places: dict[tuple[int, ...], list[int]] = {}
@@ -118,27 +139,26 @@ class Segmenter:
             places.setdefault(array.shape, []).append(place)
         batches = [(group, _batch([arrays[place] for place in group])) for group in places.values()]
         stacked = time.perf_counter()
-        masks = {}
-        with self._running() as engine:
+        masks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        with self._turn():
             running = time.perf_counter()
             for group, batch in batches:
                 masks.update(zip(group, zip(*engine.labels(batch), strict=True), strict=True))
         stage_ms = _stage_ms(start + (running - stacked), running, (end := time.perf_counter()), end)
         return [
-            Segmentation(masks[place][0], masks[place][1] if confidence else None, stage_ms)
-            for place in range(len(frames))
+            Mask(masks[place][0], masks[place][1] if confidence else None, stage_ms) for place in range(len(frames))
         ]
 
     def check_golden(self) -> None:
         """Raise GoldenMismatch unless the model folder's golden picture gives its golden labels."""
         rgb, expected = self.model_folder.golden()
-        labels = self.segment([rgb], confidence=False)[0].labels
-        agreement = float((labels == expected).mean())
-        if agreement < GOLDEN_AGREEMENT:
+        share = agreement(self.segment([rgb], confidence=False)[0].labels, expected)
+        if share < MIN_AGREEMENT:
+            info = self.info
             raise GoldenMismatch(
-                f"engine {self.engine!r} ({self.engine_version}, {self.provider}) gives {100 * agreement:.2f} % of the "
-                f"golden pixels of model {self.model_folder.name!r}, expected {100 * GOLDEN_AGREEMENT:.1f} %; take "
-                "another engine, or package the model again if every engine fails"
+                f"engine {info.engine!r} ({info.version}, {info.provider}) gives {100 * share:.2f} % of the golden "
+                f"pixels of model {self.model_folder.name!r}, expected {100 * MIN_AGREEMENT:.1f} %; take another "
+                "engine, or package the model again if every engine fails"
             )
 
 

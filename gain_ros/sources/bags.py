@@ -14,13 +14,13 @@ from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.errors import ImageError, SourceError
 from gain_ros.messages import decode_compressed, decode_image, decode_labels
+from gain_ros.pictures import MAX_PIXELS
 from gain_ros.sources.cut_mcap import CutMcap, is_cut
 from gain_ros.sources.source import BadFrame, RecordedMessage, Source, SourceFrame
 from gain_ros.times import to_ns
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _STORAGE_SUFFIXES = (".mcap", ".db3")
-_MAX_PIXELS = 1 << 28
 
 
 class BagSource(Source):
@@ -109,7 +109,7 @@ class LabelTopic:
         for message in self._messages:
             self._next += 1
             if self._next > index:
-                return decode_labels(message.content(), _MAX_PIXELS)
+                return decode_labels(message.content(), MAX_PIXELS)
         raise SourceError(f"{self._name!r} no longer holds mask {index} of {self._topic}; it changed while it was read")
 
     def close(self) -> None:
@@ -218,7 +218,7 @@ def _choose_topic(name: str, bag: Bag, wanted: str | None, labels_topic: str | N
 
 
 def _decode(message: Any) -> np.ndarray:
-    return (decode_image if message.__msgtype__ == _RAW else decode_compressed)(message, _MAX_PIXELS)
+    return (decode_image if message.__msgtype__ == _RAW else decode_compressed)(message, MAX_PIXELS)
 
 
 def _unused(stem: str, seen: set[str]) -> str:

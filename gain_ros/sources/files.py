@@ -4,37 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
-import cv2
 import numpy as np
 
-from gain_ros.errors import ImageError, SourceError
+from gain_ros.errors import GainError, SourceError
 from gain_ros.labels import CAMVID, UNLABELLED
-from gain_ros.messages import decode_compressed
+from gain_ros.pictures import read_ids, read_rgb
 from gain_ros.sources.source import IMAGE_SUFFIXES, BadFrame, Source, SourceFrame
 
-_NODE_DECODES = (".png", ".jpg", ".jpeg")
-_MAX_PIXELS = 1 << 28
 _IMAGES_HZ = 10.0
-
-
-def read_image(path: Path) -> np.ndarray:
-    """An image file as RGB uint8 (H, W, 3), decoded as the node decodes a CompressedImage.
-
-    Raises:
-        SourceError: missing, truncated, too large or not an image.
-    """
-    try:
-        data = path.read_bytes()
-        if path.suffix.lower() in _NODE_DECODES:
-            return decode_compressed(SimpleNamespace(data=data, format=path.suffix[1:]), _MAX_PIXELS)
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except (OSError, ImageError, cv2.error) as error:
-        raise SourceError(f"{path}: {error}") from error
-    if bgr is None:
-        raise SourceError(f"{path} ({len(data)} bytes) is not a readable {path.suffix[1:]} image; convert it to PNG")
-    return bgr[..., ::-1]
 
 
 class FilesSource(Source):
@@ -48,11 +26,12 @@ class FilesSource(Source):
         for index, path in enumerate(self.paths):
             stamp_ns = round(index * 1e9 / self.rate_hz)
             try:
-                yield SourceFrame(path.stem, read_image(path), stamp_ns, self._truth(path), path)
-            except SourceError as error:
+                yield SourceFrame(path.stem, read_rgb(path), stamp_ns, self._truth(path), path)
+            except GainError as error:
                 yield BadFrame(stamp_ns, str(error))
 
-    def _truth(self, _path: Path) -> np.ndarray | None:
+    def _truth(self, path: Path) -> np.ndarray | None:
+        """Class ids of an image, uint8 (H, W). Raises GainError naming the file."""
         return None
 
 
@@ -79,8 +58,5 @@ class FolderSource(FilesSource):
     def _truth(self, path: Path) -> np.ndarray | None:
         if self.label_set is None:
             return None
-        file = self._truth_folder / f"{path.stem}.png"
-        ids = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) if file.exists() else None
-        if ids is None or ids.ndim != 2:
-            raise SourceError(f"{file} is not there or not an 8-bit mask; every image of {path.parent} needs one")
+        ids = read_ids(self._truth_folder / f"{path.stem}.png")
         return np.where(ids < len(self.label_set), ids, UNLABELLED).astype(np.uint8)

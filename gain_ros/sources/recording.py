@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.errors import ResultError, SourceError
+from gain_ros.files import atomic
+from gain_ros.pictures import encode
 from gain_ros.sources.source import BadFrame, Intrinsics, Source, SourceFrame
 from gain_ros.times import NS_PER_S
 
@@ -35,7 +36,7 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     """Write a source's frames, and its truth where it has some, as a bag.
 
     JPEG and PNG files go in as they are, so that nothing is lost; a video's frames become JPEG, all others PNG. Frames
-    that cannot be read are left out and told in ``source.problems``.
+    that cannot be read are left out and listed in ``source.problems``.
 
     Args:
         source: what to record; not a live one.
@@ -49,13 +50,10 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
     if out.exists():
         raise ResultError(f"{out} exists already; name another --out or remove it")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            counts = _record(source, Path(scratch) / out.name, rate_hz or source.rate_hz, tick)
-            (Path(scratch) / out.name).rename(out)
+        with atomic(out) as folder:
+            return _record(source, folder, rate_hz or source.rate_hz, tick)
     except OSError as error:
         raise ResultError(f"{out} cannot be written: {error.strerror or error}; free space or name another") from error
-    return counts
 
 
 def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], object]) -> dict[str, int]:
@@ -84,9 +82,9 @@ def _encoded(frame: SourceFrame, lossy: bool) -> tuple[bytes, str]:
     """Return the picture as a file's bytes, and its format."""
     if frame.file is not None and frame.file.suffix.lower() in _AS_THEY_ARE:
         return frame.file.read_bytes(), _AS_THEY_ARE[frame.file.suffix.lower()]
-    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]) if lossy else (".png", [])
-    _, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(frame.rgb), cv2.COLOR_RGB2BGR), options)
-    return data.tobytes(), _AS_THEY_ARE[suffix]
+    if lossy:
+        return encode(frame.rgb, ".jpg", cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY), "jpeg"
+    return encode(frame.rgb), "png"
 
 
 class _Topics:

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import tensorrt_double
 from cuda_double import CudaDouble, LibraryDouble
+from graph_segmenter import GraphSegmenter
 from tiny_model_folder import picture, run_graph, write_tiny_model_folder
 
 import gain_ros.runtime.tensorrt
 from gain_ros.cli import build, main
 from gain_ros.doctor import tensorrt as doctor_tensorrt
-from gain_ros.frames import as_rgb
-from gain_ros.runtime.segmenter import Segmentation
+from gain_ros.model_folder import ModelFolder, read_model_folder
 from gain_ros.runtime.tensorrt import cudart
-from gain_ros.runtime.tensorrt import engine as tensorrt_engine
 from gain_ros.runtime.tensorrt.cache import EngineCache
+from gain_ros.runtime.tensorrt.engine import TensorRtEngine
 
 SIZE = (50, 70)
 
@@ -31,21 +31,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model_folder(tmp_path_factory.mktemp("tiny") / "tiny")
 
 
-class Reference:
+class Reference(GraphSegmenter):
     """The model in fp32, or something that gives other labels in a share of the rows."""
 
-    engine, provider = "torch", "CPU"
-
-    def __init__(self, opened: object, wrong_rows: int = 0):
-        self.model_folder, self.wrong_rows = opened, wrong_rows
-
-    def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
-        labels = run_graph(as_rgb(frames[0])[None])[0][0].copy()
-        labels[: self.wrong_rows] += 1
-        return [Segmentation(labels, None, {})]
-
-    def close(self) -> None:
-        pass
+    def __init__(self, model_folder: ModelFolder, wrong_rows: int):
+        super().__init__("torch", wrong_rows)
+        self.model_folder = model_folder
 
 
 @pytest.fixture
@@ -133,19 +124,9 @@ def test_an_engine_that_fails_its_check_picture_is_one_line(machine, tiny_folder
     assert run(tiny_folder, "--precision", "fp32", "--accept") == 0
 
 
-@pytest.mark.parametrize(
-    ("miou", "reference_miou", "refused"), [(0.6461, 0.65, False), (0.6459, 0.65, True), (0.66, 0.65, False)]
-)
-def test_int8_is_judged_by_miou(miou: float, reference_miou: float, refused: bool) -> None:
-    report = {"agreement": 0.98, "miou": miou, "reference_miou": reference_miou}
-    assert bool(build._refusal(SimpleNamespace(precision="int8"), report)) == refused
-
-
-def test_int8_needs_pictures_and_truth(machine, tiny_folder, capsys) -> None:
+def test_int8_needs_pictures(machine, tiny_folder, capsys) -> None:
     assert run(tiny_folder, "--precision", "int8") == 2
     assert "--precision int8 needs --images" in capsys.readouterr().err
-    report = {"agreement": 1.0, "miou": None, "reference_miou": None}
-    assert "no truth" in build._refusal(SimpleNamespace(precision="int8"), report)
 
 
 @pytest.mark.parametrize(
@@ -258,11 +239,8 @@ def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, cap
 
 
 def test_the_engine_is_the_one_that_others_open(machine, tiny_folder) -> None:
-    from gain_ros.model_folder import read_model_folder
-    from gain_ros.runtime.engines import TensorRtOptions
-
     assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
-    engine = tensorrt_engine.TensorRtEngine(read_model_folder(tiny_folder), "auto", None, TensorRtOptions("fp32"))
+    engine = TensorRtEngine(read_model_folder(tiny_folder), precision="fp32")
     frames = picture(*SIZE)[None]
     np.testing.assert_array_equal(engine.labels(frames)[0], run_graph(frames)[0])
     engine.close()

@@ -12,6 +12,7 @@ import pytest
 from gain_ros.cli import main
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.engines import available_engines
+from gain_ros.runtime.segmenter import EngineInfo
 
 
 def last_json(capsys) -> dict:
@@ -68,11 +69,11 @@ def test_agreement_is_the_share_of_equal_pixels_and_too_little_of_it_fails(model
     class Fake:
         def __init__(self, engine):
             self.model_folder = read_model_folder(model_folder)
-            self.engine, self.provider = engine, "fake"
+            self.info = EngineInfo(engine, "1", "fake", "cpu", "as asked")
 
         def segment(self, frames, confidence):
             labels = np.zeros(frames[0].shape[:2], np.uint8)
-            labels[: len(labels) // 4] = self.engine == "openvino"
+            labels[: len(labels) // 4] = self.info.engine == "openvino"
             return [SimpleNamespace(labels=labels)]
 
     monkeypatch.setattr("gain_ros.runtime.opening.open_segmenter", lambda _model, engine: nullcontext(Fake(engine)))

@@ -71,6 +71,6 @@ def test_an_error_while_writing_ends_the_run(model_folder, pictures, tmp_path, m
     def full(*_args):
         raise OSError("no space left")
 
-    monkeypatch.setattr("gain_ros.cli.segment._save", full)
+    monkeypatch.setattr("gain_ros.pictures.encode", full)
     with pytest.raises(OSError, match="no space"):
         segment(model_folder, pictures, tmp_path / "out")

@@ -38,12 +38,14 @@ class Stream:
 
 
 class CudaDouble:
-    """One GPU. ``calls`` lists the functions called; ``failing`` maps a function to the error it gives."""
+    """One GPU. ``calls`` lists the functions called; ``failing`` maps a function to the error it gives, and the call
+    of number ``failing_call`` (from 0) fails too."""
 
     def __init__(self, integrated: bool = False, gpu: str = "Double GPU", capability: tuple[int, int] = (8, 7)):
         self.integrated, self.gpu, self.capability = integrated, gpu, capability
         self.calls: list[str] = []
         self.failing: dict[str, int] = {}
+        self.failing_call: int | None = None
         self.memory: dict[int, tuple[str, int, object]] = {}
         self.streams: dict[int, Stream] = {}
         self.events: dict[int, tuple[Stream, int] | None] = {}
@@ -52,6 +54,8 @@ class CudaDouble:
 
     def run(self, function: str, *arguments: int) -> int | None:
         self.calls.append(function)
+        if len(self.calls) - 1 == self.failing_call:
+            raise CudaFailure(999)
         if function in self.failing:
             raise CudaFailure(self.failing[function])
         return getattr(self, function)(*arguments)

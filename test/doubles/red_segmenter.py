@@ -8,22 +8,22 @@ from types import SimpleNamespace
 import numpy as np
 
 from gain_ros.labels import CAMVID
-from gain_ros.runtime.segmenter import Segmentation
+from gain_ros.runtime.segmenter import EngineInfo, Mask
 
 
 class RedSegmenter:
     model_folder = SimpleNamespace(labels=CAMVID, name="red", digest="0", path="red")
-    engine, provider = "red", "none"
+    info = EngineInfo("red", "1", "none", "cpu", "as asked")
 
     def __init__(self, shift: int = 0):
         self.shift = shift
         self.batches: list[int] = []
 
-    def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Segmentation]:
+    def segment(self, frames: Sequence[np.ndarray], confidence: bool = True) -> list[Mask]:
         self.batches.append(len(frames))
         stage_ms = {"pre": 1.0, "infer": 2.0, "post": 3.0}
         return [
-            Segmentation(
+            Mask(
                 (frame[..., 0] // 20 + self.shift).astype(np.uint8) % len(CAMVID),
                 np.ascontiguousarray(frame[..., 1]) if confidence else None,
                 stage_ms,

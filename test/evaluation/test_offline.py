@@ -133,7 +133,7 @@ def test_on_a_cpu_two_engines_share_the_cores(monkeypatch, device, threads, expe
     def open_red(model, engine, threads):
         opened.append((engine, threads))
         red = RedSegmenter()
-        red.device = device
+        red.info = replace(red.info, device=device)
         return contextlib.nullcontext(red)
 
     monkeypatch.setattr("gain_ros.evaluation.offline.open_segmenter", open_red)

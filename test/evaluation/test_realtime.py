@@ -20,7 +20,7 @@ from gain_ros.evaluation.live.replay import Replay, Sent, Usage
 from gain_ros.evaluation.reader import Reader, ReadFrame
 from gain_ros.evaluation.realtime import LiveFrame, LiveTally, evaluate_realtime, live_frames
 from gain_ros.evaluation.result import SCORED
-from gain_ros.evaluation.truth import SourceTruth, TruthOptions, meet
+from gain_ros.evaluation.truth import SourceTruth, TruthOptions, match_classes
 from gain_ros.labels import CAMVID
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
@@ -79,7 +79,7 @@ def test_a_label_is_scored_against_its_own_mask_and_against_the_one_in_use():
     truths = [np.full((4, 4), value, np.uint8) for value in (0, 0, 1)]
     right, wrong = truths[0], np.full((4, 4), 2, np.uint8)
     source = SimpleNamespace(name="drive", warnings=[], topic=None)
-    own = SourceTruth(source, meet(CAMVID, None))
+    own = SourceTruth(source, match_classes(CAMVID, None))
     tally = LiveTally("drive", CAMVID, own)
     seen = [
         LiveFrame(Sent(0, 0), "published", {}, mask(0, 5, right), None),
@@ -101,7 +101,7 @@ def test_a_label_is_scored_against_its_own_mask_and_against_the_one_in_use():
 
 
 def test_a_mask_of_another_size_is_refused_and_counted():
-    truth = SourceTruth(SimpleNamespace(name="drive"), meet(CAMVID, None))
+    truth = SourceTruth(SimpleNamespace(name="drive"), match_classes(CAMVID, None))
     tally = LiveTally("drive", CAMVID, truth)
     frame = ReadFrame(0, 0.0, np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), SCORED)
     tally.add_live(frame, LiveFrame(Sent(0, 0), "published", {}, mask(0, 5, np.zeros((2, 2), np.uint8))))

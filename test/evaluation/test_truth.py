@@ -9,7 +9,7 @@ import pytest
 import yaml
 from bag_files import raw, rgb, stamp_ns, write
 
-from gain_ros.datasets.class_maps import CITYSCAPES_TO_CAMVID, meet
+from gain_ros.datasets.class_maps import CITYSCAPES_TO_CAMVID, match_classes
 from gain_ros.errors import SourceError, TruthError
 from gain_ros.evaluation.truth import SourceTruth, TruthOptions, open_truth, score
 from gain_ros.labels import CAMVID, CITYSCAPES, CITYSCAPES_IDS, LabelSet
@@ -169,13 +169,13 @@ def test_a_frame_is_scored_without_its_unlabelled_pixels():
 
 
 def test_camvid_s_void_is_not_scored():
-    truth = meet(CAMVID, None).check_and_project_truth(np.array([[0, 10, 11, 255]], np.uint8))
+    truth = match_classes(CAMVID, None).check_and_project_truth(np.array([[0, 10, 11, 255]], np.uint8))
     np.testing.assert_array_equal(truth, [[0, 10, 255, 255]])
 
 
 def test_official_cityscapes_ids_become_train_ids():
     ids = np.arange(34, dtype=np.uint8)[None]
-    truth = meet(CITYSCAPES, "cityscapes-ids").check_and_project_truth(ids)[0]
+    truth = match_classes(CITYSCAPES, "cityscapes-ids").check_and_project_truth(ids)[0]
     assert [int(truth[each]) for each in CITYSCAPES_IDS] == list(range(19))
     assert np.count_nonzero(truth == 255) == 34 - 19
 
@@ -186,7 +186,7 @@ def test_the_table_from_19_to_11_classes_leads_every_class_somewhere():
 
 
 def test_a_model_of_19_classes_is_scored_in_the_11_of_its_truth():
-    meeting = meet(CITYSCAPES, "camvid")
+    meeting = match_classes(CITYSCAPES, "camvid")
     assert meeting.classes is CAMVID
     rider, bus = (CITYSCAPES.names.index(name) for name in ("rider", "bus"))
     labels = meeting.project(np.array([[rider, bus]], np.uint8))[0]
@@ -194,7 +194,7 @@ def test_a_model_of_19_classes_is_scored_in_the_11_of_its_truth():
 
 
 def test_a_model_of_11_classes_meets_truth_of_19():
-    meeting = meet(CAMVID, "cityscapes")
+    meeting = match_classes(CAMVID, "cityscapes")
     assert meeting.classes is CAMVID
     terrain = np.array([[CITYSCAPES.names.index("terrain"), 255]], np.uint8)
     np.testing.assert_array_equal(meeting.check_and_project_truth(terrain), [[CAMVID.names.index("tree"), 255]])
@@ -209,7 +209,7 @@ def own_map(tmp_path, **changes):
 
 
 def test_a_map_of_one_s_own(tmp_path):
-    meeting = meet(CAMVID, own_map(tmp_path))
+    meeting = match_classes(CAMVID, own_map(tmp_path))
     truth = meeting.check_and_project_truth(np.array([[0, 1, 255]], np.uint8))
     np.testing.assert_array_equal(truth, [[CAMVID.names.index("road"), 255, 255]])
     with pytest.raises(ValueError, match="id 2"):
@@ -218,12 +218,12 @@ def test_a_map_of_one_s_own(tmp_path):
 
 def test_a_map_from_the_model_s_classes(tmp_path):
     model = LabelSet("mine", ("ground", "thing"), ((0, 0, 0), (1, 1, 1)))
-    meeting = meet(model, own_map(tmp_path, map={"ground": "road", "thing": "car"}))
+    meeting = match_classes(model, own_map(tmp_path, map={"ground": "road", "thing": "car"}))
     assert meeting.classes is CAMVID
     labels = meeting.project(np.array([[0, 1]], np.uint8))[0]
     assert [CAMVID.names[each] for each in labels] == ["road", "car"]
     with pytest.raises(SourceError, match="thing lead nowhere"):
-        meet(model, own_map(tmp_path))
+        match_classes(model, own_map(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -238,11 +238,11 @@ def test_a_map_from_the_model_s_classes(tmp_path):
 )
 def test_maps_that_lead_nowhere_are_refused(tmp_path, change, text):
     with pytest.raises(SourceError, match=text):
-        meet(CAMVID, own_map(tmp_path, **change))
+        match_classes(CAMVID, own_map(tmp_path, **change))
 
 
 def test_classes_that_nobody_knows_are_refused():
     with pytest.raises(SourceError, match="'ade20k' are unknown"):
-        meet(CAMVID, "ade20k")
+        match_classes(CAMVID, "ade20k")
     with pytest.raises(SourceError, match="give --truth-labels a YAML file"):
-        meet(LabelSet("mine", ("a",), ((0, 0, 0),)), "camvid")
+        match_classes(LabelSet("mine", ("a",), ((0, 0, 0),)), "camvid")

@@ -19,7 +19,7 @@ from gain_ros.model.backbones import conv_bn_relu
 from gain_ros.model.gain import ARCHITECTURES
 from training.data import LabelledFrames
 from training.data.augment import Augmentation
-from training.module import OptimizerOptions, Segmentation
+from training.module import OptimizerOptions, SegmentationTask
 
 SIZE = (72, 96)
 
@@ -61,10 +61,10 @@ def small_data(train: int = 7, val: int = 3, **options) -> Drawings:
     return Drawings(train, val, **options)
 
 
-def small_module(**options) -> Segmentation:
+def small_module(**options) -> SegmentationTask:
     lightning.seed_everything(0, verbose=False)
     options = {"labels": "camvid", "optimizer": OptimizerOptions(lr=1e-3, warmup_steps=2), **options}
-    return Segmentation("tiny", input_size=SIZE, **options)
+    return SegmentationTask("tiny", input_size=SIZE, **options)
 
 
 def small_trainer(folder: Path, **options) -> lightning.Trainer:
@@ -83,7 +83,7 @@ def small_trainer(folder: Path, **options) -> lightning.Trainer:
     return lightning.Trainer(**{**defaults, **options})
 
 
-def train(folder: Path, module: Segmentation, data: LabelledFrames, resume: Path | None = None, **options) -> dict:
+def train(folder: Path, module: SegmentationTask, data: LabelledFrames, resume: Path | None = None, **options) -> dict:
     """Fits and returns the content of the last checkpoint, ``folder/end.ckpt``."""
     trainer = small_trainer(folder, **options)
     with warnings.catch_warnings():

@@ -14,9 +14,8 @@ from networks import PUBLISHED_FORMS, trained_like
 from gain_ros import resize
 from gain_ros.model.deploy import LabelsForm, LogitsForm, fold, resize_input
 from gain_ros.model.gai import upsample
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.onnx.export import write_onnx
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Every operator that the exports may hold: all are parsed by TensorRT 8.6 (onnx-tensorrt 8.6-GA, docs/operators.md).
 # fmt: off
@@ -66,9 +65,9 @@ def frames():
 
 
 def test_labels_form_is_logits_form_between_the_two_resizes(model, frames):
-    labels, confidence = LabelsForm(model, MEAN, STD, (96, 128))(torch.from_numpy(frames))
+    labels, confidence = LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (96, 128))(torch.from_numpy(frames))
     images = np.stack([resize.resize_input(frame, (96, 128)) for frame in frames])
-    logits = LogitsForm(model, MEAN, STD)(torch.from_numpy(images)).numpy()
+    logits = LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD)(torch.from_numpy(images)).numpy()
     for n in range(len(frames)):
         expected, sure = resize.labels_from_logits(logits[n], frames.shape[1:3], confidence=True)
         assert (labels[n].numpy() == expected).mean() > 0.998
@@ -77,7 +76,7 @@ def test_labels_form_is_logits_form_between_the_two_resizes(model, frames):
 
 @pytest.mark.parametrize("size", [None, (131, 90)], ids=["dynamic", "static"])
 def test_labels_form_as_onnx(model, frames, tmp_path, size):
-    form = LabelsForm(model, MEAN, STD, (96, 128))
+    form = LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (96, 128))
     path = write_onnx(form, tmp_path / "model.onnx", "labels", size, size or (96, 128))
     session = onnxruntime.InferenceSession(path)
     assert [(i.name, i.type) for i in session.get_inputs()] == [("frames", "tensor(uint8)")]
@@ -95,7 +94,7 @@ def test_labels_form_as_onnx(model, frames, tmp_path, size):
 @pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_logits_form_as_onnx(architecture, options, size, tmp_path):
-    form = LogitsForm(trained_like(architecture, 11, **options), MEAN, STD)
+    form = LogitsForm(trained_like(architecture, 11, **options), IMAGENET_MEAN, IMAGENET_STD)
     path = write_onnx(form, tmp_path / "logits.onnx", "logits", size, (64, 96))
     session = onnxruntime.InferenceSession(path)
     images = np.random.default_rng(2).integers(0, 256, (1, *(size or (72, 88)), 3), np.uint8)
@@ -106,7 +105,11 @@ def test_logits_form_as_onnx(architecture, options, size, tmp_path):
 @pytest.mark.parametrize("form", ["labels", "logits"])
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_graph_keeps_to_what_tensorrt_8_6_parses(model, tmp_path, form, size):
-    module = LabelsForm(model, MEAN, STD, (64, 96)) if form == "labels" else LogitsForm(model, MEAN, STD)
+    module = (
+        LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (64, 96))
+        if form == "labels"
+        else LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD)
+    )
     graph = onnx.load(write_onnx(module, tmp_path / "m.onnx", form, size, (64, 96)))
     assert [o.version for o in graph.opset_import] == [17]
     assert {node.op_type for node in graph.graph.node} <= TENSORRT_8_6

@@ -20,6 +20,7 @@ from networks import trained_like
 from gain_ros.frames import rgb_from_array, shape_of
 from gain_ros.model.deploy import LabelsForm, fold
 from gain_ros.model.gai import criss_cross_attention
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.resize import labels_from_logits, resize_input
 
 pytest.importorskip("triton", reason="triton comes with torch on Linux alone")
@@ -28,7 +29,6 @@ from gain_ros.model.kernels import FusedForm, fused_attend, label_map, normalise
 from gain_ros.model.kernels.criss_cross import _attend, block
 
 ROOT = Path(__file__).resolve().parents[2]
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [(5, 7), (1, 6), (6, 1), (1, 1), (2, 17)]
 WIDTHS = [(8, 64), (6, 48), (2, 16), (3, 5)]  # 128, 96 and 32 channels wide, and one that fits no power of two
 TOLERANCE = {torch.float32: 3e-6, torch.float16: 4e-3}
@@ -155,8 +155,8 @@ def test_the_fused_form_gives_the_masks_of_the_plain_one(size):
     model = trained_like("gain_nano")
     coarse = np.random.default_rng(1).integers(0, 256, (9, 8, 3), np.uint8)
     frames = torch.from_numpy(cv2.resize(coarse, size[::-1]))[None]
-    expected, sure = LabelsForm(model, MEAN, STD, (16, 24))(frames)
-    labels, confidence = FusedForm(model, MEAN, STD, (16, 24), torch.float32)(frames)
+    expected, sure = LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (16, 24))(frames)
+    labels, confidence = FusedForm(model, IMAGENET_MEAN, IMAGENET_STD, (16, 24), torch.float32)(frames)
     assert (labels == expected).float().mean() >= 0.999
     assert (confidence.int() - sure.int()).abs().max() <= 1
 
@@ -197,7 +197,7 @@ def test_camera_bytes_become_the_planes_that_opencv_and_numpy_give(encoding):
     }[encoding]
     frames = rng.integers(0, 256, (2, *shape), np.uint8)
     rgb = frames if conversion is None else np.stack([cv2.cvtColor(frame, conversion) for frame in frames])
-    mean, scale = 255 * torch.tensor(MEAN), 1 / (255 * torch.tensor(STD))
+    mean, scale = 255 * torch.tensor(IMAGENET_MEAN), 1 / (255 * torch.tensor(IMAGENET_STD))
     found = normalise(torch.from_numpy(frames), mean, scale, dtype=torch.float32)
     expected = (torch.from_numpy(rgb).permute(0, 3, 1, 2) - mean.view(3, 1, 1)) * scale.view(3, 1, 1)
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -244,7 +244,7 @@ def test_frames_of_no_known_kind_are_named(shape):
 @pytest.mark.parametrize("size", [(16, 24), (20, 34), (14, 34)], ids=["network's size", "larger", "both"])
 @pytest.mark.parametrize("encoding", ["nv12", "yuyv"])
 def test_the_fused_form_reads_yuv_as_opencv_does(encoding, size):
-    form = FusedForm(trained_like("gain_nano"), MEAN, STD, (16, 24), torch.float32)
+    form = FusedForm(trained_like("gain_nano"), IMAGENET_MEAN, IMAGENET_STD, (16, 24), torch.float32)
     bytes_of_it = np.random.default_rng(8).integers(0, 256, shape_of(size, encoding), np.uint8)
     expected = form(torch.from_numpy(rgb_from_array(bytes_of_it))[None])
     for found, same in zip(form(torch.from_numpy(bytes_of_it)[None]), expected, strict=True):

@@ -18,7 +18,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A monotonic clock that stands still unless told."""
+    """A monotonic clock that a test moves."""
 
     class Clock:
         now_ns = 1000 * SECOND
@@ -92,38 +92,52 @@ def test_silence_is_a_warning_that_names_the_topic(clock):
     clock.now_ns += 4 * SECOND
     health, _ = monitor.report(counts())
     assert health == Health(WARN, "no frame on /camera/image_raw for 4 s")
-    monitor.heard(stamp_ns=1)
+    monitor.received()
     assert monitor.report(counts(1, 1))[0].level == OK
 
 
-def test_losses_on_the_way_are_a_warning(clock):
+def test_each_silence_is_noticed_once(clock):
     monitor = CameraMonitor("/image")
-    arrived = [n for n in range(100) if n % 10 or n < 20]
-    for n in arrived:
-        monitor.heard(n * SECOND // 30)
-    health, values = monitor.report(counts(len(arrived), len(arrived)))
-    assert values["lost_upstream"] == "8"
-    assert health.level == OK  # 8 of 100
-    for n in range(100, 160, 2):
-        monitor.heard(n * SECOND // 30)
-        monitor.heard(n * SECOND // 30 + SECOND // 60)
-    for n in (160, 161, 163, 164, 167, 168, 172, 173):
-        monitor.heard(n * SECOND // 30)
-    health, _ = monitor.report(counts(len(arrived) + 10, len(arrived) + 10))
-    assert health.level == WARN
-    assert "docs/transport.md" in health.message
+    for _ in range(2):
+        clock.now_ns += 4 * SECOND
+        assert not monitor.fell_silent()
+        clock.now_ns += 2 * SECOND
+        assert [monitor.fell_silent(), monitor.fell_silent()] == [True, False]
+        monitor.received()
 
 
-def test_a_new_stretch_is_neither_silent_nor_lossy(clock):
+@pytest.mark.parametrize(("lost", "level"), [(8, OK), (12, WARN)])
+def test_losses_above_a_tenth_are_a_warning(clock, lost, level):
     monitor = CameraMonitor("/image")
-    for n in range(20):
-        monitor.heard(n * SECOND // 30)
-    clock.now_ns += 60 * SECOND
-    monitor.restart()
-    monitor.heard(25 * SECOND // 30)
-    health, values = monitor.report(counts(21, 21))
+    for _ in range(lost):
+        monitor.lost(1)
+    health, values = monitor.report(counts(92, 92))
+    assert values["lost_upstream"] == str(lost)
+    assert health.level == level
+    assert ("docs/transport.md" in health.message) == (level == WARN)
+    assert monitor.report(counts(184, 184))[0].level == OK, "nothing lost since the last report"
+
+
+def test_losses_tell_more_than_silence(clock):
+    monitor = CameraMonitor("/image")
+    clock.now_ns += 4 * SECOND
+    monitor.lost(90)
+    assert "90 frames of /image lost" in monitor.report(counts())[0].message
+
+
+def test_where_the_middleware_does_not_tell_losses_are_unknown(clock):
+    monitor = CameraMonitor("/image")
+    monitor.lost(None)
+    health, values = monitor.report(counts(30, 30))
+    assert values["lost_upstream"] == "unknown"
     assert health.level == OK
-    assert values["lost_upstream"] == "0"
+
+
+def test_a_node_that_begins_to_listen_is_not_silent(clock):
+    monitor = CameraMonitor("/image")
+    clock.now_ns += 60 * SECOND
+    monitor.received()
+    assert monitor.report(counts())[0].level == OK
 
 
 def test_a_status_message():

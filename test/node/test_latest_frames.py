@@ -1,19 +1,19 @@
-"""Newest frame wins, and every frame ends as exactly one thing."""
+"""Latest frame wins, and every frame ends as exactly one thing."""
 
 import random
 import threading
 
 import pytest
 
-from gain_ros.node.latest_frames import Frame, FrameCounts, NewestFrames, Outcome
+from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 
 
 def frame(camera, message=0):
-    return Frame(camera, message, received_ns=0)
+    return ReceivedFrame(camera, message, received_ns=0)
 
 
-def test_a_newer_frame_takes_the_place_of_the_one_that_waits():
-    frames = NewestFrames(["front"])
+def test_a_later_frame_takes_the_place_of_the_one_that_waits():
+    frames = LatestFrames(["front"])
     for message in range(3):
         frames.put(frame("front", message))
     assert [taken.message for taken in frames.take()] == [2]
@@ -22,7 +22,7 @@ def test_a_newer_frame_takes_the_place_of_the_one_that_waits():
 
 
 def test_every_camera_with_a_frame_is_served_at_once():
-    frames = NewestFrames(["front", "left"])
+    frames = LatestFrames(["front", "left"])
     for message in range(5):
         frames.put(frame("front", message))
     frames.put(frame("left", 9))
@@ -32,7 +32,7 @@ def test_every_camera_with_a_frame_is_served_at_once():
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_settled_frames_are_counted_by_outcome(outcome):
-    frames = NewestFrames(["front"])
+    frames = LatestFrames(["front"])
     frames.put(frame("front"))
     (taken,) = frames.take()
     frames.settle(taken, outcome)
@@ -42,7 +42,7 @@ def test_settled_frames_are_counted_by_outcome(outcome):
 
 
 def test_frames_that_wait_when_the_node_stops_are_superseded():
-    frames = NewestFrames(["front", "left"])
+    frames = LatestFrames(["front", "left"])
     frames.put(frame("front"))
     frames.drop_waiting()
     assert frames.counts("front") == FrameCounts(received=1, published=0, superseded=1, stale=0, failed=0)
@@ -50,7 +50,7 @@ def test_frames_that_wait_when_the_node_stops_are_superseded():
 
 
 def test_closing_ends_the_worker_and_later_frames_are_superseded():
-    frames = NewestFrames(["front"])
+    frames = LatestFrames(["front"])
     frames.put(frame("front"))
     frames.close()
     frames.put(frame("front"))
@@ -59,7 +59,7 @@ def test_closing_ends_the_worker_and_later_frames_are_superseded():
 
 
 def test_idle_means_nothing_waits_and_nothing_is_at_work():
-    frames = NewestFrames(["front"])
+    frames = LatestFrames(["front"])
     assert frames.wait_idle(0)
     frames.put(frame("front"))
     assert not frames.wait_idle(0)
@@ -76,7 +76,7 @@ def test_idle_means_nothing_waits_and_nothing_is_at_work():
 
 def test_counts_add_up_at_every_moment_of_a_busy_run():
     cameras = ["front", "left", "right"]
-    frames = NewestFrames(cameras)
+    frames = LatestFrames(cameras)
     chosen = random.Random(0)
     off = []
 

@@ -39,7 +39,7 @@ def test_defaults_are_accepted(name, value):
         ("model", "  ", "expected the name"),
         ("engine", "abacus", "expected one of auto, onnxruntime"),
         ("device", "tpu", "expected one of auto, cpu, cuda"),
-        ("transport", "theora", "expected raw or compressed"),
+        ("transport", "theora", "expected one of raw, compressed"),
         ("cameras", ["front", "2nd"], "2nd"),
         ("cameras", ["front/left"], "front/left"),
         ("cameras", ["front", "front"], "each name once"),

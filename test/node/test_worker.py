@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gain_ros.errors import ImageError
-from gain_ros.node.latest_frames import Frame, FrameCounts, NewestFrames
+from gain_ros.node.latest_frames import FrameCounts, LatestFrames, ReceivedFrame
 from gain_ros.node.worker import LiveSettings, Worker
 
 SECOND = 1_000_000_000
@@ -59,10 +59,10 @@ def message(stamp_s=100, pixels=None):
 
 
 class Bench:
-    """A worker and what it was told and told others."""
+    """A worker, and what it reports to others."""
 
     def __init__(self, outputs, segmenter, max_frame_age_s=0.0):
-        self.frames = NewestFrames(outputs)
+        self.frames = LatestFrames(outputs)
         self.times, self.errors = [], []
         self.worker = Worker(
             self.frames,
@@ -78,7 +78,7 @@ class Bench:
     def run(self, *waiting):
         """Put (camera, message) pairs, let the worker take them in one go, and wait until it is done."""
         for camera, one in waiting:
-            self.frames.put(Frame(camera, one, time.monotonic_ns()))
+            self.frames.put(ReceivedFrame(camera, one, time.monotonic_ns()))
         self.worker.start()
         assert self.frames.wait_idle(5)
         assert self.worker.stop(5)
@@ -199,7 +199,7 @@ def test_stopping_does_not_wait_for_an_engine_that_hangs():
             raise RuntimeError("let go")
 
     bench = Bench({"front": Outputs()}, Hangs())
-    bench.frames.put(Frame("front", message(), 0))
+    bench.frames.put(ReceivedFrame("front", message(), 0))
     bench.worker.start()
     assert not bench.frames.wait_idle(0.05)
     assert not bench.worker.stop(0.05)

@@ -7,6 +7,7 @@ import onnx
 import pytest
 import random_model_folder
 from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
 
 from gain_ros.model_folder import read_model_folder
 from gain_ros.onnx.export import add_onnx, export_onnx
@@ -69,6 +70,6 @@ def test_values_beyond_fp16_are_cut_off_and_small_constants_stay():
         [onnx.numpy_helper.from_array(values, "large"), onnx.numpy_helper.from_array(np.float32([0.1]), "small")],
     )
     halved = with_half_weights(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]))
-    (result,) = onnx.reference.ReferenceEvaluator(halved).run(None, {"x": np.zeros(300, np.float32)})
+    (result,) = ReferenceEvaluator(halved).run(None, {"x": np.zeros(300, np.float32)})
     assert np.allclose(result, np.float32(0.1) * 65504)
     assert [tensor.data_type for tensor in halved.graph.initializer] == [TensorProto.FLOAT16, TensorProto.FLOAT]

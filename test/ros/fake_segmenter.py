@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from gain_ros.labels import CAMVID
-from gain_ros.runtime.segmenter import TensorRtOptions
+from gain_ros.runtime.segmenter import EngineInfo
 
 POISON = (13, 13, 13)
 """A frame whose first pixel has this colour makes the engine fail."""
@@ -24,26 +24,19 @@ class FakeSegmenter:
             ``fake:broken=1`` (opening fails).
     """
 
-    engine, provider, device, reason = "fake", "none", "cpu", "it is the only one"
+    info = EngineInfo("fake", "1", "none", "cpu", "it is the only one")
 
-    def __init__(
-        self,
-        model: str,
-        engine: str = "auto",
-        device: str = "auto",
-        threads: int | None = None,
-        tensorrt: TensorRtOptions | None = None,
-    ) -> None:
-        options = dict(option.split("=") for option in model.partition(":")[2].split(",") if option)
-        self.options = {"engine": engine, "device": device, "threads": threads, "tensorrt": tensorrt}
-        self.delay_s = float(options.get("delay_ms", 0)) / 1000
+    def __init__(self, model: str, **options: object) -> None:
+        self.options = options
+        manners = dict(each.split("=") for each in model.partition(":")[2].split(",") if each)
+        self.delay_s = float(manners.get("delay_ms", 0)) / 1000
         self.calls: list[tuple[int, bool]] = []
         self.closed = False
         self.model_folder = SimpleNamespace(
             name=model, labels=CAMVID, golden=lambda: (np.zeros((4, 4, 3), np.uint8), None)
         )
-        time.sleep(float(options.get("open_s", 0)))
-        if "broken" in options:
+        time.sleep(float(manners.get("open_s", 0)))
+        if "broken" in manners:
             raise ValueError("model.yaml: found nothing; expected a model folder; give the name of a shipped model")
 
     def segment(self, frames: list[np.ndarray], confidence: bool = True) -> list[SimpleNamespace]:

@@ -1,6 +1,5 @@
 """A real node whose TensorRT engine (a double) is built while another engine serves: no frame lost, the change seen."""
 
-import functools
 import threading
 
 import numpy as np
@@ -8,36 +7,14 @@ import pytest
 import tensorrt_double
 from cuda_double import CudaDouble, LibraryDouble
 from graph import eventually, image, pixels, stamp_ns
+from graph_segmenter import GraphSegmenter
 from sensor_msgs.msg import Image
 from tiny_model_folder import GOLDEN_SIZE, picture, run_graph, write_tiny_model_folder
 
 import gain_ros.runtime.tensorrt
-from gain_ros.model_folder import read_model_folder
-from gain_ros.runtime.engines import open_engine
-from gain_ros.runtime.segmenter import Segmentation
-from gain_ros.runtime.tensorrt import cudart, preferring
-
-
-class Base:
-    """The engine that serves meanwhile."""
-
-    engine, engine_version, provider, device, reason = "base", "1", "CPU", "cpu", "the only one"
-
-    def segment(self, frames, confidence=True):
-        stage_ms = dict.fromkeys(("pre", "infer", "post"), 0.1)
-        return [Segmentation(run_graph(rgb[None])[0][0], None, stage_ms) for rgb in frames]
-
-    def warm_up(self, batch):
-        pass
-
-    def close(self):
-        pass
-
-
-def open_segmenter(folder, model, engine, device, threads, tensorrt):
-    opened = read_model_folder(folder)
-    fast = functools.partial(open_engine, "tensorrt", opened, device, threads, tensorrt)
-    return preferring.open_with_tensorrt(opened, Base, fast, must=engine == "tensorrt", build=tensorrt.build)
+from gain_ros.runtime import fastest
+from gain_ros.runtime.opening import open_segmenter
+from gain_ros.runtime.tensorrt import cudart
 
 
 @pytest.fixture
@@ -46,6 +23,7 @@ def trt(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cudart, "_find_calls", lambda: cudart._Library(LibraryDouble(double), "libcudart.so.12"))
     monkeypatch.setattr(gain_ros.runtime.tensorrt, "plugin", None, raising=False)
+    monkeypatch.setattr(fastest, "choose", lambda *_, **__: (GraphSegmenter(), "the only one"))
     return tensorrt_double.install(monkeypatch, "10.13.0", double)
 
 
@@ -53,8 +31,8 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     go = threading.Event()
     trt.behaviour.on_step = lambda step: go.wait(60)
     masks = graph.listen(Image, "segmentation/mask")
-    opener = functools.partial(open_segmenter, write_tiny_model_folder(tmp_path / "tiny"))
-    node = graph.start(opener, model="tiny", engine="tensorrt", precision="fp32")
+    folder = str(write_tiny_model_folder(tmp_path / "tiny"))
+    node = graph.start(open_segmenter, model=folder, engine="tensorrt", precision="fp32")
     publisher = graph.publisher()
     sent = {}
 
@@ -67,9 +45,9 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     for _ in range(3):
         a_frame_comes_back()
     eventually(lambda: "50 %" in graph.status().get("engine_build", ""), "the build in diagnostics")
-    assert graph.status()["engine"] == "base"
+    assert graph.status()["engine"] == "other"
     go.set()
-    while node._segmenter.engine != "tensorrt":
+    while node._segmenter.info.engine != "tensorrt":
         a_frame_comes_back()
         assert len(sent) < 2000
     for _ in range(3):
@@ -87,8 +65,8 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
 def test_a_node_that_goes_cancels_its_build(graph, trt, tmp_path):
     inside, go = threading.Event(), threading.Event()
     trt.behaviour.on_step = lambda step: (inside.set(), go.wait(60))
-    opener = functools.partial(open_segmenter, write_tiny_model_folder(tmp_path / "tiny"))
-    node = graph.start(opener, model="tiny", precision="fp32", engine="tensorrt")
+    folder = str(write_tiny_model_folder(tmp_path / "tiny"))
+    node = graph.start(open_segmenter, model=folder, precision="fp32", engine="tensorrt")
     graph.publisher().publish(image(picture(*GOLDEN_SIZE)))
     assert inside.wait(60)
     assert not node.close(), "the build is still at its step"

@@ -37,7 +37,7 @@ def test_a_frame_becomes_a_mask_under_its_own_header(graph):
 
 
 @pytest.mark.parametrize("qos", [BEST_EFFORT, RELIABLE], ids=["best effort", "reliable"])
-def test_both_kinds_of_publisher_are_heard_and_both_kinds_of_subscriber_served(graph, qos):
+def test_both_kinds_of_publisher_are_received_and_both_kinds_of_subscriber_served(graph, qos):
     masks = graph.listen(Image, "segmentation/mask", qos)
     start(graph)
     publisher = graph.publisher(qos=qos)
@@ -153,14 +153,14 @@ def test_an_empty_list_of_cameras_is_one_camera_without_a_name(graph):
     assert eventually(lambda: masks, "a mask")
 
 
-def test_overloaded_the_newest_frame_wins_and_the_counts_add_up(graph):
+def test_overloaded_the_latest_frame_wins_and_the_counts_add_up(graph):
     masks = graph.listen(Image, "segmentation/mask")
     node, _ = start(graph, model="fake:delay_ms=40")
     publisher = graph.publisher()
     for number in range(60):
         publisher.publish(image(picture(), stamp_ns=1 + number))
         graph.pause(0.004)
-    eventually(lambda: masks and stamp_ns(masks[-1]) == 60, "the mask of the newest frame")
+    eventually(lambda: masks and stamp_ns(masks[-1]) == 60, "the mask of the latest frame")
     eventually(lambda: not node.frame_counts().in_flight, "idle")
     counts = node.frame_counts()
     eventually(lambda: len(masks) == counts.published, "every mask that was published")

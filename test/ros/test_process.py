@@ -110,13 +110,43 @@ def test_arguments_ros_does_not_understand_end_the_process_with_code_2(domain_id
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_parameter_ends_the_process_with_code_2_and_one_line(start, tmp_path):
-    process = start("transport:=carrier_pigeon")
+@pytest.mark.parametrize(
+    ("parameter", "given", "expected"),
+    [
+        ("transport:=carrier_pigeon", "carrier_pigeon", "expected one of raw, compressed"),
+        ("engin:=torch", "engin", "expected one of model, engine"),
+    ],
+)
+def test_a_wrong_parameter_ends_the_process_with_code_2_and_one_line(start, tmp_path, parameter, given, expected):
+    process = start(parameter)
     assert process.wait(timeout=60) == 2
     lines = (tmp_path / "said").read_text().strip().splitlines()
     assert len(lines) == 1
-    assert "carrier_pigeon" in lines[0]
-    assert "expected raw or compressed" in lines[0]
+    assert given in lines[0]
+    assert expected in lines[0]
+
+
+@pytest.mark.parametrize("arguments", [["--model", "nope"], ["--help"]])
+def test_arguments_that_are_not_for_ros_end_the_process_with_code_2_and_one_line(domain_id, arguments):
+    command = [sys.executable, "-m", "gain_ros.node.main", *arguments, "--ros-args", "-p", "model:=nope"]
+    root = HERE.parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"gain_ros: unknown arguments {' '.join(arguments)}; expected --ros-args -p NAME:=VALUE -r FROM:=TO"
+    ]
+
+
+def test_the_log_names_the_topics_and_after_five_silent_seconds_those_there_are(graph, start, tmp_path):
+    graph.node.create_publisher(Image, "/camera/image_raw", 1)
+    said = tmp_path / "said"
+    start("model:=fake")
+    eventually(lambda: "active: listening to /image (raw), publishing /segmentation/mask" in said.read_text(), "topics")
+    eventually(lambda: "no frame on" in said.read_text(), "a warning")
+    graph.pause(1.5)
+    warnings = [line for line in said.read_text().splitlines() if "no frame on" in line]
+    assert len(warnings) == 1
+    assert warnings[0].endswith("no frame on /image for 5 s; image topics with a publisher: /camera/image_raw")
 
 
 def test_the_shipped_fast_dds_profile_works_with_peers_that_lack_it(graph, start):

@@ -25,6 +25,18 @@ def golden():
         pytest.skip(f"no shipped model here: {error}")
 
 
+def answer(graph, message, masks):
+    """The mask of a picture, sent until one comes back: the node's subscription is best effort and may lose it."""
+    publisher = graph.publisher()
+
+    def mask():
+        publisher.publish(message)
+        graph.pause(0.05)
+        return masks
+
+    return pixels(eventually(mask, "a mask")[0])
+
+
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
 def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
     rgb, expected = golden
@@ -32,8 +44,7 @@ def test_the_golden_picture_gives_the_golden_mask(graph, golden, encoding):
     graph.start(open_segmenter, engine="onnxruntime", threads=1)
     message = image(rgb if encoding == "rgb8" else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     message.encoding = encoding
-    graph.publisher(deadline_s=60).publish(message)
-    mask = pixels(eventually(lambda: masks, "a mask")[0])
+    mask = answer(graph, message, masks)
     assert mask.shape == expected.shape
     assert np.mean(mask == expected) >= 0.999
 
@@ -48,5 +59,4 @@ def test_a_yuv_camera_gets_the_mask_of_its_picture(graph, golden, encoding):
     message = image(golden[0])
     message.encoding, message.data = encoding, array("B", frame.data.tobytes())
     message.step = message.width * (2 if encoding == "yuyv" else 1)
-    graph.publisher(deadline_s=60).publish(message)
-    np.testing.assert_array_equal(pixels(eventually(lambda: masks, "a mask")[0]), expected)
+    np.testing.assert_array_equal(answer(graph, message, masks), expected)

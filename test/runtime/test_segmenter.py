@@ -15,11 +15,12 @@ import yaml
 
 from gain_ros import model_folder as model_folder_module
 from gain_ros.errors import EngineUnavailable, GoldenMismatch, ModelFolderError
+from gain_ros.files import sha256
 from gain_ros.frames import as_rgb, from_rgb
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime import opening
 from gain_ros.runtime.opening import open_segmenter
-from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.segmenter import EngineSegmenter
 
 CLASSES = 3
 
@@ -29,20 +30,11 @@ class ScriptedEngine:
 
     name, version, provider, device = "scripted", "1.0", "Script", "cpu"
 
-    def __init__(self, whole_step: bool = False):
-        self.whole_step = whole_step
+    def __init__(self):
         self.calls: list[tuple[int, ...]] = []
         self.closed = 0
         self.met = False
         self._busy = False
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        self._enter(images)
-        return np.moveaxis(images, 3, 1).astype(np.float32) / 10
-
-    def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self._enter(frames)
-        return frames.argmax(3).astype(np.uint8), frames.max(3)
 
     def close(self) -> None:
         self.closed += 1
@@ -55,10 +47,22 @@ class ScriptedEngine:
         self._busy = False
 
 
+class ScriptedLogits(ScriptedEngine):
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        self._enter(images)
+        return np.moveaxis(images, 3, 1).astype(np.float32) / 10
+
+
+class ScriptedMasks(ScriptedEngine):
+    def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._enter(frames)
+        return frames.argmax(3).astype(np.uint8), frames.max(3)
+
+
 @pytest.fixture
-def scripted(model_folder: Path) -> tuple[Segmenter, ScriptedEngine]:
-    engine = ScriptedEngine()
-    return Segmenter(read_model_folder(model_folder), engine, "as asked"), engine
+def scripted(model_folder: Path) -> tuple[EngineSegmenter, ScriptedLogits]:
+    engine = ScriptedLogits()
+    return EngineSegmenter(read_model_folder(model_folder), engine, "as asked"), engine
 
 
 def flat(height: int, width: int, brightest: int) -> np.ndarray:
@@ -90,22 +94,22 @@ def test_no_frames_no_masks(scripted) -> None:
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("whole_step", [False, True])
+@pytest.mark.parametrize("kind", [ScriptedLogits, ScriptedMasks])
 @pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
-def test_one_wrong_frame_is_refused_before_the_engine(model_folder: Path, frame: np.ndarray, whole_step: bool) -> None:
-    engine = ScriptedEngine(whole_step)
+def test_one_wrong_frame_is_refused_before_the_engine(model_folder: Path, frame: np.ndarray, kind: type) -> None:
+    engine = kind()
     with (
-        Segmenter(read_model_folder(model_folder), engine, "") as segmenter,
+        EngineSegmenter(read_model_folder(model_folder), engine, "") as segmenter,
         pytest.raises(ValueError, match="expected uint8"),
     ):
         segmenter.segment([flat(8, 8, 0), frame])
     assert engine.calls == []
 
 
-def test_an_engine_that_does_the_whole_step_gets_one_batch_a_size(model_folder: Path) -> None:
-    engine = ScriptedEngine(whole_step=True)
+def test_an_engine_that_gives_masks_gets_one_batch_a_size(model_folder: Path) -> None:
+    engine = ScriptedMasks()
     frames = [flat(7, 5, 2), flat(6, 9, 0), flat(7, 5, 1)]
-    with Segmenter(read_model_folder(model_folder), engine, "") as segmenter:
+    with EngineSegmenter(read_model_folder(model_folder), engine, "") as segmenter:
         masks = segmenter.segment(frames)
         bare = segmenter.segment(frames[:1], confidence=False)
     assert engine.calls == [(2, 7, 5, 3), (1, 6, 9, 3), (1, 7, 5, 3)]
@@ -126,11 +130,11 @@ def test_yuv_frames_reach_engines_for_the_network_s_size_as_rgb(encoding: str, s
     np.testing.assert_array_equal(found.confidence, expected.confidence)
 
 
-def test_yuv_frames_reach_engines_that_do_the_whole_step_as_they_are(model_folder: Path) -> None:
-    engine = ScriptedEngine(whole_step=True)
+def test_yuv_frames_reach_engines_that_give_masks_as_they_are(model_folder: Path) -> None:
+    engine = ScriptedMasks()
     engine.labels = lambda frames: (engine.calls.append(frames.shape), np.zeros((2, len(frames), 6, 8), np.uint8))[1]
     frames = [from_rgb(flat(6, 8, 2), encoding) for encoding in ("nv12", "rgb8", "nv12", "yuyv")]
-    with Segmenter(read_model_folder(model_folder), engine, "") as segmenter:
+    with EngineSegmenter(read_model_folder(model_folder), engine, "") as segmenter:
         assert [mask.labels.shape for mask in segmenter.segment(frames)] == 4 * [(6, 8)]
     assert engine.calls == [(2, 9, 8), (1, 6, 8, 3), (1, 6, 8, 2)]
 
@@ -167,12 +171,9 @@ def test_close_frees_once_and_ends_the_service(scripted) -> None:
 def test_open_by_name_says_what_runs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_folder_module, "_model_homes", lambda: [model_folder.parent])
     with open_segmenter(model_folder.name, "onnxruntime", "cpu", threads=1) as segmenter:
-        assert (segmenter.engine, segmenter.provider, segmenter.device) == (
-            "onnxruntime",
-            "CPUExecutionProvider",
-            "cpu",
-        )
-        assert segmenter.reason == "as asked"
+        info = segmenter.info
+        assert (info.engine, info.provider, info.device) == ("onnxruntime", "CPUExecutionProvider", "cpu")
+        assert info.reason == "as asked"
         assert segmenter.model_folder.name == "random_nano"
         labels = segmenter.segment([segmenter.model_folder.golden()[0]])[0].labels
     assert (labels == segmenter.model_folder.golden()[1]).mean() >= 0.999
@@ -186,7 +187,7 @@ def repainted(model_folder: Path, tmp_path: Path, share: float) -> Path:
     labels[:rows] = (labels[:rows] + 1) % CLASSES
     cv2.imwrite(str(folder / "golden_labels.png"), labels)
     document = yaml.safe_load((folder / "model.yaml").read_text())
-    document["sha256"]["golden_labels.png"] = model_folder_module._sha256(folder / "golden_labels.png")
+    document["sha256"]["golden_labels.png"] = sha256(folder / "golden_labels.png")
     (folder / "model.yaml").write_text(yaml.safe_dump(document))
     return folder
 
@@ -210,8 +211,8 @@ def test_a_changed_model_does_not_open(model_folder: Path, tmp_path: Path) -> No
 
 
 def test_a_failed_start_frees_the_engine(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = ScriptedEngine()
-    monkeypatch.setattr(opening, "open_engine", lambda *_: engine)
+    engine = ScriptedLogits()
+    monkeypatch.setattr(opening, "open_engine", lambda *_, **__: engine)
     with pytest.raises(GoldenMismatch):
         open_segmenter(model_folder, "onnxruntime")
     assert engine.closed == 1
@@ -222,15 +223,15 @@ def test_auto_measures_once_and_remembers(model_folder: Path, tmp_path: Path, mo
     names = ("onnxruntime", "openvino")
     monkeypatch.setattr(opening, "available_engines", lambda: names)
     with open_segmenter(model_folder, device="cpu") as first:
-        assert first.engine in names
-        assert first.reason.startswith(first.engine)
-        assert all(name in first.reason for name in names)
-        assert "cached" not in first.reason
+        assert first.info.engine in names
+        assert first.info.reason.startswith(first.info.engine)
+        assert all(name in first.info.reason for name in names)
+        assert "cached" not in first.info.reason
     with open_segmenter(model_folder, device="cpu") as second:
-        assert second.engine == first.engine
-        assert second.reason == first.reason.replace(")", ", cached)")
+        assert second.info.engine == first.info.engine
+        assert second.info.reason == first.info.reason.replace(")", ", cached)")
     with open_segmenter(model_folder, device="cpu", threads=1) as other:
-        assert "cached" not in other.reason
+        assert "cached" not in other.info.reason
     assert len(json.loads((tmp_path / "gain_ros" / "auto.json").read_text())) == 2
 
 

@@ -162,7 +162,7 @@ def test_splits_that_are_not_there_are_refused(camvid, cityscapes, tmp_path):
         with pytest.raises(SourceError, match="has no split 'test'"):
             open_dataset(str(root), "test")
     (camvid / "val.txt").write_text("one two three\n")
-    with pytest.raises(SourceError, match="is no list of images and masks"):
+    with pytest.raises(SourceError, match="is not 'image mask'"):
         open_dataset(str(camvid), "val")
     (cityscapes / "gtFine/val/ulm/ulm_0_0_gtFine_labelIds.png").unlink()
     with pytest.raises(SourceError, match="has no labels; expected"):

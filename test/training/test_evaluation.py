@@ -11,8 +11,9 @@ from networks import trained_like
 from random_model_folder import picture
 
 from gain_ros.model.deploy import LogitsForm
+from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.resize import labels_from_logits, resize_input
-from training.evaluation import MEAN, STD, EvaluationOptions, Evaluator, spans
+from training.evaluation import EvaluationOptions, Evaluator, spans
 
 SIZE = (64, 96)
 
@@ -23,7 +24,7 @@ def network():
 
 
 def upsampled_probabilities(network, image, size=SIZE):
-    logits = LogitsForm(network, MEAN, STD)(torch.from_numpy(np.ascontiguousarray(image))[None])
+    logits = LogitsForm(network, IMAGENET_MEAN, IMAGENET_STD)(torch.from_numpy(np.ascontiguousarray(image))[None])
     return torch.nn.functional.interpolate(logits, size=size, mode="bilinear").softmax(1)
 
 
@@ -39,7 +40,7 @@ def same(result, by_hand):
 
 def test_without_options_it_is_the_step_of_the_engines(network):
     frame = picture(90, 160)
-    logits = LogitsForm(network, MEAN, STD)(torch.from_numpy(resize_input(frame, SIZE))[None])
+    logits = LogitsForm(network, IMAGENET_MEAN, IMAGENET_STD)(torch.from_numpy(resize_input(frame, SIZE))[None])
     labels, confidence = labels_from_logits(logits[0].numpy(), (90, 160), confidence=True)
     result = Evaluator(network, SIZE)(frame)
     assert len(np.unique(labels)) > 1
@@ -70,7 +71,7 @@ def test_scales_are_averaged(network):
 
 def test_windows_are_averaged_where_they_overlap(network):
     frame = picture(64, 96)
-    form = LogitsForm(network, MEAN, STD)
+    form = LogitsForm(network, IMAGENET_MEAN, IMAGENET_STD)
     total, count = torch.zeros(1, 5, *SIZE), torch.zeros(SIZE)
     for left in (0, 32):
         part = torch.from_numpy(np.ascontiguousarray(frame[:, left : left + 64]))[None]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from small_runs import SIZE, small_data, small_module, small_trainer, train
 
 from gain_ros.labels import CITYSCAPES_IDS
 from gain_ros.model import GAI
 from training.data import Cityscapes
 from training.losses import LossOptions, class_weights
-from training.module import OptimizerOptions, Segmentation
+from training.module import OptimizerOptions, SegmentationTask
 from training.package import evaluate
 
 
@@ -58,7 +58,7 @@ def test_class_weights_come_from_the_training_labels(tmp_path):
 
 
 def test_data_with_other_classes_is_refused(tmp_path):
-    module = Segmentation("tiny", "cityscapes", None, SIZE)
+    module = SegmentationTask("tiny", "cityscapes", None, SIZE)
     with pytest.raises(MisconfigurationException, match=r"labelled in 'camvid', but model\.labels is 'cityscapes'"):
         small_trainer(tmp_path).fit(module, small_data())
 
@@ -78,7 +78,7 @@ def test_validation_measures_the_averaged_weights_in_float32_also_under_bf16(tmp
 def test_a_checkpoint_holds_plain_values_and_rebuilds_the_module(tmp_path):
     given = small_module(optimizer=OptimizerOptions("sgd", lr=0.02), loss=LossOptions(kind="ohem"))
     train(tmp_path, given, small_data(), max_steps=1)
-    again = Segmentation.load_from_checkpoint(tmp_path / "1.ckpt", weights_only=True)
+    again = SegmentationTask.load_from_checkpoint(tmp_path / "1.ckpt", weights_only=True)
     assert again.optimizer_options == OptimizerOptions("sgd", lr=0.02)
     assert again.loss.options == LossOptions(kind="ohem")
     assert dict(again.hparams) == dict(given.hparams)
@@ -87,7 +87,7 @@ def test_a_checkpoint_holds_plain_values_and_rebuilds_the_module(tmp_path):
 def test_frames_without_truth_become_a_submission_in_official_ids(cityscapes_root, tmp_path):
     import cv2
 
-    module = Segmentation("tiny", "cityscapes", None, SIZE)
+    module = SegmentationTask("tiny", "cityscapes", None, SIZE)
     trainer = small_trainer(tmp_path / "run")
     trainer.test(module, Cityscapes(cityscapes_root, workers=0))
     masks = sorted((tmp_path / "run/submission").glob("*.png"))

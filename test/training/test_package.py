@@ -51,7 +51,7 @@ def test_folder_holds_what_the_run_reached(trained):
 def test_a_config_in_the_folder_names_no_place_of_the_machine():
     config = {"model": {"initial_weights": "/home/me/start.ckpt", "options": None, "labels": "camvid"}, "config": ["a"]}
     config["data"] = {"init_args": {"root": "/data", "scenes": 3}}
-    assert packaging.plain(config) == {"model": {"labels": "camvid"}, "data": {"init_args": {"scenes": 3}}}
+    assert packaging.portable(config) == {"model": {"labels": "camvid"}, "data": {"init_args": {"scenes": 3}}}
 
 
 def test_validate_and_the_masks_of_gain_segment_give_the_number_of_model_yaml(trained, monkeypatch, tmp_path):

@@ -10,8 +10,9 @@ import numpy as np
 
 from gain_ros.datasets.frames import Pair
 from gain_ros.labels import UNLABELLED
+from gain_ros.model_folder import IMAGENET_MEAN
 
-BORDER = (124, 116, 104)  # ImageNet's mean
+BORDER = tuple(round(255 * value) for value in IMAGENET_MEAN)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def random_view(pair: Pair, how: Augmentation, rng: np.random.Generator, focus: 
     ``focus`` is a class: the crop then lies around one of its pixels, where there is one.
     """
     size = np.array(how.crop[::-1])
-    scale = math.exp(rng.uniform(*map(math.log, how.scale)))
+    low, high = map(math.log, how.scale)
+    scale = math.exp(rng.uniform(low, high))
     stretch = math.exp(0.5 * rng.uniform(-1, 1) * math.log(how.aspect))
     sx, sy = scale * stretch * rng.choice((-1, 1)), scale / stretch
     angle = math.radians(rng.uniform(-how.rotation_deg, how.rotation_deg))
@@ -113,7 +115,7 @@ def random_colors(image: np.ndarray, how: Augmentation, rng: np.random.Generator
         image = np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < how.jpeg_share:
         _, code = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 91))))
-        image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
     return image
 
 
@@ -142,8 +144,8 @@ def random_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     height, width = image.shape[:2]
     cells = int(rng.integers(2, 13))
-    field = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
-    field = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
+    coarse = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
+    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     softness = math.exp(rng.uniform(math.log(0.02), math.log(0.5)))
     shade = np.clip((field - rng.uniform(-0.5, 0.8)) / softness, 0, 1)
     factor = 1 - shade[..., None] * rng.uniform(0.25, 0.65) * np.array((1, 0.96, 0.88), np.float32)

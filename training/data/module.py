@@ -12,8 +12,8 @@ import cv2
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -131,27 +131,28 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
         """Raises MisconfigurationException where a run would resume with other samples than it would have seen."""
         now = self.state_dict()
         changed = [f"{name} is {now.get(name)}, was {was}" for name, was in state.items() if now.get(name) != was]
-        if changed and self.trainer.state.fn == TrainerFn.FITTING:
+        if changed and self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             raise MisconfigurationException(
                 f"this is not the data of the run to resume: {'; '.join(changed)}; give the same, or begin a new run "
                 "from its weights with --model.initial_weights in place of --ckpt_path"
             )
 
     def train_dataloader(self) -> DataLoader:
-        h, rank, world = self.hparams, *self.place()
-        sampler = TrainSampler(self.train_counts, h.uniform_share, h.seed, rank, world)
+        batch_size, workers = self.hparams["batch_size"], self.hparams["workers"]
+        share, seed = self.hparams["uniform_share"], self.hparams["seed"]
+        sampler = TrainSampler(self.train_counts, share, seed, *self.place())
         loader = DataLoader(
             RandomViews(self.train_frames, self.augmentation, self.classes_to_paste),
-            h.batch_size,
+            batch_size,
             sampler=sampler,
-            num_workers=h.workers,
+            num_workers=workers,
             drop_last=True,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=h.workers > 0,
+            persistent_workers=workers > 0,
         )
         epoch, batch = divmod(self.batches_done(), max(self.batches_per_epoch(len(loader)), 1))
         sampler.set_epoch(epoch)
-        sampler.start = batch * h.batch_size
+        sampler.start = batch * batch_size
         return loader
 
     def val_dataloader(self) -> DataLoader:
@@ -162,7 +163,7 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
     def whole_frames(self, frames: Frames) -> DataLoader:
         sampler = EachOnce(len(frames), *self.place())
-        return DataLoader(WholeFrames(frames), batch_size=1, sampler=sampler, num_workers=self.hparams.workers)
+        return DataLoader(WholeFrames(frames), batch_size=1, sampler=sampler, num_workers=self.hparams["workers"])
 
     def place(self) -> tuple[int, int]:
         """Rank of this process and number of processes."""
@@ -170,7 +171,10 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
     def batches_done(self) -> int:
         """Training batches behind this process, over all epochs; above 0 where a run resumes."""
-        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed if self.trainer else 0
+        if self.trainer is None:
+            return 0
+        total = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        return total.processed  # type: ignore[attr-defined]  # annotated as the base class, which does not count these
 
     def batches_per_epoch(self, length: int) -> int:
         limit = self.trainer.limit_train_batches if self.trainer else None
@@ -180,7 +184,7 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
 
 class CamVid(LabelledFrames):
-    """CamVid, 11 classes; layouts and mask conventions as :mod:`gain_ros.datasets.camvid` tells.
+    """CamVid, 11 classes; layouts and mask conventions as in :mod:`gain_ros.datasets.camvid`.
 
     ``train_split`` "trainval" leaves no frames to choose a checkpoint on. ``scenes`` is the number of procedural
     frames that are added to training (never to validation).
@@ -202,15 +206,15 @@ class CamVid(LabelledFrames):
         self.root = Path(root)
 
     def open_split(self, split: str) -> FramesInMemory:
-        h = self.hparams
+        masks, scenes = self.hparams["masks"], self.hparams["scenes"]
         if split != "train":
-            return camvid.open_split(self.root, split, h.masks)
-        real = camvid.open_split(self.root, h.train_split, h.masks)
-        return FramesInMemory([*real.pairs, *drawn_streets(FIRST_SCENE_SEED, h.scenes)])
+            return camvid.open_split(self.root, split, masks)
+        real = camvid.open_split(self.root, self.hparams["train_split"], masks)
+        return FramesInMemory([*real.pairs, *drawn_streets(FIRST_SCENE_SEED, scenes)])
 
 
 class Cityscapes(LabelledFrames):
-    """Cityscapes, 19 classes, read from disk by the workers; the layout as :mod:`gain_ros.datasets.cityscapes` tells.
+    """Cityscapes, 19 classes, read from disk by the workers; the layout as in :mod:`gain_ros.datasets.cityscapes`.
 
     ``train_split`` "trainval" leaves no frames to choose a checkpoint on.
     """
@@ -224,7 +228,7 @@ class Cityscapes(LabelledFrames):
         self.root = Path(root)
 
     def open_split(self, split: str) -> Frames:
-        return cityscapes.open_split(self.root, self.hparams.train_split if split == "train" else split)
+        return cityscapes.open_split(self.root, self.hparams["train_split"] if split == "train" else split)
 
 
 class Scenes(LabelledFrames):
@@ -240,9 +244,9 @@ class Scenes(LabelledFrames):
         super().__init__(train=train, val=val, size=list(size), **kwargs)
 
     def open_split(self, split: str) -> FramesInMemory:
-        h = self.hparams
-        first, count = (FIRST_SCENE_SEED, h.train) if split == "train" else (FIRST_VAL_SCENE_SEED, h.val)
-        return FramesInMemory(list(drawn_streets(first, count, tuple(h.size))))
+        first = FIRST_SCENE_SEED if split == "train" else FIRST_VAL_SCENE_SEED
+        height, width = self.hparams["size"]
+        return FramesInMemory(list(drawn_streets(first, self.hparams[split], (height, width))))
 
 
 def to_plain(value: float | tuple | None) -> float | list | None:

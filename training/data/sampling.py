@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from torch.utils.data import DistributedSampler
+from torch.utils.data import Dataset, DistributedSampler
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,10 @@ class Draw:
     index: int
     seed: tuple[int, int, int]
     focus: int | None = None
+
+
+def _numbers(count: int) -> Dataset[int]:
+    return cast("Dataset[int]", range(count))  # DistributedSampler asks for its length alone
 
 
 class TrainSampler(DistributedSampler):
@@ -28,9 +33,9 @@ class TrainSampler(DistributedSampler):
     """
 
     def __init__(self, counts: np.ndarray, uniform_share: float, seed: int, rank: int = 0, world: int = 1) -> None:
-        super().__init__(range(len(counts)), num_replicas=world, rank=rank, seed=seed, drop_last=True)
+        super().__init__(_numbers(len(counts)), num_replicas=world, rank=rank, seed=seed, drop_last=True)
         self.holders = [(c, np.flatnonzero(counts[:, c])) for c in range(counts.shape[1]) if counts[:, c].any()]
-        self.uniform_share, self.start = uniform_share, 0
+        self.frames, self.uniform_share, self.start = len(counts), uniform_share, 0
 
     def __iter__(self) -> Iterator[Draw]:
         start, self.start = self.start, 0
@@ -39,7 +44,7 @@ class TrainSampler(DistributedSampler):
 
     def epoch_draws(self) -> list[Draw]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        order = rng.permutation(len(self.dataset))
+        order = rng.permutation(self.frames)
         return [self.draw(rng, position, int(index)) for position, index in enumerate(order)]
 
     def draw(self, rng: np.random.Generator, position: int, index: int) -> Draw:
@@ -54,7 +59,7 @@ class EachOnce(DistributedSampler):
     """Frames 0..N-1 in order, dealt round robin and never repeated: processes may differ by one frame."""
 
     def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
-        super().__init__(range(length), num_replicas=world, rank=rank, shuffle=False)
+        super().__init__(_numbers(length), num_replicas=world, rank=rank, shuffle=False)
         self.mine = range(length)[rank::world]
 
     def __len__(self) -> int:

@@ -18,7 +18,8 @@ _FAR_AWAY_PX = 30000  # cv2's fixed point overflows beyond
 
 def scaled(colour, factor: float) -> tuple[int, int, int]:
     """A lighter or darker RGB colour."""
-    return tuple(int(min(255, max(0, channel * factor))) for channel in colour)
+    red, green, blue = (int(min(255, max(0, channel * factor))) for channel in colour)
+    return red, green, blue
 
 
 def pick(rng: np.random.Generator, options):
@@ -187,7 +188,7 @@ class Canvas:
         labels = cv2.warpAffine(sprite.labels[level], matrix, size, flags=cv2.INTER_NEAREST, borderValue=NOTHING)
         paint = cv2.warpAffine(sprite.rgb[level], matrix, size, borderMode=cv2.BORDER_REPLICATE)
         alpha = None if sprite.alpha is None else cv2.warpAffine(sprite.alpha[level], matrix, size)
-        mask = cv2.compare(labels, NOTHING, cv2.CMP_NE)
+        mask = np.where(labels == NOTHING, 0, 255).astype(np.uint8)
         self._blend(paint, mask, alpha, box, shade)
         cv2.copyTo(labels, mask, self.labels[box[1] : box[3], box[0] : box[2]])
 

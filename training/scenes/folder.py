@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-
+from gain_ros.pictures import encode
 from training.scenes.street import StreetScene
 
 
@@ -18,7 +17,7 @@ def write_street(folder: Path, seed: int, frames: int, rate_hz: float, tick: Cal
         seed: which street.
         frames: how many; one each 1/``rate_hz`` seconds of the drive.
         rate_hz: frames a second.
-        tick: told after each frame how many are done.
+        tick: called after each frame with how many are done.
     """
     pictures, masks = folder / "scene", folder / "sceneannot"
     pictures.mkdir()
@@ -26,8 +25,7 @@ def write_street(folder: Path, seed: int, frames: int, rate_hz: float, tick: Cal
     scene = StreetScene(seed)
     for index in range(frames):
         rgb, labels = scene.frame(index / rate_hz)
-        for place, pixels in ((pictures, rgb[..., ::-1]), (masks, labels)):
-            if not cv2.imwrite(str(place / f"{index:06d}.png"), pixels):
-                raise OSError(f"{place} cannot be written")
+        for place, pixels in ((pictures, rgb), (masks, labels)):
+            (place / f"{index:06d}.png").write_bytes(encode(pixels))
         tick(index + 1)
     return pictures

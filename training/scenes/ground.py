@@ -49,7 +49,7 @@ class Plan:
             zebra_m=float(rng.uniform(10, 80)) if rng.random() < 0.5 else None,
             shadow_side=int(rng.integers(-1, 2)),
             speed_mps=float(rng.uniform(6.5, 9.5)),
-            parked=tuple(0.62 if width else 0.0 for width in parking),
+            parked=(0.62 if parking[0] else 0.0, 0.62 if parking[1] else 0.0),
         )
 
 

@@ -222,11 +222,11 @@ def bare_tree(rng: np.random.Generator) -> Sprite:
             continue
         for low, high in ((-0.8, -0.25), (-0.15, 0.15), (0.25, 0.8)):
             branches.append((x1, y1, angle + rng.uniform(low, high), length * rng.uniform(0.66, 0.82), width * 0.62))
-    crown = cv2.morphologyEx(crown, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)))
+    closed = cv2.morphologyEx(crown, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)))
     twigs = (rng.random((h, w)) < 0.45) * 190.0
     alpha = np.maximum(alpha, cv2.GaussianBlur(twigs.astype(np.float32), (0, 0), 0.7).astype(np.uint8))
     rgb = np.clip(np.array(bark) + rng.normal(0, 13, (h, w, 1)), 0, 255).astype(np.uint8)
-    labels = np.where(crown > 0, TREE, NOTHING).astype(np.uint8)
+    labels = np.where(closed > 0, TREE, NOTHING).astype(np.uint8)
     return Sprite.make(rgb, alpha, labels, float(rng.uniform(7, 11)))
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.pictures import encode
 from gain_ros.runtime import drawing
 
 FOLDER, INDEX = "gallery", "gallery.json"
@@ -129,5 +130,4 @@ def _encode(rgb: np.ndarray, suffix: str) -> tuple[str, bytes]:
     """Encode a picture, at most _WIDTH_PX wide: suffix and bytes; colours of classes (.png) never blend."""
     rgb = narrow(rgb, cv2.INTER_NEAREST if suffix == ".png" else cv2.INTER_AREA)
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
-    _, data = cv2.imencode(suffix, rgb[..., ::-1], options)
-    return suffix, data.tobytes()
+    return suffix, encode(rgb, suffix, *options)

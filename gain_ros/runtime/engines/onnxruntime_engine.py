@@ -18,7 +18,6 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
     version = ort.__version__
-    whole_step = False
 
     def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
         graph = logits_graph(model_folder, self.name)

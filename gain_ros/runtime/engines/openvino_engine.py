@@ -16,7 +16,6 @@ class OpenVinoEngine:
 
     name = "openvino"
     version = ov.__version__.split("-")[0]
-    whole_step = False
     device = "cpu"
 
     def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
@@ -26,7 +25,7 @@ class OpenVinoEngine:
                 "openvino has no CUDA device, it runs on the CPU; take engine 'torch' or 'onnxruntime' for a GPU"
             )
         # Left alone, CPUs with bfloat16 units compute in bfloat16, which moves class borders.
-        self._options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self._options: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:  # unpinned: two engines with a share of the cores each would be pinned to the same ones
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
@@ -45,7 +44,7 @@ class OpenVinoEngine:
         return self._batched.infer({0: images})[0]
 
     def close(self) -> None:
-        self._single = self._batched = None
+        del self._single, self._batched
 
     def _compile(self, batch: int) -> ov.InferRequest:
         """A request for one batch size, or for any (-1), which is some percent slower."""

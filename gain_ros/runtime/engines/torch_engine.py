@@ -15,43 +15,37 @@ from gain_ros.model import GAIN, load_model
 from gain_ros.model.deploy import LabelsForm, LogitsForm
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.engines import check_images
+from gain_ros.score import MIN_AGREEMENT, agreement
 
 _logger = logging.getLogger(__name__)
 
-_GOLDEN_AGREEMENT = 0.999
 _SHAPES = 4  # frame shapes whose launches are kept recorded
 _WARM_UP = 3
 
 
-class TorchEngine:
-    """Runs the weights themselves: on the CPU up to the head's logits, on a GPU the whole step.
+def open_torch(model_folder: ModelFolder, device: str, threads: int | None) -> TorchCpuEngine | TorchGpuEngine:
+    """Load the weights themselves, onto a GPU where there is one and ``device`` is not "cpu"."""
+    if device == "cuda" and not torch.cuda.is_available():
+        built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU alone"
+        raise EngineUnavailable(
+            f"torch {torch.__version__} ({built}) finds no usable GPU; check `nvidia-smi` and the torch build, "
+            "or ask for device 'cpu'"
+        )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    return TorchGpuEngine(model_folder) if on_gpu else TorchCpuEngine(model_folder)
 
-    On a GPU that is fp16 with the fused kernels, recorded as a CUDA graph for each frame shape; where Triton is missing
-    or the result is not the model's golden one, fp32 in plain PyTorch.
-    """
 
-    name = "torch"
-    version = torch.__version__
+class TorchCpuEngine:
+    """Runs the network up to the head's logits, in fp32."""
 
-    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
-        if device == "cuda" and not torch.cuda.is_available():
-            built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU alone"
-            raise EngineUnavailable(
-                f"torch {torch.__version__} ({built}) finds no usable GPU; check `nvidia-smi` and the torch build, "
-                "or ask for device 'cpu'"
-            )
-        self.whole_step = device != "cpu" and torch.cuda.is_available()
-        self.device = "cuda" if self.whole_step else "cpu"
-        if threads is not None:
-            torch.set_num_threads(threads)
+    name, version, provider, device = "torch", torch.__version__, "CPU", "cpu"
+
+    def __init__(self, model_folder: ModelFolder):
         self._size = model_folder.input_size
         network = load_model(model_folder.path)
-        if self.whole_step:
-            self._form, kind = fused_or_plain(network, model_folder, self.device)
-            self.provider = f"{torch.cuda.get_device_name()}, {kind}"
-        else:
-            self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
-            self.provider = "CPU"
+        self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         check_images(images, self._size)
@@ -59,13 +53,27 @@ class TorchEngine:
             # A copy: a bag's frames are read-only, which from_numpy warns of.
             return self._form(torch.tensor(images)).contiguous().numpy()
 
+    def close(self) -> None:
+        del self._form
+
+
+class TorchGpuEngine:
+    """Makes whole masks: fp16 with the fused kernels, recorded as a CUDA graph for each frame shape; where Triton is
+    missing or the result is not the model's golden one, fp32 in plain PyTorch.
+    """
+
+    name, version, device = "torch", torch.__version__, "cuda"
+
+    def __init__(self, model_folder: ModelFolder):
+        self._form, kind = fused_or_plain(load_model(model_folder.path), model_folder, self.device)
+        self.provider = f"{torch.cuda.get_device_name()}, {kind}"
+
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self._form(frames)
 
     def close(self) -> None:
-        self._form = None
-        if self.whole_step:
-            torch.cuda.empty_cache()
+        del self._form
+        torch.cuda.empty_cache()
 
 
 def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tuple[Recorded | Eager, str]:
@@ -76,14 +84,14 @@ def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tup
 
         fused = Recorded(FusedForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
         rgb, golden = model_folder.golden()
-        agreement = float((fused(rgb[None])[0][0] == golden).mean())
+        share = agreement(fused(rgb[None])[0][0], golden)
     except ImportError as error:
         return plain, f"fp32 (no fused kernels: {error})"
     except Exception as error:  # compilers and drivers may fail in any way; the plain form needs neither
         _logger.warning("the fused kernels are left out, they fail on this GPU: %s", error)
         return plain, "fp32 (the fused kernels fail here)"
-    if agreement < _GOLDEN_AGREEMENT:
-        _logger.warning("the fused kernels are left out, they give %.2f %% of the golden labels", 100 * agreement)
+    if share < MIN_AGREEMENT:
+        _logger.warning("the fused kernels are left out, they give %.2f %% of the golden labels", 100 * share)
         return plain, "fp32 (fp16 misses the golden labels)"
     return fused, "fp16, fused kernels"
 
@@ -148,4 +156,4 @@ class Recording:
 
 
 def _placed(form: nn.Module, device: str) -> nn.Module:
-    return form.to(device, memory_format=torch.channels_last).eval()
+    return form.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub lacks it

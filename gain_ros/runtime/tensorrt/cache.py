@@ -7,9 +7,7 @@ import datetime
 import fcntl
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -17,11 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from gain_ros.errors import EngineUnavailable
+from gain_ros.files import SCRATCH, atomic, cache_folder, write_through
 from gain_ros.frames import describe
-from gain_ros.runtime.fastest import cache_file
 
 _ENTRY = "entry.json"
-_SCRATCH = ".new."
 _POLL_S = 0.2
 
 
@@ -116,7 +113,7 @@ class EngineCache:
     """The cache folder; by default ``tensorrt`` beside the file where engine "auto" keeps its measurements."""
 
     def __init__(self, folder: Path | None = None):
-        self.folder = folder or cache_file().parent / "tensorrt"
+        self.folder = folder or cache_folder() / "tensorrt"
         self._lost: dict[str, str] = {}
 
     def load(self, key: EngineKey) -> Entry | None:
@@ -168,12 +165,9 @@ class EngineCache:
         """Keeps a graph in place of any other of its name. Raises EngineCacheError."""
         folder = self.folder / "graphs"
         with self._reporting():
-            folder.mkdir(parents=True, exist_ok=True)
-            old = set(folder.glob(f"{name}-*.onnx"))
-            with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.folder) as scratch:
-                file = Path(scratch) / _graph_file(name, content)
-                _write_through(file, content)
-                new = file.replace(folder / file.name)
+            old, new = set(folder.glob(f"{name}-*.onnx")), folder / _graph_file(name, content)
+            with atomic(new) as file:
+                write_through(file, content)
             for file in old - {new}:
                 file.unlink(missing_ok=True)
 
@@ -197,7 +191,7 @@ class EngineCache:
                 if entry is None or entry.damage() or not keep(entry):
                     shutil.rmtree(folder)
                     gone.append(folder.name)
-            for scratch in self.folder.glob(f"{_SCRATCH}*"):
+            for scratch in [*self.folder.glob(f"{SCRATCH}*"), *self.folder.glob(f"graphs/{SCRATCH}*")]:
                 if time.time() - scratch.stat().st_mtime > 3600:  # a younger one is being written
                     shutil.rmtree(scratch)
                     gone.append(scratch.name)
@@ -245,16 +239,12 @@ class EngineCache:
         document = {
             "key": asdict(key), "model": model, "created": created, "why": why, "sha256": sums, "facts": built.facts
         }  # fmt: skip
-        with self._reporting():
-            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
-            try:
-                for name, content in built.files.items():
-                    _write_through(scratch / name, content)
-                document["checksum"] = _checksum(document)
-                _write_through(scratch / _ENTRY, json.dumps(document, indent=1).encode())
-                scratch.rename(self.folder / key.digest)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+        with self._reporting(), atomic(self.folder / key.digest) as scratch:
+            scratch.mkdir()
+            for name, content in built.files.items():
+                write_through(scratch / name, content)
+            document["checksum"] = _checksum(document)
+            write_through(scratch / _ENTRY, json.dumps(document, indent=1).encode())
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:
@@ -269,14 +259,6 @@ class EngineCache:
 
 def _graph_file(name: str, content: bytes) -> str:
     return f"{name}-{hashlib.sha256(content).hexdigest()}.onnx"
-
-
-def _write_through(file: Path, content: bytes) -> None:
-    """To the disk itself, so that a machine that loses power keeps no entry whose content never arrived."""
-    with file.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _checksum(document: dict[str, Any]) -> str:

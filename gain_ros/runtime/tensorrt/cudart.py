@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
@@ -136,7 +137,8 @@ class _Library:
 class Cuda:
     """The CUDA runtime on device 0. Pointers, streams, events and graphs are plain integers.
 
-    ``integrated`` is true where CPU and GPU share their memory (Jetson). Make it with :func:`open_cuda`.
+    ``integrated`` is true where CPU and GPU share their memory (Jetson). What is allocated is freed when its ``owner``
+    closes. Make it with :func:`open_cuda`.
     """
 
     def __init__(self, calls: _Calls):
@@ -149,20 +151,21 @@ class Cuda:
         self.compute_capability = f"{major}.{minor}"
         self.integrated = bool(integrated)
 
-    def malloc(self, size: int) -> int:
-        return self.call("cudaMalloc", max(size, ALIGNMENT))
+    def malloc(self, size: int, owner: ExitStack) -> int:
+        return self._owned("cudaFree", self.call("cudaMalloc", max(size, ALIGNMENT)), owner)
 
-    def free(self, pointer: int) -> None:
-        self.call("cudaFree", pointer)
+    def pinned(self, size: int, owner: ExitStack) -> int:
+        """Memory of the host that the device reaches too."""
+        return self._owned("cudaFreeHost", self.call("cudaHostAlloc", max(size, ALIGNMENT), _MAPPED), owner)
 
-    def stream(self) -> int:
-        return self.call("cudaStreamCreateWithFlags", _NON_BLOCKING)
+    def stream(self, owner: ExitStack) -> int:
+        return self._owned("cudaStreamDestroy", self.call("cudaStreamCreateWithFlags", _NON_BLOCKING), owner)
+
+    def event(self, owner: ExitStack) -> int:
+        return self._owned("cudaEventDestroy", self.call("cudaEventCreateWithFlags", _NO_TIMING), owner)
 
     def synchronize(self, stream: int) -> None:
         self.call("cudaStreamSynchronize", stream)
-
-    def event(self) -> int:
-        return self.call("cudaEventCreateWithFlags", _NO_TIMING)
 
     def record(self, event: int, stream: int) -> None:
         self.call("cudaEventRecord", event, stream)
@@ -174,19 +177,18 @@ class Cuda:
     def begin_capture(self, stream: int) -> None:
         self.call("cudaStreamBeginCapture", stream, _CAPTURE_THREAD_LOCAL)
 
-    def end_capture(self, stream: int) -> int:
+    def end_capture(self, stream: int, owner: ExitStack) -> int:
         """What was recorded since ``begin_capture``, ready for ``launch``."""
-        graph = self.call("cudaStreamEndCapture", stream)
-        try:
-            return self.call("cudaGraphInstantiateWithFlags", graph, 0)
-        finally:
-            self.call("cudaGraphDestroy", graph)
+        with ExitStack() as recording:
+            graph = self._owned("cudaGraphDestroy", self.call("cudaStreamEndCapture", stream), recording)
+            return self._owned("cudaGraphExecDestroy", self.call("cudaGraphInstantiateWithFlags", graph, 0), owner)
 
     def launch(self, graph: int, stream: int) -> None:
         self.call("cudaGraphLaunch", graph, stream)
 
-    def buffer(self, size: int) -> Buffer:
-        return Buffer(self, size)
+    def _owned(self, free: str, handle: int, owner: ExitStack) -> int:
+        owner.callback(self.call, free, handle)
+        return handle
 
 
 class Buffer:
@@ -195,11 +197,12 @@ class Buffer:
     With shared memory they are the same bytes and no copy is ever made.
     """
 
-    def __init__(self, cuda: Cuda, size: int):
+    def __init__(self, cuda: Cuda, size: int, owner: ExitStack):
         self._cuda, self.size = cuda, size
-        self._host = cuda.call("cudaHostAlloc", max(size, ALIGNMENT), _MAPPED)
-        self.array = np.frombuffer((ctypes.c_uint8 * size).from_address(self._host), np.uint8)
-        self.device = cuda.call("cudaHostGetDevicePointer", self._host, 0) if cuda.integrated else cuda.malloc(size)
+        self._host = cuda.pinned(size, owner)
+        self.array = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host))
+        shared = cuda.integrated
+        self.device = cuda.call("cudaHostGetDevicePointer", self._host, 0) if shared else cuda.malloc(size, owner)
 
     def upload(self, stream: int) -> None:
         if not self._cuda.integrated:
@@ -208,11 +211,6 @@ class Buffer:
     def download(self, stream: int) -> None:
         if not self._cuda.integrated:
             self._cuda.call("cudaMemcpyAsync", self._host, self.device, self.size, _TO_HOST, stream)
-
-    def free(self) -> None:
-        if not self._cuda.integrated:
-            self._cuda.free(self.device)
-        self._cuda.call("cudaFreeHost", self._host)
 
 
 def open_cuda() -> Cuda:

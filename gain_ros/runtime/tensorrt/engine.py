@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 
@@ -10,12 +11,12 @@ import numpy as np
 from gain_ros.errors import EngineNotBuilt, EngineUnavailable
 from gain_ros.frames import describe, encoding_of, size_of
 from gain_ros.model_folder import ModelFolder
-from gain_ros.runtime.engines import TensorRtOptions
+from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.runtime.tensorrt.build import load_tensorrt
 from gain_ros.runtime.tensorrt.cudart import CudaError, open_cuda
 from gain_ros.runtime.tensorrt.progress import BuildProgress
-from gain_ros.runtime.tensorrt.session import Session
-from gain_ros.runtime.tensorrt.store import EngineStore, Reference
+from gain_ros.runtime.tensorrt.session import EngineSession
+from gain_ros.runtime.tensorrt.store import EngineStore
 
 
 class TensorRtEngine:
@@ -27,22 +28,28 @@ class TensorRtEngine:
     """
 
     name = "tensorrt"
-    whole_step = True
     device = "cuda"
 
-    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None, options: TensorRtOptions):
+    def __init__(
+        self,
+        model_folder: ModelFolder,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "auto",
+        cuda_graph: bool = False,
+    ):
         if device == "cpu":
             raise EngineUnavailable("tensorrt runs on NVIDIA GPUs alone; take another engine for device 'cpu'")
         trt = load_tensorrt()
         cuda = open_cuda()
-        precision = "fp16" if options.precision == "auto" else options.precision
-        self.store = EngineStore(trt, cuda, model_folder, precision, options.cuda_graph)
+        precision = "fp16" if precision == "auto" else precision
+        self.store = EngineStore(trt, cuda, model_folder, precision, cuda_graph)
         self.version = trt.__version__
         self.provider = f"{cuda.gpu}, {precision}"
         self._model = model_folder.name
         self._precision = precision
         self._preparing = threading.Lock()
-        self._sessions: dict[tuple[int, ...], Session] = {}
+        self._sessions: dict[tuple[int, ...], EngineSession] = {}
 
     def ready(self, shape: tuple[int, ...]) -> bool:
         """Whether frames of ``shape`` run without loading or building anything."""
@@ -52,11 +59,11 @@ class TensorRtEngine:
         self,
         shape: tuple[int, ...],
         progress: BuildProgress | None = None,
-        reference: Reference | None = None,
+        reference: Segmenter | None = None,
         images: Sequence[np.ndarray] | None = None,
         accept: bool = False,
     ) -> None:
-        """Makes frames of ``shape`` run: from the cache, or built now where ``progress`` is given.
+        """Make frames of ``shape`` run: from the cache, or built now where ``progress`` is given.
 
         ``reference``, ``images`` and ``accept`` are those of :meth:`EngineStore.build`. Raises EngineNotBuilt without
         ``progress``, GoldenMismatch where a new engine's labels are wrong, and EngineUnavailable for everything that it
@@ -81,7 +88,7 @@ class TensorRtEngine:
             self._sessions[shape] = session
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As :class:`gain_ros.runtime.engines.Engine` says. Raises EngineNotBuilt for a shape without an engine."""
+        """As :class:`gain_ros.runtime.engines.MaskEngine` says. Raises EngineNotBuilt for a shape without an engine."""
         shape = frames.shape[1:]
         if not self.ready(shape):  # a ready shape never waits for another one that is being built
             self.prepare(shape)
@@ -90,5 +97,6 @@ class TensorRtEngine:
     def close(self) -> None:
         with self._preparing:
             sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            session.close()
+        with contextlib.ExitStack() as stack:
+            for session in sessions.values():
+                stack.callback(session.close)

@@ -28,7 +28,7 @@ def typed_graph(
     """The model's "labels" graph for frames of ``shape``, RGB or YUV, as ``route`` wants it: from the cache, or made.
 
     ``images``, uint8 (H, W, 3) RGB each, calibrate int8; given ones replace what was kept. Raises EngineUnavailable
-    where the onnx package or, for int8, the images are missing.
+    where onnx, onnxslim or, for int8, the images are missing.
     """
     size = size_of(shape)
     name = _name(model_folder.digest, precision, size, route.name)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,8 @@ class _Slot:
     graph: int | None = None
 
 
-class Session:
-    """Runs a plan for frames of one shape. One thread at a time is let in; each session has a context of its own.
+class EngineSession:
+    """Run a plan for frames of one shape. One thread at a time is let in; each session has a context of its own.
 
     ``shape`` is that of a frame's array, RGB or YUV; ``inspection`` names layers and tensors. ``cuda_graph`` records
     the launch of each buffer once and replays it; where that fails it is done without, with one warning. Raises
@@ -47,9 +48,7 @@ class Session:
         self._cuda = cuda
         self._lock = threading.Lock()
         self._use_graph = cuda_graph
-        self._slots: list[_Slot] = []
-        self._streams: list[int] = []
-        self._scratch = 0
+        self._resources = ExitStack()
         self._log = make_logger(trt)
         self._log.last_error = ""
         self._runtime = trt.Runtime(self._log)
@@ -67,15 +66,12 @@ class Session:
 
     def _allocate(self) -> None:
         scratch_bytes = _scratch_bytes(self._engine)
-        self._scratch = self._cuda.malloc(scratch_bytes)
-        _give_scratch(self._context, self._scratch, scratch_bytes)
+        _give_scratch(self._context, self._cuda.malloc(scratch_bytes, self._resources), scratch_bytes)
         if not self._context.set_input_shape(FRAMES, (1, *self.shape)):
             raise EngineRefusedError(f"TensorRT refuses frames of {self.shape}: {self._log.last_error}")
-        for _ in range(3):
-            self._streams.append(self._cuda.stream())
+        self._streams = [self._cuda.stream(self._resources) for _ in range(3)]
         self._upload, self._compute, self._download = self._streams
-        for _ in range(2):
-            self._slots.append(self._new_slot())
+        self._slots = [self._new_slot() for _ in range(2)]
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames uint8 (N, *shape) → labels and confidence, both uint8 (N, H, W), which belong to the caller.
@@ -101,7 +97,7 @@ class Session:
         return labels, confidence
 
     def compute(self) -> None:
-        """Runs the network once on the frame that lies in the device's memory, without copies; for benchmarks."""
+        """Run the network once on the frame that lies in the device's memory, without copies; for benchmarks."""
         with self._lock:
             self._launch(self._slots[0])
             self._cuda.synchronize(self._compute)
@@ -113,27 +109,16 @@ class Session:
                 self._cuda.synchronize(stream)
 
     def close(self) -> None:
-        """Frees everything; the session is not used again."""
+        """Free everything; the session is not used again. What cannot be freed does not keep the rest alive."""
         with self._lock:
             self._context = self._engine = self._runtime = None
-            for slot in self._slots:
-                if slot.graph is not None:
-                    self._cuda.call("cudaGraphExecDestroy", slot.graph)
-                for buffer in slot.buffers.values():
-                    buffer.free()
-                for event in (slot.uploaded, slot.computed, slot.downloaded):
-                    self._cuda.call("cudaEventDestroy", event)
-            for stream in self._streams:
-                self._cuda.call("cudaStreamDestroy", stream)
-            if self._scratch:
-                self._cuda.free(self._scratch)
-            self._slots, self._streams, self._scratch = [], [], 0
+            self._resources.close()
 
     def _new_slot(self) -> _Slot:
         pixels = math.prod(size_of(self.shape))
         sizes = {FRAMES: math.prod(self.shape), LABELS: pixels, CONFIDENCE: pixels}
-        events = (self._cuda.event() for _ in range(3))
-        return _Slot({name: self._cuda.buffer(size) for name, size in sizes.items()}, *events)
+        events = (self._cuda.event(self._resources) for _ in range(3))
+        return _Slot({name: Buffer(self._cuda, size, self._resources) for name, size in sizes.items()}, *events)
 
     def _start(self, slot: _Slot, frame: np.ndarray) -> None:
         """Three streams, so that uploads, computation and downloads of neighbouring frames overlap; events order them.
@@ -173,19 +158,18 @@ class Session:
             raise CudaError(f"TensorRT could not start: {self._log.last_error or 'it gave no reason'}")
 
     def _capture(self, slot: _Slot) -> None:
-        """Records the launch for this slot's addresses. The plain launch before it was the warm-up it needs."""
-        graph = None
+        """Record the launch for this slot's addresses. The plain launch before it was the warm-up it needs."""
         try:
             self._cuda.synchronize(self._compute)
-            self._cuda.begin_capture(self._compute)
-            try:
-                self._enqueue(slot)
-            finally:  # the stream must leave its recording state in any case
-                graph = self._cuda.end_capture(self._compute)
+            with ExitStack() as recording:
+                self._cuda.begin_capture(self._compute)
+                try:
+                    self._enqueue(slot)
+                finally:  # the stream must leave its recording state in any case
+                    graph = self._cuda.end_capture(self._compute, recording)
+                self._resources.enter_context(recording.pop_all())
             slot.graph = graph
         except CudaError as error:
-            if graph is not None:
-                self._cuda.call("cudaGraphExecDestroy", graph)
             self._use_graph = False
             _logger.warning("no CUDA graph for this engine, it is launched plainly: %s", error)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import logging
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,28 +20,25 @@ import numpy as np
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
 from gain_ros.frames import Frame, as_array, describe, encoding_of, from_rgb, size_of
 from gain_ros.model_folder import ModelFolder
+from gain_ros.pictures import decode_ids, encode
 from gain_ros.resize import resize_input
+from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.runtime.tensorrt.acceptance import CHECK_AGREEMENT
 from gain_ros.runtime.tensorrt.build import BuildCancelledError, build_plan, choose_route
 from gain_ros.runtime.tensorrt.cache import Built, EngineCache, EngineKey, Entry
 from gain_ros.runtime.tensorrt.cudart import Cuda
 from gain_ros.runtime.tensorrt.graphs import typed_graph
 from gain_ros.runtime.tensorrt.progress import BuildProgress
-from gain_ros.runtime.tensorrt.session import EngineRefusedError, Session
+from gain_ros.runtime.tensorrt.session import EngineRefusedError, EngineSession
+from gain_ros.score import MIN_AGREEMENT, agreement
 
 _logger = logging.getLogger("gain_ros.tensorrt")
 
-Reference = Callable[[Frame], np.ndarray]
-"""A frame → the labels that an engine must give for it, uint8 (H, W)."""
-
-# Share of the check picture's pixels on which a new engine must agree with the reference. For int8 it guards against
-# a broken engine alone: what int8 costs in accuracy is judged by `gain build`.
-AGREEMENT = {"fp32": 0.999, "fp16": 0.999, "int8": 0.9}
-_SAME = 0.999  # two engines of one graph, or one engine on two days
 _PLAN, _LABELS = "engine.plan", "labels.png"
 
 
 class EngineStore:
-    """Loads and builds :class:`Session` objects for one model in one precision, "fp32", "fp16" or "int8"."""
+    """Loads and builds :class:`EngineSession` objects for one model in one precision, "fp32", "fp16" or "int8"."""
 
     def __init__(self, trt: Any, cuda: Cuda, model_folder: ModelFolder, precision: str, cuda_graph: bool = False):
         self.cache = EngineCache()
@@ -58,7 +56,7 @@ class EngineStore:
             and entry.facts.get("model") == self._model_folder.digest
         ]
 
-    def load(self, shape: tuple[int, ...]) -> Session | None:
+    def load(self, shape: tuple[int, ...]) -> EngineSession | None:
         """The engine in the cache for frames of ``shape``, checked; None where there is none or it is of no use now."""
         entry = self.entry(shape)
         if entry is None:
@@ -70,10 +68,10 @@ class EngineStore:
         self,
         shape: tuple[int, ...],
         progress: BuildProgress,
-        reference: Reference | None,
+        reference: Segmenter | None,
         images: Sequence[np.ndarray] | None = None,
         accept: bool = False,
-    ) -> Session:
+    ) -> EngineSession:
         """Builds the engine for frames of ``shape``, unless another process is faster, and loads it.
 
         It is checked against ``reference``, or without one against the golden pair, where that has this shape.
@@ -125,20 +123,20 @@ class EngineStore:
             plugin=plugin,
         )
 
-    def _start(self, entry: Entry) -> Session | None:
+    def _start(self, entry: Entry) -> EngineSession | None:
         """Loads an engine and compares its labels with those that it gave when it was built."""
         try:
-            session = Session(self._trt, self._cuda, entry.read(_PLAN), self._cuda_graph)
+            session = EngineSession(self._trt, self._cuda, entry.read(_PLAN), self._cuda_graph)
         except EngineRefusedError as error:
             self.cache.discard(entry.key, str(error))
             return None
         try:
-            kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
-            same = _agreement(self._run(session, self._check_picture(session.shape)), kept)
+            kept = decode_ids(entry.read(_LABELS))
+            same = agreement(self._run(session, self._check_picture(session.shape)), kept)
         except BaseException:
             session.close()
             raise
-        if same >= _SAME:
+        if same >= MIN_AGREEMENT:
             return session
         session.close()
         self.cache.discard(entry.key, f"it gives {100 * same:.2f} % of the labels that it gave when it was built")
@@ -150,7 +148,7 @@ class EngineStore:
         graph: bytes,
         shape: tuple[int, ...],
         progress: BuildProgress,
-        reference: Reference | None,
+        reference: Segmenter | None,
         accept: bool,
     ) -> Built:
         _logger.info("%s; TensorRT %s on %s", why, self._trt.__version__, self._cuda.gpu)
@@ -159,25 +157,22 @@ class EngineStore:
         start = time.monotonic()
         plan = build_plan(self._trt, graph, self._route, progress)
         seconds = time.monotonic() - start
-        session = Session(self._trt, self._cuda, plan)
-        try:
+        with contextlib.closing(EngineSession(self._trt, self._cuda, plan)) as session:
             labels = self._run(session, picture)
-            agreement = _agreement(labels, expected)
-            if agreement < AGREEMENT[self._precision] and not accept:
+            share, least = agreement(labels, expected), CHECK_AGREEMENT[self._precision]
+            if share < least and not accept:
                 raise GoldenMismatch(
                     f"the TensorRT engine of {self._model_folder.name!r} in {self._precision} gives "
-                    f"{100 * agreement:.2f} % of the check picture's labels, expected "
-                    f"{100 * AGREEMENT[self._precision]:.1f} %; take another precision or another engine"
+                    f"{100 * share:.2f} % of the check picture's labels, expected {100 * least:.1f} %; take another "
+                    "precision or another engine"
                 )
             fused_key, plugin = self._build_fused(graph, progress, session)
             facts = self._facts(session, seconds) | {
-                "agreement": agreement, "fused_key": fused_key and asdict(fused_key), "plugin": plugin
+                "agreement": share, "fused_key": fused_key and asdict(fused_key), "plugin": plugin
             }  # fmt: skip
-        finally:
-            session.close()
-        return Built({_PLAN: plan, _LABELS: _png(labels)}, facts)
+        return Built({_PLAN: plan, _LABELS: encode(labels)}, facts)
 
-    def _build_fused(self, graph: bytes, progress: BuildProgress, plain: Session) -> tuple[EngineKey | None, str]:
+    def _build_fused(self, graph: bytes, progress: BuildProgress, plain: EngineSession) -> tuple[EngineKey | None, str]:
         """The same graph with the attention as our plugin: its key where it gives the plain engine's labels, and why.
 
         Whatever goes wrong here, the plain engine stands.
@@ -207,22 +202,19 @@ class EngineStore:
             return None, f"left out: {error}"
         return key, "used: it gives the plain graph's labels"
 
-    def _judge_fused(self, graph: bytes, progress: BuildProgress, plain: Session) -> Built:
+    def _judge_fused(self, graph: bytes, progress: BuildProgress, plain: EngineSession) -> Built:
         start = time.monotonic()
         plan = build_plan(self._trt, graph, self._route, progress)
         seconds = time.monotonic() - start
-        session = Session(self._trt, self._cuda, plan)
-        try:
+        with contextlib.closing(EngineSession(self._trt, self._cuda, plan)) as session:
             for picture in (_patches(plain.shape), self._check_picture(plain.shape)):
                 labels = self._run(session, picture)
-                same = _agreement(labels, self._run(plain, picture))
-                if same < _SAME:
+                same = agreement(labels, self._run(plain, picture))
+                if same < MIN_AGREEMENT:
                     raise GoldenMismatch(f"it gives {100 * same:.2f} % of the plain graph's labels")
-            return Built({_PLAN: plan, _LABELS: _png(labels)}, self._facts(session, seconds))
-        finally:
-            session.close()
+            return Built({_PLAN: plan, _LABELS: encode(labels)}, self._facts(session, seconds))
 
-    def _facts(self, session: Session, seconds: float) -> dict[str, Any]:
+    def _facts(self, session: EngineSession, seconds: float) -> dict[str, Any]:
         layers = len(session.inspection["layers"])
         return {
             "model": self._model_folder.digest, "seconds": round(seconds, 1), "layers": layers,
@@ -232,9 +224,9 @@ class EngineStore:
     def _check_picture(self, shape: tuple[int, ...]) -> Frame:
         return from_rgb(resize_input(self._model_folder.golden()[0], size_of(shape)), encoding_of(shape))
 
-    def _expected(self, picture: Frame, reference: Reference | None) -> np.ndarray:
+    def _expected(self, picture: Frame, reference: Segmenter | None) -> np.ndarray:
         if reference is not None:
-            return reference(picture)
+            return reference.segment([picture], confidence=False)[0].labels
         rgb, labels = self._model_folder.golden()
         shape = picture.shape
         if rgb.shape == shape:
@@ -245,7 +237,7 @@ class EngineStore:
         )
 
     @staticmethod
-    def _run(session: Session, picture: Frame) -> np.ndarray:
+    def _run(session: EngineSession, picture: Frame) -> np.ndarray:
         return session.labels(as_array(picture)[None])[0][0]
 
 
@@ -280,19 +272,11 @@ def _stop_if_cancelled(progress: BuildProgress) -> None:
         raise BuildCancelledError("waiting for another process that builds this TensorRT engine was cancelled")
 
 
-def _agreement(labels: np.ndarray, expected: np.ndarray) -> float:
-    return float((labels == expected).mean())
-
-
 def _patches(shape: tuple[int, ...]) -> Frame:
     """Random colours in large patches: many classes, and unlike noise hardly a pixel that rounding alone decides."""
     colours = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     rgb = cv2.resize(colours, size_of(shape)[::-1], interpolation=cv2.INTER_NEAREST)
     return from_rgb(rgb, encoding_of(shape))
-
-
-def _png(labels: np.ndarray) -> bytes:
-    return cv2.imencode(".png", labels)[1].tobytes()
 
 
 def _parsed(graph: bytes) -> Any:

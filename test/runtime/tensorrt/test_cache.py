@@ -136,14 +136,14 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(cache: EngineCache, monkeyp
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(engine_cache.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EngineCacheError, match=r"tensorrt: No space left on device; free space.*XDG_CACHE_HOME"):
         cache.obtain(KEY, "nano", Builder())
     with pytest.raises(EngineCacheError, match="No space left"):
         cache.store_graph("g", b"graph")
     assert [file.name for file in cache.folder.rglob("*") if file.suffix not in ("", ".lock")] == []
     assert [file.name for file in cache.folder.iterdir() if file.name != "graphs"] == [f"{KEY.digest}.lock"]
-    monkeypatch.setattr(engine_cache.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     assert cache.obtain(KEY, "nano", Builder()).damage() is None
 
 

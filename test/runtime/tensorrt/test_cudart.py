@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cuda_double import POISON, CudaDouble, LibraryDouble, cuda_python_double
 
 from gain_ros.errors import EngineUnavailable
 from gain_ros.runtime.tensorrt import cudart
-from gain_ros.runtime.tensorrt.cudart import Cuda, CudaError
+from gain_ros.runtime.tensorrt.cudart import Buffer, Cuda, CudaError
 
 
 @pytest.fixture(params=["ctypes", "cuda-python"])
@@ -27,10 +28,16 @@ def test_the_gpu_is_described(way) -> None:
     assert (cuda.gpu, cuda.compute_capability, cuda.integrated) == ("Orin", "8.7", True)
 
 
-def test_a_buffer_goes_up_and_comes_down(way) -> None:
+@pytest.fixture
+def owner():
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_buffer_goes_up_and_comes_down(way, owner) -> None:
     double = CudaDouble()
     cuda = way(double)
-    buffer, stream = cuda.buffer(1000), cuda.stream()
+    buffer, stream = Buffer(cuda, 1000, owner), cuda.stream(owner)
     buffer.array[:] = np.arange(1000) % 251
     buffer.upload(stream)
     cuda.synchronize(stream)
@@ -39,28 +46,27 @@ def test_a_buffer_goes_up_and_comes_down(way) -> None:
     assert not buffer.array.any(), "work on a stream is done when it is waited for"
     cuda.synchronize(stream)
     np.testing.assert_array_equal(buffer.array, np.arange(1000) % 251)
-    buffer.free()
-    cuda.call("cudaStreamDestroy", stream)
+    owner.close()
     assert double.alive() == 0
 
 
-def test_shared_memory_is_never_copied(way) -> None:
+def test_shared_memory_is_never_copied(way, owner) -> None:
     double = CudaDouble(integrated=True)
     cuda = way(double)
-    buffer, stream = cuda.buffer(1000), cuda.stream()
+    buffer, stream = Buffer(cuda, 1000, owner), cuda.stream(owner)
     assert buffer.device == buffer.array.ctypes.data
     buffer.upload(stream)
     buffer.download(stream)
-    buffer.free()
+    owner.close()
     assert "cudaMemcpyAsync" not in double.calls
     assert not double.memory
 
 
-def test_an_event_holds_one_stream_back_for_another(way) -> None:
+def test_an_event_holds_one_stream_back_for_another(way, owner) -> None:
     double = CudaDouble()
     cuda = way(double)
-    first, second, event = cuda.stream(), cuda.stream(), cuda.event()
-    source, target = cuda.buffer(256), cuda.buffer(256)
+    first, second, event = cuda.stream(owner), cuda.stream(owner), cuda.event(owner)
+    source, target = Buffer(cuda, 256, owner), Buffer(cuda, 256, owner)
     source.array[:] = 7
     source.upload(first)
     cuda.record(event, first)
@@ -70,34 +76,34 @@ def test_an_event_holds_one_stream_back_for_another(way) -> None:
     assert (target.array == 7).all()
 
 
-def test_a_recorded_graph_replays(way) -> None:
+def test_a_recorded_graph_replays(way, owner) -> None:
     double = CudaDouble()
     cuda = way(double)
-    buffer, stream = cuda.buffer(256), cuda.stream()
+    buffer, stream = Buffer(cuda, 256, owner), cuda.stream(owner)
     cuda.begin_capture(stream)
     buffer.download(stream)
-    graph = cuda.end_capture(stream)
+    graph = cuda.end_capture(stream, owner)
     buffer.array[:] = 0
     cuda.synchronize(stream)
     assert not buffer.array.any(), "recorded, not run"
     cuda.launch(graph, stream)
     cuda.synchronize(stream)
     assert (buffer.array == POISON).all()
-    cuda.call("cudaGraphExecDestroy", graph)
+    owner.close()
     assert not double.graphs
 
 
-def test_a_failure_names_the_call_and_cuda_s_words(way) -> None:
+def test_a_failure_names_the_call_and_cuda_s_words(way, owner) -> None:
     double = CudaDouble()
     cuda = way(double)
     double.failing["cudaMalloc"] = 2
     with pytest.raises(CudaError, match=r"cudaMalloc: error number 2 \(2\)"):
-        cuda.malloc(1000)
+        cuda.malloc(1000, owner)
 
 
-def test_memory_is_aligned(way) -> None:
+def test_memory_is_aligned(way, owner) -> None:
     cuda = way(CudaDouble())
-    assert [cuda.malloc(size) % cudart.ALIGNMENT for size in (0, 1, 1000)] == [0, 0, 0]
+    assert [cuda.malloc(size, owner) % cudart.ALIGNMENT for size in (0, 1, 1000)] == [0, 0, 0]
 
 
 def test_cuda_python_is_taken_first_then_the_newest_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import tensorrt_double
 from cuda_double import LibraryDouble
+from graph_segmenter import GraphSegmenter
 from tiny_model_folder import GOLDEN_SIZE, labels_graph, picture, run_graph
 
 from gain_ros.errors import EngineNotBuilt, EngineUnavailable, GoldenMismatch
-from gain_ros.frames import as_rgb, rgb_from_array, shape_of
+from gain_ros.frames import rgb_from_array, shape_of
 from gain_ros.model_folder import read_model_folder
 from gain_ros.onnx.rewriting import with_shape
-from gain_ros.runtime.engines import TensorRtOptions
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.runtime.tensorrt import cudart, session
 from gain_ros.runtime.tensorrt import store as store_module
@@ -39,7 +39,7 @@ def open_one(tiny_folder: Path):
     opened = []
 
     def run(precision: str = "fp32", **options) -> TensorRtEngine:
-        engine = TensorRtEngine(read_model_folder(tiny_folder), "auto", None, TensorRtOptions(precision, **options))
+        engine = TensorRtEngine(read_model_folder(tiny_folder), precision=precision, **options)
         opened.append(engine)
         return engine
 
@@ -64,9 +64,9 @@ def test_the_shipped_kind_of_network_gives_onnxruntime_s_masks(tensorrt, deploye
     tensorrt()
     opened = read_model_folder(deployed_folder)
     frames = pictures((120, 150), 3)
-    engine = TensorRtEngine(opened, "auto", None, TensorRtOptions("fp32"))
+    engine = TensorRtEngine(opened, precision="fp32")
     with open_segmenter(deployed_folder, "onnxruntime", "cpu", threads=1) as segmenter:
-        engine.prepare((120, 150, 3), BuildProgress(), lambda rgb: segmenter.segment([rgb])[0].labels)
+        engine.prepare((120, 150, 3), BuildProgress(), segmenter)
         expected = segmenter.segment(list(frames))
     for ids, scores, mask in zip(*engine.labels(frames), expected, strict=True):
         assert (ids == mask.labels).mean() >= 0.999
@@ -103,7 +103,7 @@ def test_each_size_has_an_engine_and_graphs_of_its_own(tensorrt, cuda, open_one)
     tensorrt()
     engine = open_one(cuda_graph=True)
     for size in (GOLDEN, OTHER):
-        engine.prepare((*size, 3), BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+        engine.prepare((*size, 3), BuildProgress(), GraphSegmenter())
     for size in (GOLDEN, OTHER, GOLDEN):
         check(engine, pictures(size, 3))
     assert engine.store.built_shapes() == [GOLDEN_FRAME, OTHER_FRAME]
@@ -115,7 +115,7 @@ def test_yuv_frames_give_the_masks_of_their_rgb(version: str, encoding: str, ten
     tensorrt(version)
     engine = open_one()
     shape = shape_of(OTHER, encoding)
-    engine.prepare(shape, BuildProgress(), lambda frame: run_graph(as_rgb(frame)[None])[0][0])
+    engine.prepare(shape, BuildProgress(), GraphSegmenter())
     frames = np.random.default_rng(4).integers(0, 256, (3, *shape), np.uint8)
     labels, confidence = engine.labels(frames)
     expected = run_graph(np.stack([rgb_from_array(frame) for frame in frames]))
@@ -179,7 +179,7 @@ def test_a_ready_size_runs_while_another_is_built(tensorrt, open_one) -> None:
         thread.join(5)
 
     trt.behaviour.on_step = serve
-    engine.prepare(OTHER_FRAME, BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+    engine.prepare(OTHER_FRAME, BuildProgress(), GraphSegmenter())
     assert len(served) == 4
 
 
@@ -311,13 +311,13 @@ def test_int8_is_calibrated_once_and_built_again_without_pictures(
     assert len(calls) == 1
     assert [build["version"] for build in trt.behaviour.builds] == [version, f"{version}.1"]
     assert "INT8" not in trt.behaviour.builds[1]["flags"] or version == "8.6.1"
-    later.prepare(shape_of(GOLDEN, "nv12"), BuildProgress(), lambda frame: run_graph(as_rgb(frame)[None])[0][0])
+    later.prepare(shape_of(GOLDEN, "nv12"), BuildProgress(), GraphSegmenter())
     assert len(calls) == 1, "YUV needs no calibration of its own"
 
 
 def test_what_is_missing_is_said(tensorrt, open_one, tiny_folder: Path, monkeypatch) -> None:
     with pytest.raises(EngineUnavailable, match="tensorrt runs on NVIDIA GPUs alone"):
-        TensorRtEngine(read_model_folder(tiny_folder), "cpu", None, TensorRtOptions())
+        TensorRtEngine(read_model_folder(tiny_folder), "cpu")
     tensorrt()
     monkeypatch.setitem(sys.modules, "gain_ros.onnx.precision", None)
     monkeypatch.setattr(store_module.EngineCache, "load_graph", lambda self, name: None)

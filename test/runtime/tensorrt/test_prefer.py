@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from graph_segmenter import GraphSegmenter
 from tiny_model_folder import GOLDEN_SIZE, picture, run_graph
 
 from gain_ros.errors import EngineNotBuilt, EngineUnavailable
-from gain_ros.frames import as_rgb, from_rgb
+from gain_ros.frames import from_rgb
 from gain_ros.model_folder import read_model_folder
-from gain_ros.runtime.engines import TensorRtOptions, open_engine
+from gain_ros.runtime import fastest, opening
 from gain_ros.runtime.opening import open_segmenter
-from gain_ros.runtime.segmenter import Segmentation, Segmenter
-from gain_ros.runtime.tensorrt import preferring
+from gain_ros.runtime.segmenter import Mask, Segmenter
+from gain_ros.runtime.tensorrt.engine import TensorRtEngine
 from gain_ros.runtime.tensorrt.progress import BuildProgress
 
 OTHER = (50, 70)
@@ -31,46 +32,20 @@ def eventually(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.005)
 
 
-class Base:
-    """The other engine: right labels, and it says who gave them by confidence 1."""
-
-    engine, engine_version, provider, device, reason = "base", "1", "CPU", "cpu", "the only one"
-
-    def __init__(self) -> None:
-        self.warm, self.closed = 0, False
-
-    def segment(self, frames: list, confidence: bool = True) -> list[Segmentation]:
-        pictures = [as_rgb(frame) for frame in frames]
-        return [Segmentation(run_graph(rgb[None])[0][0], np.ones(rgb.shape[:2], np.uint8), {}) for rgb in pictures]
-
-    def warm_up(self, batch: int) -> None:
-        self.warm = batch
-
-    def close(self) -> None:
-        self.closed = True
-
-
 @pytest.fixture
 def start(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch):
-    """Opens with TensorRT preferred; closes at the end."""
-    monkeypatch.setattr(preferring, "available_engines", lambda: ("tensorrt", "onnxruntime"))
-    monkeypatch.setattr("gain_ros.runtime.engines.available_engines", lambda: ("tensorrt", "onnxruntime"))
+    """Opens with TensorRT preferred to ``other``; closes at the end."""
+    monkeypatch.setattr(opening, "available_engines", lambda: ("tensorrt", "onnxruntime"))
     opened = []
 
-    def run(base: Base | None, build: BuildProgress | None, must: bool = False) -> Segmenter:
-        folder = read_model_folder(tiny_folder)
-
-        def open_base() -> Base:
-            if base is None:
+    def run(other: GraphSegmenter | None, build: BuildProgress | None, must: bool = False) -> Segmenter:
+        def choose(*_: object, **__: object) -> tuple[GraphSegmenter, str]:
+            if other is None:
                 raise EngineUnavailable("no other engine is installed")
-            return base
+            return other, "the only one"
 
-        options = TensorRtOptions("fp32", build=build)
-        opened.append(
-            preferring.open_with_tensorrt(
-                folder, open_base, lambda: open_engine("tensorrt", folder, tensorrt=options), must, build
-            )
-        )
+        monkeypatch.setattr(fastest, "choose", choose)
+        opened.append(open_segmenter(tiny_folder, "tensorrt" if must else "auto", precision="fp32", build=build))
         return opened[-1]
 
     yield run
@@ -78,24 +53,24 @@ def start(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch):
         segmenter.close()
 
 
-def by_tensorrt(mask: Segmentation) -> bool:
+def by_tensorrt(mask: Mask) -> bool:
     return mask.confidence.max() > 1
 
 
 def build(tiny_folder: Path, size: tuple[int, int] = GOLDEN_SIZE) -> None:
-    engine = open_engine("tensorrt", read_model_folder(tiny_folder), tensorrt=TensorRtOptions("fp32"))
-    engine.prepare((*size, 3), BuildProgress(), lambda rgb: run_graph(rgb[None])[0][0])
+    engine = TensorRtEngine(read_model_folder(tiny_folder), precision="fp32")
+    engine.prepare((*size, 3), BuildProgress(), GraphSegmenter())
     engine.close()
 
 
 def test_frames_are_served_while_tensorrt_builds_and_none_is_lost(tensorrt, start) -> None:
     trt, go = tensorrt(), threading.Event()
     trt.behaviour.on_step = lambda step: go.wait(60)
-    base, progress = Base(), BuildProgress()
-    segmenter = start(base, progress)
+    other, progress = GraphSegmenter(), BuildProgress()
+    segmenter = start(other, progress)
     frames = [picture(*GOLDEN_SIZE, seed=seed) for seed in range(4)]
     before = segmenter.segment(frames)
-    assert segmenter.engine == "base"
+    assert segmenter.info.engine == "other"
     assert not any(map(by_tensorrt, before))
     eventually(lambda: "the TensorRT engine of tiny for 90x160 in fp32: 50 %" in progress.text, "a build in progress")
     go.set()
@@ -106,26 +81,27 @@ def test_frames_are_served_while_tensorrt_builds_and_none_is_lost(tensorrt, star
         assert len(after) == 4
         for rgb, mask in zip(frames, after, strict=True):
             np.testing.assert_array_equal(mask.labels, run_graph(rgb[None])[0][0])
-    assert (segmenter.engine, segmenter.provider, segmenter.device) == ("tensorrt", "Double GPU, fp32", "cuda")
+    info = segmenter.info
+    assert (info.engine, info.provider, info.device) == ("tensorrt", "Double GPU, fp32", "cuda")
     assert progress.text == ""
 
 
 def test_each_frame_goes_where_its_size_is_ready(tensorrt, start, tiny_folder: Path) -> None:
     tensorrt()
     build(tiny_folder)
-    segmenter = start(Base(), None)
+    segmenter = start(GraphSegmenter(), None)
     frames = [picture(*size) for size in (OTHER, GOLDEN_SIZE, OTHER, GOLDEN_SIZE)]
     masks = segmenter.segment(frames)
     assert [by_tensorrt(mask) for mask in masks] == [False, True, False, True]
     assert [mask.labels.shape for mask in masks] == [OTHER, GOLDEN_SIZE, OTHER, GOLDEN_SIZE]
-    assert "tensorrt is preferred" in segmenter.reason
-    assert "(90x160); base until then: the only one" in segmenter.reason
+    assert "tensorrt is preferred" in segmenter.info.reason
+    assert "(90x160); other until then: the only one" in segmenter.info.reason
 
 
 def test_two_calls_at_once_wait_for_the_same_engine(tensorrt, start, tiny_folder: Path) -> None:
     tensorrt()
     build(tiny_folder)
-    segmenter = start(Base(), None)
+    segmenter = start(GraphSegmenter(), None)
     inside, go, masks = threading.Event(), threading.Event(), []
     prepare = segmenter._tensorrt.prepare
     segmenter._tensorrt.prepare = lambda *given: (inside.set(), go.wait(60), prepare(*given))
@@ -144,7 +120,7 @@ def test_two_calls_at_once_wait_for_the_same_engine(tensorrt, start, tiny_folder
 
 def test_a_size_that_changes_gets_its_own_engine(tensorrt, start) -> None:
     trt = tensorrt()
-    segmenter = start(Base(), BuildProgress())
+    segmenter = start(GraphSegmenter(), BuildProgress())
     for size in (GOLDEN_SIZE, OTHER):
         eventually(lambda size=size: by_tensorrt(segmenter.segment([picture(*size)])[0]), f"tensorrt for {size}")
     assert len(trt.behaviour.builds) == 2
@@ -152,7 +128,7 @@ def test_a_size_that_changes_gets_its_own_engine(tensorrt, start) -> None:
 
 def test_a_camera_s_yuv_gets_its_own_engine(tensorrt, start) -> None:
     trt, go = tensorrt(), threading.Event()
-    segmenter = start(Base(), BuildProgress())
+    segmenter = start(GraphSegmenter(), BuildProgress())
     rgb = picture(*GOLDEN_SIZE)
     eventually(lambda: by_tensorrt(segmenter.segment([rgb])[0]), "tensorrt for RGB")
     trt.behaviour.on_step = lambda step: go.wait(60)
@@ -165,32 +141,32 @@ def test_a_camera_s_yuv_gets_its_own_engine(tensorrt, start) -> None:
 
 
 def test_warming_up_builds_nothing(tensorrt, start) -> None:
-    trt, base = tensorrt(), Base()
-    start(base, BuildProgress()).warm_up(3)
-    assert base.warm == 3
+    trt, other = tensorrt(), GraphSegmenter()
+    start(other, BuildProgress()).warm_up(3)
+    assert other.warm == 3
     assert trt.behaviour.builds == []
 
 
 def test_a_build_that_fails_leaves_the_frames_where_they_are(tensorrt, start, caplog) -> None:
     trt = tensorrt()
     trt.behaviour.build_fails = "no tactic"
-    segmenter = start(Base(), BuildProgress())
+    segmenter = start(GraphSegmenter(), BuildProgress())
     segmenter.segment([picture(*GOLDEN_SIZE)])
     eventually(lambda: "no TensorRT for frames of 90x160: " in caplog.text and "no tactic" in caplog.text, "a warning")
     assert not by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
-    assert segmenter.engine == "base"
+    assert segmenter.info.engine == "other"
 
 
 def test_a_gpu_that_fails_hands_its_frames_back(tensorrt, start, tiny_folder: Path, caplog) -> None:
     trt = tensorrt()
     build(tiny_folder)
-    segmenter = start(Base(), None)
+    segmenter = start(GraphSegmenter(), None)
     assert by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
     trt.behaviour.refuses_launch = "illegal memory access"
     for _ in range(2):
         (mask,) = segmenter.segment([picture(*GOLDEN_SIZE)])
         assert not by_tensorrt(mask)
-    assert caplog.text.count("tensorrt failed, base takes its frames from now on") == 1
+    assert caplog.text.count("tensorrt failed, other takes its frames from now on") == 1
 
 
 def test_without_another_engine_frames_say_what_they_wait_for(tensorrt, start) -> None:
@@ -213,35 +189,35 @@ def test_without_another_engine_frames_say_what_they_wait_for(tensorrt, start) -
 def test_closing_cancels_the_build(tensorrt, start, cuda) -> None:
     trt, inside, go = tensorrt(), threading.Event(), threading.Event()
     trt.behaviour.on_step = lambda step: (inside.set(), go.wait(60))
-    base, progress = Base(), BuildProgress()
-    segmenter = start(base, progress)
+    other, progress = GraphSegmenter(), BuildProgress()
+    segmenter = start(other, progress)
     segmenter.segment([picture(*GOLDEN_SIZE)])
     assert inside.wait(60)
     threading.Timer(0.1, go.set).start()
     segmenter.close()
     assert progress.cancelled
-    assert base.closed
+    assert other.closed
     eventually(lambda: progress.text == "", "the end of the build")
 
 
 def test_asked_for_by_name_and_not_built_is_an_error(tensorrt, start) -> None:
     tensorrt()
     with pytest.raises(EngineNotBuilt, match="no TensorRT engine of tiny was built here; run `gain build tiny`"):
-        start(Base(), None, must=True)
+        start(GraphSegmenter(), None, must=True)
 
 
 def test_auto_without_a_built_engine_takes_the_others_and_says_why(tensorrt, start) -> None:
     tensorrt()
-    base = Base()
-    assert start(base, None) is base
+    other = GraphSegmenter()
+    assert start(other, None) is other
     why = "no TensorRT engine of tiny was built here; run `gain build tiny`"
-    assert base.reason == f"the only one; tensorrt left out: {why}"
+    assert other.info.reason == f"the only one; tensorrt left out: {why}"
 
 
 def test_asked_for_by_name_and_built_serves_alone(tensorrt, start, tiny_folder: Path) -> None:
     tensorrt()
     build(tiny_folder)
-    segmenter = start(Base(), None, must=True)
+    segmenter = start(GraphSegmenter(), None, must=True)
     assert by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
     with pytest.raises(EngineNotBuilt, match="50x70"):
         segmenter.segment([picture(*OTHER)])
@@ -250,33 +226,58 @@ def test_asked_for_by_name_and_built_serves_alone(tensorrt, start, tiny_folder: 
 def test_where_tensorrt_does_not_work_auto_says_so(cuda, tensorrt, start) -> None:
     tensorrt()
     cuda.failing["cudaGetDeviceCount"] = 35
-    base = Base()
-    assert start(base, BuildProgress()) is base
-    assert "tensorrt left out: libcudart.so.12 cannot use a GPU" in base.reason
+    other = GraphSegmenter()
+    assert start(other, BuildProgress()) is other
+    assert "tensorrt left out: libcudart.so.12 cannot use a GPU" in other.info.reason
     with pytest.raises(EngineUnavailable, match="cannot use a GPU"):
-        start(Base(), BuildProgress(), must=True)
+        start(GraphSegmenter(), BuildProgress(), must=True)
 
 
-def test_a_machine_without_tensorrt_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path) -> None:
-    monkeypatch.setattr(preferring, "available_engines", lambda: ("onnxruntime",))
-    base = SimpleNamespace(reason="measured")
-    opened = preferring.open_with_tensorrt(
-        read_model_folder(tiny_folder), lambda: base, pytest.fail, must=False, build=None
-    )
-    assert opened is base
-    assert base.reason == "measured"
+def test_a_machine_without_tensorrt_says_nothing_of_it(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "available_engines", lambda: ("onnxruntime",))
+    monkeypatch.setattr(opening, "open_engine", pytest.fail)
+    other = GraphSegmenter()
+    assert start(other, None) is other
+    assert other.info.reason == "the only one"
+
+
+def test_auto_with_tensorrt_alone_says_so(tensorrt, start, tiny_folder: Path) -> None:
+    tensorrt()
+    build(tiny_folder)
+    segmenter = start(None, None)
+    assert by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
+    assert segmenter.info.reason == "no other engine until then"
+
+
+def test_what_serves_is_one_value_that_is_never_half_changed(tensorrt, start) -> None:
+    tensorrt()
+    segmenter = start(GraphSegmenter(), BuildProgress())
+    seen = {segmenter.info}
+
+    def both_seen() -> bool:
+        segmenter.segment([picture(*GOLDEN_SIZE)])
+        seen.add(segmenter.info)
+        return len(seen) > 1
+
+    eventually(both_seen, "both")
+    assert {(info.engine, info.version, info.provider, info.device) for info in seen} == {
+        ("other", "1", "CPU", "cpu"),
+        ("tensorrt", "10.13.0", "Double GPU, fp32", "cuda"),
+    }
+    assert len({info.reason for info in seen}) == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        segmenter.info.engine = "another"
 
 
 def test_the_whole_way_with_a_real_engine_beside_it(tensorrt, deployed_folder: Path) -> None:
     """open_segmenter itself: ONNX Runtime or a neighbour serves, TensorRT is built and takes over."""
     tensorrt()
     progress = BuildProgress()
-    options = TensorRtOptions("fp32", build=progress)
-    with open_segmenter(deployed_folder, "auto", threads=1, tensorrt=options) as segmenter:
-        first = segmenter.engine
+    with open_segmenter(deployed_folder, precision="fp32", threads=1, build=progress) as segmenter:
+        first = segmenter.info.engine
         rgb = picture(72, 104)
         before = segmenter.segment([rgb])[0]
-        eventually(lambda: segmenter.segment([rgb]) and segmenter.engine == "tensorrt", "tensorrt")
+        eventually(lambda: segmenter.segment([rgb]) and segmenter.info.engine == "tensorrt", "tensorrt")
         after = segmenter.segment([rgb])[0]
     assert first in ("onnxruntime", "openvino", "torch")
     assert (before.labels == after.labels).mean() >= 0.999

@@ -1,0 +1,30 @@
+"""What a precision may cost, and so which engines are kept."""
+
+from __future__ import annotations
+
+from gain_ros.score import MIN_AGREEMENT
+
+MAX_MIOU_LOSS = 0.003
+"""What int8 may lose, as a fraction."""
+
+CHECK_AGREEMENT = {"fp32": MIN_AGREEMENT, "fp16": MIN_AGREEMENT, "int8": 0.9}
+"""Share of the check picture's pixels on which a new engine agrees with its reference. For int8 this guards against a
+broken engine alone: what it costs in accuracy takes more than one picture to say (:func:`refusal`).
+"""
+
+
+def refusal(precision: str, agreement: float, miou: float | None, reference_miou: float | None) -> str | None:
+    """Why an engine in ``precision`` is refused that was measured on pictures, or None where it is accepted.
+
+    ``agreement`` is the share of pixels on which it gives the reference's labels; ``miou`` and ``reference_miou`` are
+    fractions, None where the pictures have no truth.
+    """
+    if precision != "int8":
+        if agreement >= MIN_AGREEMENT:
+            return None
+        return f"{precision} agrees on {100 * agreement:.3f} % of the pixels, expected {100 * MIN_AGREEMENT} %"
+    if miou is None or reference_miou is None:
+        return "int8 is judged by mIoU, and these pictures have no truth in the model's classes"
+    if reference_miou - miou <= MAX_MIOU_LOSS:
+        return None
+    return f"int8 loses {100 * (reference_miou - miou):.2f} mIoU, at most {100 * MAX_MIOU_LOSS:.1f} is allowed"

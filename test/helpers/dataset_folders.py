@@ -1,0 +1,73 @@
+"""Small data sets in the published layouts, drawn by us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from drawings import drawn
+
+from gain_ros.datasets import camvid
+from gain_ros.labels import CAMVID, CAMVID_COLORS, CAMVID_VOID, CITYSCAPES_IDS, UNLABELLED
+
+COUNTS = {"train": 6, "val": 2, "test": 3}
+CAMBRIDGE_COUNTS = {"train": 3, "val": 1, "test": 2}
+CAMBRIDGE_STEMS = (
+    *("0001TP_008520", "0001TP_008550", "0006R0_f00930"),
+    *("0016E5_07959", "0016E5_08190", "Seq05VD_f00000"),
+)
+COLORS = {ours: color for name, color, ours in CAMVID_COLORS if ours is None or name in camvid.NAMESAKES}
+
+
+def write_camvid(root: Path) -> Path:
+    """SegNet's layout: lists and index masks."""
+    for split, count in COUNTS.items():
+        (root / split).mkdir()
+        (root / f"{split}annot").mkdir()
+        for i in range(count):
+            pair = drawn(i)
+            _write_rgb(root / split / f"{i}.png", pair.image)
+            cv2.imwrite(str(root / f"{split}annot" / f"{i}.png"), _void_mask(pair.labels))
+        listing = "".join(f"{split}/{i}.png {split}annot/{i}.png\n" for i in range(count))
+        (root / f"{split}.txt").write_text(listing)
+    return root
+
+
+def write_cambridge(root: Path) -> Path:
+    """Cambridge's layout: the 701 frames' folder and colour masks."""
+    for folder in (camvid.IMAGE_FOLDER, camvid.LABEL_FOLDER):
+        (root / folder).mkdir()
+    for i, stem in enumerate(CAMBRIDGE_STEMS):
+        pair = drawn(i)
+        _write_rgb(root / camvid.IMAGE_FOLDER / f"{stem}.png", pair.image)
+        _write_rgb(root / camvid.LABEL_FOLDER / f"{stem}_L.png", _color_mask(pair.labels))
+    return root
+
+
+def write_cityscapes(root: Path) -> Path:
+    """Two cities a split; the masks hold official ids."""
+    ids = np.array([*CITYSCAPES_IDS, *[0] * 236, 4], np.uint8)
+    for split, count in COUNTS.items():
+        for i in range(count):
+            city, pair = ("aachen", "bochum")[i % 2], drawn(i)
+            for folder in ("leftImg8bit", "gtFine"):
+                (root / folder / split / city).mkdir(parents=True, exist_ok=True)
+            stem = f"{city}_{i:06}_000019"
+            _write_rgb(root / f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png", pair.image)
+            cv2.imwrite(str(root / f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png"), ids[pair.labels])
+    return root
+
+
+def _void_mask(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels == UNLABELLED, CAMVID_VOID, labels).astype(np.uint8)
+
+
+def _color_mask(labels: np.ndarray) -> np.ndarray:
+    """Class ids → Cambridge's colours, RGB."""
+    table = np.array([COLORS[name] for name in CAMVID.names] + [COLORS[None]], np.uint8)
+    return table[np.minimum(labels, len(CAMVID))]
+
+
+def _write_rgb(path: Path, rgb: np.ndarray) -> None:
+    assert cv2.imwrite(str(path), rgb[..., ::-1])

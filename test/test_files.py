@@ -1,0 +1,77 @@
+"""Files and folders are whole or absent, and nothing is left beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gain_ros.files import atomic, cache_folder, sha256, write_through
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "home"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def test_a_file_replaces_the_one_before(home: Path) -> None:
+    for text in ("first", "second"):
+        with atomic(home / "a.txt") as file:
+            file.write_text(text)
+    assert ((home / "a.txt").read_text(), names(home)) == ("second", ["a.txt"])
+
+
+def test_a_failure_leaves_what_was_there(home: Path) -> None:
+    home.mkdir(parents=True)
+    write_through(home / "a.txt", b"old")
+
+    def fail() -> None:
+        with atomic(home / "a.txt") as file:
+            file.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert ((home / "a.txt").read_text(), names(home)) == ("old", ["a.txt"])
+
+
+def write_folder(folder: Path, name: str, **how: bool) -> None:
+    with atomic(folder, **how) as scratch:
+        assert not scratch.exists()
+        scratch.mkdir()
+        (scratch / name).touch()
+
+
+def test_a_folder_is_replaced_only_where_that_was_asked_for(home: Path) -> None:
+    write_folder(home / "d", "first")
+    with pytest.raises(OSError, match="not empty"):
+        write_folder(home / "d", "second")
+    assert names(home / "d") == ["first"]
+    write_folder(home / "d", "second", replace_folder=True)
+    assert (names(home / "d"), names(home)) == (["second"], ["d"])
+
+
+def test_a_folder_that_cannot_be_replaced_stays(home: Path) -> None:
+    write_folder(home / "d", "first")
+    with pytest.raises(FileNotFoundError), atomic(home / "d", replace_folder=True):
+        pass  # nothing is made in its place
+    assert (names(home / "d"), names(home)) == (["first"], ["d"])
+
+
+def test_a_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000  # more than one block
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_cache_is_where_the_desktop_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "gain_ros"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "gain_ros"

@@ -1,0 +1,61 @@
+"""Picture files: what is whole is read as it is, what is not is refused with its name. Damage: test_messages.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gain_ros.errors import ImageError
+from gain_ros.pictures import damage, decode_ids, decode_rgb, encode, read_as_stored, read_ids, read_rgb
+
+RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
+IDS = RGB[..., 0].copy()
+
+
+def test_what_is_encoded_comes_back() -> None:
+    np.testing.assert_array_equal(decode_rgb(encode(RGB)), RGB)
+    np.testing.assert_array_equal(decode_rgb(encode(RGB[..., ::-1])), RGB[..., ::-1])  # a view of BGR
+    np.testing.assert_array_equal(decode_ids(encode(IDS)), IDS)
+    assert encode(RGB, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 50).startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".png"])
+def test_other_formats_are_read_under_their_own_names(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(encode(RGB, suffix))
+    np.testing.assert_array_equal(read_rgb(file), RGB)
+    if suffix != ".png":
+        with pytest.raises(ImageError, match=r"b\.png: no picture.*expected JPEG or PNG"):
+            read_rgb(file.rename(tmp_path / "b.png"))
+
+
+def test_a_file_keeps_its_depth_and_channels(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    for stored in (IDS.astype(np.uint16) * 200, RGB, IDS):
+        cv2.imwrite(str(file), stored)
+        np.testing.assert_array_equal(read_as_stored(file), stored)
+
+
+@pytest.mark.parametrize("pixels", [RGB, IDS.astype(np.uint16)])
+def test_ids_have_one_channel_of_8_bits(tmp_path: Path, pixels: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    with pytest.raises(ImageError, match=r"a\.png: pixels are uint.*8-bit PNG of class ids"):
+        read_ids(tmp_path / "a.png")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"a\.png: cannot be read: No such file"):
+        read_ids(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_damage_is_seen_from_outside(tmp_path: Path, suffix: str) -> None:
+    file, data = tmp_path / f"a{suffix}", encode(RGB, suffix)
+    found = [damage(file)]
+    for content in (data, data[:-20], b"junk", b""):
+        file.write_bytes(content)
+        found.append(damage(file))
+    assert found == ["No such file or directory", None, "is cut short", "is no PNG or JPEG file", "is empty"]
