@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ _CAMVID_HZ = {"val": 15.0}  # consecutive frames of one drive, every second one 
 _SINGLE_FRAMES_HZ = 1.0  # the other splits are frames far apart
 
 
-@dataclass(frozen=True)
 class DatasetSource(FilesSource):
     """One split of a labelled data set; ``cameras`` holds a file for each image where the data set tells its camera."""
 
