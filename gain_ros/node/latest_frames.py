@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gain_ros.times import to_ns
+
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
 
@@ -46,8 +48,7 @@ class ReceivedFrame:
     @property
     def stamp_ns(self) -> int:
         """The message's stamp in nanoseconds; 0 where the camera sets none."""
-        stamp = self.message.header.stamp
-        return stamp.sec * 1_000_000_000 + stamp.nanosec
+        return to_ns(self.message.header.stamp)
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ def play(
         stamps_ns.add(stamp_ns)
         frame.message.header.stamp = _time(stamp_ns)
         publisher.publish(frame.message)
-        tell(frame=frame.index, stamp_ns=stamp_ns, sent_ns=sent_ns)
+        write_line(frame=frame.index, stamp_ns=stamp_ns, sent_ns=sent_ns)
     return len(stamps_ns)
 
 
@@ -223,7 +223,7 @@ def _time(stamp_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def tell(**content: object) -> None:
+def write_line(**content: object) -> None:
     print(json.dumps(content), flush=True)
 
 
@@ -262,13 +262,13 @@ def main() -> int:
     clock = _make_clock(node, args.rate) if args.clock else None
     if not source.live:
         frames.prepared.wait()
-    tell(ready=True)
+    write_line(ready=True)
     if sys.stdin.readline().strip() != "go":
         return 0
     if not _await_subscriber(publisher, topic):
         return 1
     wait_s = (lambda _: 0.0) if source.live else waits_s(args.rate, 1 / source.rate_hz)
-    tell(sent=play(iter(frames), publisher, wait_s, args.keep, clock))
+    write_line(sent=play(iter(frames), publisher, wait_s, args.keep, clock))
     sys.stdin.read()  # the last frame lives in our shared memory until it is read
     if clock is not None:
         clock.stop()
