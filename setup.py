@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Installs gain_ros into a ROS workspace (colcon, ament_python) or, by pip, into any environment."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The deployment form against a plain export of the same network, in ONNX Runtime on the CPU, taking turns.
 
     python benchmarks/deployment_form.py [--size 720x960] [--rounds 15]

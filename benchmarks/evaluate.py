@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What gain evaluate costs: offline throughput against the raw engine, the score of a frame, the report of a long bag.
 
     python benchmarks/evaluate.py [--engine onnxruntime] [--frames 60] [--rounds 5]

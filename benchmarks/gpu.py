@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The operator and the networks on one NVIDIA GPU: right first, then timed.
 
     python benchmarks/gpu.py [--out gpu.json] [--quick]

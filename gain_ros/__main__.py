@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m gain_ros VERB ...`` is the same as ``gain VERB ...``."""
 
 import sys

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One error and its kinds. The text of each says what was given, what was expected and what to do.
 
 What is raised on purpose is a :class:`GainError`; the command line turns it into one line and ``exit_code``. Anything

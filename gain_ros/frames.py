@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames as cameras give them: RGB, or YUV bytes, which engines that do the whole step read themselves.
 
 An array's shape tells which it is: RGB (H, W, 3), NV12 (H·3/2, W), YUYV (H, W, 2).

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Class sets: what the ids in a mask mean, and the colours they are drawn in.
 
 Ids follow each data set's own training order (Cityscapes trainIds, SegNet's CamVid indices). Id 255 is unlabelled

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Camera messages to frames and back. The only file that knows messages' encodings, padding and byte order.
 
 Messages are used by their fields alone (``sensor_msgs/Image``, ``sensor_msgs/CompressedImage``), so nothing here

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The model folder: everything that makes one trained network usable, in plain files that cannot run code.
 
 schema/model.schema.json describes model.yaml for others. Here it is checked by hand: a validator would cost five

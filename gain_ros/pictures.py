@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Picture files: the only decoder and encoder of JPEG and PNG.
 
 A JPEG or PNG is known by its first bytes. Its size is read from the header and checked before anything is decoded, and

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Libraries that report to their makers are silenced before they are imported.
 
 ONNX Runtime's wheels look up its maker's server, and keep a device id, a database and a file of fixed name in the

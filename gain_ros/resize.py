@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The two resizes around the network. Every engine, training's validation and the score use these definitions."""
 
 from __future__ import annotations

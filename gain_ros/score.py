@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The one confusion matrix, and what is read off it. Training, the command line and the tests all count with this.
 
 Everything that is counted over pixels is an integer array that adds up over frames and processes; a second function

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Times of a frame: stamps as one number, the stages of its way, and what many of them come to."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Start the segmentation node: ``ros2 launch gain_ros segment.launch.py image:=/camera/image_raw``.
 
 Arguments that are left empty keep what ``params_file`` says.

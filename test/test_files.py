@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Files and folders are whole or absent, and nothing is left beside them."""
 
 from __future__ import annotations

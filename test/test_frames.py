@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RGB and YUV frames: what their arrays look like, and conversions between them."""
 
 from __future__ import annotations

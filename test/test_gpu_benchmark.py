@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks/gpu.py from end to end without a GPU, at toy sizes: on the day there is one, it must simply run."""
 
 import json

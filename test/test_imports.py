@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every Python file outside test/ against the table of docs/architecture.md: who may import whom, and no circles."""
 
 from __future__ import annotations

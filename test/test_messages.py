@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every encoding there and back, padding, byte order, and messages that are not images."""
 
 import struct

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The model folder: what is written comes back, and whatever is wrong with it is said in one line."""
 
 from __future__ import annotations

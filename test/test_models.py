@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The shipped models: complete, small, and as good as their model.yaml says."""
 
 from __future__ import annotations

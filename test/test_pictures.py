@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Picture files: what is whole is read as it is, what is not is refused with its name. Damage: test_messages.py."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Nothing that is started here talks to anybody, or leaves files outside the caches that we name."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The output step against the plain form (resize every class in float64, then arg-max), and the input resize."""
 
 from __future__ import annotations

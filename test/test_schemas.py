@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The schemas hold for what is shipped and written, and describe every key. test_model_folder.py: what they refuse."""
 
 from __future__ import annotations

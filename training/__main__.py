@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m training fit|validate|test --config FILE`` and ``python -m training package CKPT --out FOLDER``."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Whole frames through a network, as the node does it: input resize, folded network, output step. Optionally with test
 time augmentation and in windows.
 """

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where a run logs TensorBoard events and ``metrics.csv``: a new folder, or that of the run which it resumes."""
 
 from __future__ import annotations

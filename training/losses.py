@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Losses over logits N×C×H×W and labels N×H×W (int64, 255 ignored). Each is 0, with a gradient of 0, where no pixel of
 the batch is labelled.
 """

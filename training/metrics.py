@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What validation and test count, over frames and processes: a torchmetrics shell around :mod:`gain_ros.score`."""
 
 from __future__ import annotations

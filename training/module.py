@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Lightning module: a network with its loss, its optimiser and schedule, and its evaluation on whole frames."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m training package CKPT --out models/NAME``: checkpoint → model folder, with the numbers it really reaches.
 
 Auxiliary heads are left out. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Initial weights from a file: an ImageNet backbone under its published names, or a network of our own.
 
 Tensors are matched by name and shape. What a kind of file cannot hold (the head, an auxiliary head, a stem of another

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What `gain bench` puts side by side on the same frames: raw engine, Segmenter, node, and the published form.
 
 The node runs in this process, on a ROS graph of its own; its time is from a frame's arrival to its published mask.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The real node inside this process, with a camera and a subscriber beside it: what `gain bench` measures."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Do the same pictures give the same labels, and which mIoU? Segmenters against each other, a graph against PyTorch."""
 
 from __future__ import annotations

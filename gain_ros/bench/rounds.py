@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Candidates in turns, so that a busy machine is busy for all of them: milliseconds a frame and frames a second."""
 
 from __future__ import annotations

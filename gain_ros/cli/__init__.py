@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``gain VERB ...``: one small module a verb, each with ``configure(parser)`` and ``run(args) -> exit code``.
 
 Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input (one line that says what was given, what was expected and

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A CamVid or Cityscapes folder, a video or images to a ROS 2 bag: images, camera where known, topic of labels."""
 
 from __future__ import annotations

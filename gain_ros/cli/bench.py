@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Raw engine, Segmenter and node side by side in one run, on the same frames: milliseconds and frames a second."""
 
 from __future__ import annotations

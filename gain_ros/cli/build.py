@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Build a model's TensorRT engine for one kind of frames into this machine's cache, and report how well it agrees.
 
 An fp16 or fp32 engine below 99.9 % of the reference's pixels, and an int8 engine that loses more than 0.3 mIoU, is

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The same pictures through every engine: how many pixels agree with PyTorch fp32, and mIoU where truth is known."""
 
 from __future__ import annotations

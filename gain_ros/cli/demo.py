@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A real ROS graph in one command: a player publishes frames, the segmentation node masks them, a subscriber collects.
 
 Ends by itself with report.html, overlay.webp and result.json in the folder --out, and a JSON line. A source longer than

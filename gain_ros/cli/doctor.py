@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What this machine can do: ROS, engines, GPU, models, caches, frames between processes; one line of advice each."""
 
 from __future__ import annotations

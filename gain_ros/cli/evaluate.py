@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bag goes in, a verdict comes out: mIoU where truth is known, flicker and confidence where it is not.
 
 Offline, every frame is segmented and scored exactly; in real time, the real node is fed at the recorded pace and what

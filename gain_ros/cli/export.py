@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Write a model folder's deployment graph as ONNX, and check it against PyTorch on the folder's golden picture."""
 
 from __future__ import annotations

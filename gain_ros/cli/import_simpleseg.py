@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Turn a checkpoint of hustvl/simpleseg (ResCLANet, DFCLANet) into a model folder."""
 
 from __future__ import annotations

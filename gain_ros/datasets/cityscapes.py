@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Cityscapes as it is published: leftImg8bit/ and gtFine/ with *_labelIds.png, 2048x1024, 19 classes.
 
 Masks hold the official ids 0-33, read through the official id → trainId table. Where somebody has prepared

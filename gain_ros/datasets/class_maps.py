@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A model's classes, the truth's classes, and the table between them where they differ."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Labelled frames on disk: checked and decoded. What is wrong is said at once, with the files' names."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where engine "auto" keeps what it measured, and TensorRT its engines."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The engines: which are installed, in which version, and on which devices each can run."""
 
 from __future__ import annotations

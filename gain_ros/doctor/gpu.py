@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The GPUs that NVIDIA's driver lists, and whether an engine can use them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Camera frames between two processes of this machine: how many arrive, and how late."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Two processes of this machine, camera frames from one to the other: as a module this is one end.
 
 The frames are raw images published best effort at 30 Hz, as cameras do. Each end prints one JSON object.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The shipped models: their hashes, and the golden pair through every engine that is installed."""
 
 from __future__ import annotations

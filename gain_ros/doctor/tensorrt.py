@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT: what it needs and lacks here, and the engines in the cache."""
 
 from __future__ import annotations

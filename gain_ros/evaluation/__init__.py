@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Recordings in, verdicts out.
 
 One frame      reader (with its truth), truth (where from, which frame), stability (what a mask shows without truth)

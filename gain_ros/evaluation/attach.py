@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A node that runs already, in whatever graph, scored while somebody plays a bag to it (``ros2 bag play``)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Two evaluations side by side, and whether the second is good enough: a gate for continuous integration."""
 
 from __future__ import annotations

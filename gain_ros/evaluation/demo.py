@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``gain demo``: a realtime evaluation of the first seconds of a source, with a clip on its page."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Many bags: one after another, in processes of this machine, or on a Ray cluster. The same function does each bag.
 
 A bag that cannot be evaluated leaves its error; the others are kept.

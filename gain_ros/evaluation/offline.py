@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every frame of a bag through the Segmenter, as fast as it goes, scored against truth where there is some.
 
 Reading and decoding happen in one thread, the network runs in two that take turns, so that the resizes and the score of

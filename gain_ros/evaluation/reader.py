@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The frames of a source, each with its truth."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A recording played at its own pace to the real node, and what a robot would have got from it.
 
 Each label is scored twice: against the mask of its own frame, and against the latest mask that was there at the label's

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What an evaluation leaves behind: ``frames.jsonl``, a row a frame, and ``result.json``, counted from the rows.
 
 Both are written whole or not at all. Rates, shares and IoUs are fractions 0..1, times are milliseconds; null stands for

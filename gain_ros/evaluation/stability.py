@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What masks say about themselves without any truth: changes, flicker, low confidence, share of each class."""
 
 from __future__ import annotations

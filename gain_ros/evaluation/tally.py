@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the frames of one source add up to: offline, in real time and attached alike."""
 
 from __future__ import annotations

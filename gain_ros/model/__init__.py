@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """GAIN as plain PyTorch. Knows no runtime and no ROS."""
 
 from gain_ros.model.gai import GAI

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Backbones. Each maps N×3×H×W to a dict of feature maps by stride and tells their widths in ``channels``.
 
 Any module with this interface serves :class:`gain_ros.model.gain.GAIN`: strides 8, 16 and 32 are needed, 4 is used

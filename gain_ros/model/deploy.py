@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The exact inference form: batch norm folded, GAI folded and its softmax split, uint8 in and uint8 out.
 
 Everything here equals the training form up to float rounding, for any weights, because bilinear interpolation U is

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Guided Attentive Interpolation (GAI), the paper's operator: upsample a deep feature map under the guidance of a
 shallow one.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """GAIN: a backbone, lateral connections, a context block and two GAIs that bring strides 16 and 32 to stride 8.
 
 Source: arXiv 2601.01167 and the published network (heads with and without a stride-4 level).

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Published checkpoints (the training format of hustvl/simpleseg, the paper's code) → model folder.
 
 Such a file is a dict whose "model" maps names to tensors, each name behind "module." where several GPUs trained it.

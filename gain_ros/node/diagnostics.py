@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the node reports on /diagnostics: counts, a latency budget per stage, and whether that is well."""
 
 from __future__ import annotations

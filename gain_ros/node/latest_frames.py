@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Latest frame wins: one waiting place per camera, and a count of how every frame ended. Imports no ROS.
 
 A frame that has been received ends as exactly one :class:`Outcome`. Until then it is in flight (waiting, or with the

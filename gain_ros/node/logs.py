@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the libraries below the node log, in the node's own log."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Entry point of the node's process. Imports next to nothing before it can be interrupted without a traceback."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What one camera gets published: mask, confidence, colours, overlay and the meaning of the ids."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one table for their declaration, their checks and the text in config/segmentation.yaml."""
 
 from __future__ import annotations

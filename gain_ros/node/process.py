@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From a node class to a well-behaved process: arguments, signals, exit code."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The one thread that turns waiting frames into published masks. Imports no ROS: clock, settings and outputs are
 handed in."""
 

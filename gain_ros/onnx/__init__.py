@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Graphs: exported from a model, rewritten for an engine, quantised. Never on a frame's way."""
 
 from gain_ros.privacy import silence

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Model folder → ONNX in one precision, every tensor typed: what TensorRT builds with strong typing.
 
 TensorRT 11 knows no precision flags; the graph itself says what runs in fp16 and what in int8. Needs onnx and onnxslim;

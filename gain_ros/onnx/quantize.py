@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """int8 by explicit quantise/dequantise pairs, which every TensorRT from 8.6 to 11 reads the same way."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Work on ONNX graphs: fixed sizes, folded constants, fp16. Everything gives the same bytes for the same input."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Deployment graphs that take a camera's YUV bytes: the conversion to RGB as nodes in front of the network's."""
 
 from __future__ import annotations

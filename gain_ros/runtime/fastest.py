@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which engine? Those present are measured once for each model and machine; the winner is remembered."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames in, masks out: one model in one engine, with the resizes around it."""
 
 from __future__ import annotations

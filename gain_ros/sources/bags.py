@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames from rosbag2 folders, single .mcap and .db3 files, and ROS 1 .bag files; needs no ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """An .mcap file that has lost its end, as after a recorder was killed: readable as far as its records are whole."""
 
 from __future__ import annotations

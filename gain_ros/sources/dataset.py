@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """CamVid and Cityscapes folders as sources: images with their label files, as they lie on disk."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a user names becomes a source: an image, a folder, a video, a bag or a webcam."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Prefetching: an iterator that runs in a thread of its own, a few items before they are asked for."""
 
 from __future__ import annotations

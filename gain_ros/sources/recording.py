@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From any source of frames to a ROS 2 bag (mcap, chunks compressed with zstd); needs no ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What every source of frames is: frames in order, each with its stamp, and what could not be read.
 
 Orientation tags (EXIF, video rotation) are ignored everywhere: a mask matches the camera's own pixels, as in the node.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """gain build and gain doctor on doubles of TensorRT and CUDA, and where there is neither."""
 
 from __future__ import annotations

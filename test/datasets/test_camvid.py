@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The reader takes the published layouts and refuses everything else, naming the files."""
 
 from __future__ import annotations

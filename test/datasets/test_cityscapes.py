@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The reader takes the published layout, and its table is the official one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Each thing that is broken makes its check say so; what is merely absent does not."""
 
 from __future__ import annotations

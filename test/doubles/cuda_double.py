@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A CUDA runtime without a GPU: memory is the host's own, work on a stream is done only when something waits for it.
 
 So results can be checked, and a copy or a launch that nobody waited for shows as poisoned bytes.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A Segmenter that runs the tiny model folder's graph: right labels, and it says that it gave them by confidence 1."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A Segmenter that needs no network: a pixel's class is its red value over 20, its confidence the green value."""
 
 from __future__ import annotations

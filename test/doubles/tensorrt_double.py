@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT as versions 8.6 to 11.4 show it to Python, without TensorRT: what a version lacks raises AttributeError.
 
 PRESENCE is the table that the surfaces are made from (bindings of the releases' tags, and the migration notes of 11).

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``tensorrt.plugin`` 10.9, as strict as the real one, and the calls that TensorRT's builder makes to a plugin.
 
 What differs between versions is here as in the worst of them: numbers become expressions only while a builder of

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the demo makes of a replay; the replay itself is in test_demo.py."""
 
 from __future__ import annotations

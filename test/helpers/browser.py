@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A headless Chromium for tests of pages, spoken to over its debugging pipe (Chrome DevTools Protocol); no network."""
 
 from __future__ import annotations

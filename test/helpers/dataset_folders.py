@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Small data sets in the published layouts, drawn by us."""
 
 from __future__ import annotations

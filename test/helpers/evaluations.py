@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Folders of evaluations with drawn-up numbers, for the tests of reports and comparisons."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Networks as they look after training: batch norm statistics moved, gates open, attention sharp.
 
 Shared by the tests of several rooms.

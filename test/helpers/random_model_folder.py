@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A model folder with random weights and all its files, for the tests of several rooms."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Validators for the schemas of what gain_ros reads and writes."""
 
 from __future__ import annotations

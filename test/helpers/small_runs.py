@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training runs of seconds: a tiny network on a few small drawings, through the real trainer."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A model folder whose "labels" graph is two 1x1 convolutions: what surrounds a network is quickly tested with it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The deployment form equals the training form, in PyTorch and as ONNX."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The networks: published sizes, any input size, any backbone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Triton kernels against their plain forms, run by Triton's interpreter on the CPU.
 
 Uninitialised memory is filled with NaN, so that a pixel which a kernel leaves out shows.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Import of published checkpoints, made here from our own networks under the names that the published code uses."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Latest frame wins, and every frame ends as exactly one thing."""
 
 import random

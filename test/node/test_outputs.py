@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the ids mean, as vision_msgs/LabelInfo where vision_msgs is installed and as JSON everywhere."""
 
 import json

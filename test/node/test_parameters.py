@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The parameter table, and that config/segmentation.yaml says the same."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Typed graphs: the same network in fp32, fp16 and int8, for one shape, with every tensor typed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every test on a ROS graph of its own, so that any number of them run at once, in one test run or in several."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A segmenter without a network, and a node process around it (``python fake_segmenter.py --ros-args ...``)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A tester on a ROS graph of its own: publishes frames, collects what comes back, waits without sleeping longer than
 needed."""
 

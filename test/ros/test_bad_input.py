@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a live node does with messages that are no images: counts them as failed, says why, goes on."""
 
 from array import array

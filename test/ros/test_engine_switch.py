@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A real node whose TensorRT engine (a double) is built while another engine serves: no frame lost, the change seen."""
 
 import threading

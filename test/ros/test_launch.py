@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The launch file under the real launch; skips unless gain_ros is installed in a sourced workspace (colcon build)."""
 
 import os

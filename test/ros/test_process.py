@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node as a process: signals, exit codes, and peers with another transport set-up."""
 
 import os

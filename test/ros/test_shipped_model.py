@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The shipped model in the node, on its own golden picture: right to the pixel from message to message."""
 
 from array import array

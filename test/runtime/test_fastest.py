@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The choice of an engine, with scripted engines and a scripted clock."""
 
 from __future__ import annotations

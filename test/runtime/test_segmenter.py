@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Segmenter around a scripted engine, and around real ones where files and start-up matter."""
 
 from __future__ import annotations

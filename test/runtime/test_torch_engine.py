@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The GPU side of the torch engine, on the CPU: a double of CUDA graphs runs what was recorded."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bags that are broken in each way we know: a clear error, or a frame that is counted as failed."""
 
 from __future__ import annotations

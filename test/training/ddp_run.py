@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`torchrun --nproc-per-node 2 ddp_run.py OUT 2`, or the same run in one process: `python ddp_run.py OUT 1`.
 
 Here the mean over the processes' gradients is the gradient of the batches put together: every pixel is labelled, and

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`python -m training`: what a run leaves behind, how it goes on from there, and the model folder it ends as."""
 
 from __future__ import annotations

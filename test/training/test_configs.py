@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every config is one that the command line takes, and says what it means to."""
 
 from __future__ import annotations

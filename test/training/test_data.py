@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The data modules: what is checked before training, which samples come, and where a run goes on."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Two processes train what one does on batches of twice the size, and validate every frame once."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Whole frames: the plain way is the node's, and each option is what its definition says."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The metric adds frames and processes up; the numbers are those of gain_ros.score."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Lightning module: schedule, parameter groups, class weights, precision, whole-frame evaluation."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From checkpoint to model folder: what is stored, and that its numbers hold wherever they are measured."""
 
 from __future__ import annotations

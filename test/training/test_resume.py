@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A run stopped at any step and resumed ends with the same bits as one never stopped; a seed repeats a run."""
 
 from __future__ import annotations

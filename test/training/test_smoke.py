@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`make train-smoke`: the real command, the real network, procedural streets; a minute on one core."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Initial weights from files that we write under the names of the published ones."""
 
 from __future__ import annotations

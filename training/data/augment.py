@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Random views of labelled images. Every draw comes from the generator given, so a sample's seed repeats it exactly."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Lightning data modules: seeded random views for training, whole frames for everything else."""
 
 from __future__ import annotations

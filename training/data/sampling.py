@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which frame comes next. Both samplers deal to the processes of a distributed run themselves."""
 
 from __future__ import annotations

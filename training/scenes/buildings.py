@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Houses, gardens, fences: what stands along the street and does not move."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Camera and canvas: the only place that paints, always picture and labels together."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A drawn street on disk, in SegNet's CamVid layout, so that everything that reads a folder can read it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Lamp posts, bollards, traffic signs and traffic lights."""
 
 import numpy as np

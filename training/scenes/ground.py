@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Road, markings, kerbs, pavement and verges as one texture seen from above."""
 
 import math

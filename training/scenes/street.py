@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A street: what stands and moves where, the day's light, and the camera that drives through."""
 
 import math

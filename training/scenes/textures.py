@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Surfaces and plants of one street, made from noise and a few rectangles."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m gain_ros.evaluation.live.child MODULE ...``: as ``python -m MODULE ...``, and it ends with its parent."""
 
 import ctypes

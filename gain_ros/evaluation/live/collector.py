@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Receives masks as a robot's planner would, and listens to what the node says about itself."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A ROS graph of its own on this machine: a domain nobody uses, localhost only, children that never outlive us."""
 
 from __future__ import annotations

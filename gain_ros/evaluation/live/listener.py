@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Listens in on a graph that runs already: frames and masks as they come, the node's counts, and what its ids mean."""
 
 from __future__ import annotations

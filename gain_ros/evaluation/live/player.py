@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A camera made of a recording: a process that publishes a source's frames at the pace they were recorded.
 
 It prepares frames before they are due, waits for "go" on standard input, publishes, and writes each frame on standard

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One recording played to the real node: player, node and collector, each a process or a thread of its own."""
 
 from __future__ import annotations

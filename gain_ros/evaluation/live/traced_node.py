@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node as it is, and a file with how each frame ended and what it cost.
 
 ``python -m gain_ros.evaluation.live.traced_node FILE --ros-args ...``. A line for each frame that ended, with

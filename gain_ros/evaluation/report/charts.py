@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The report's charts: SVG drawn by pygal, light however many frames there are, with the numbers beside it."""
 
 from __future__ import annotations

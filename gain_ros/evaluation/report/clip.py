@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames with class colours laid over them as a clip, collected while the frames stream by."""
 
 from __future__ import annotations

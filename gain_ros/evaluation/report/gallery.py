@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The worst and the best frames of an evaluation as pictures, picked while the frames stream by."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """report.html: what an evaluation found, as one file that opens anywhere and asks nobody for anything."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the project's pages share: their look (style.css), their words, and how a template becomes one file."""
 
 from __future__ import annotations

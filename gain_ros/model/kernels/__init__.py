@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """GPU kernels in Triton, each held to a plain PyTorch form. Importing this needs triton; nothing else here does.
 
 criss_cross.py   one pass of criss-cross attention in two launches

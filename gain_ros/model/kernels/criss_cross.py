@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One pass of criss-cross attention, x + gamma · attention(q, k, v), in two launches and without an energy in memory.
 
 The first launch attends along columns, leaving out the position itself, and writes a partial result with the maximum

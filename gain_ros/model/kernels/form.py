@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The deployment form for one GPU: what :class:`gain_ros.model.deploy.LabelsForm` does, in half precision and fused."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The two ends of the network, one launch each: camera bytes → normalised planes, logits → class ids and confidence."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The libraries that can run the network, one file each. Nothing here imports any of them until it is opened."""
 
 from __future__ import annotations

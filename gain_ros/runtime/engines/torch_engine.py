@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch: the reference, and the engine for models without ONNX files."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ONNX → TensorRT plan, by whatever API between 8.6 and 11 is installed: features are looked for, never assumed."""
 
 from __future__ import annotations

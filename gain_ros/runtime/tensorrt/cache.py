@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Engines built on this machine, each under a key of everything it depends on: whole and checked, or not there."""
 
 from __future__ import annotations

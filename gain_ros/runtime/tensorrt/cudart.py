@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The few CUDA runtime calls that TensorRT needs around it: through cuda-python where installed, else libcudart itself.
 
 Both give the same functions, so that a Jetson needs neither torch nor pycuda.

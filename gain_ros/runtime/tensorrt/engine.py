@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT: one engine for each shape of frames, built on this machine, kept in the cache, checked when loaded."""
 
 from __future__ import annotations

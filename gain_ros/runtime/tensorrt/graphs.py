@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The typed ONNX graphs that engines are built from, kept in the cache: int8 cannot be made again without pictures."""
 
 from __future__ import annotations

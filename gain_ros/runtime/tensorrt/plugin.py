@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Criss-cross attention as TensorRT plugins: the graph that holds them, and their registration.
 
 The Triton kernels of :mod:`gain_ros.model.kernels` are compiled to PTX while the engine is built and embedded in it

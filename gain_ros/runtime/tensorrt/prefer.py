@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Serve now, and faster as soon as possible: TensorRT for the frames it has an engine for, the next best else."""
 
 from __future__ import annotations

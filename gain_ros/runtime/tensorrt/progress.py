@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How far a build is: written by the thread that builds, read and cancelled by others."""
 
 from __future__ import annotations

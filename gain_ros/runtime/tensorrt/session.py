@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A built engine at work: frames in and masks out through buffers of its own, copies beside computation."""
 
 from __future__ import annotations

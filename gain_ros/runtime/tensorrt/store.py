@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engines of one model on one machine: their keys, how they are built and judged, and loaded again."""
 
 from __future__ import annotations

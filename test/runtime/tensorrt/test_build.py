@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The builder's side of TensorRT, on the surface of every version from 8.6 to 11.4."""
 
 from __future__ import annotations

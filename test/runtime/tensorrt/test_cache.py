@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The engine cache: never a wrong engine, never half of one, and one build for many who ask."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA surface, by both of its ways, on a double; and the real libcudart where one is installed."""
 
 from __future__ import annotations

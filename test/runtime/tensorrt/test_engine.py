@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine on doubles of TensorRT and CUDA: masks right to the pixel, and nothing wrong ever reused."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Attention as TensorRT plugins: the graph with them in it, their kernels, and what TensorRT is told.
 
 TensorRT itself is not here: the graph is run with the plugins' meaning in PyTorch, kernels are compiled for GPUs that

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Our plugins through the real Python side of ``tensorrt.plugin``; `make test-tensorrt-rtx` installs it.
 
 TensorRT's library is not there: stand-ins take the place of its classes, and the test makes its builder's calls.

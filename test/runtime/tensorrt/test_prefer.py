@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Serving from another engine until TensorRT is ready, on doubles of both."""
 
 from __future__ import annotations

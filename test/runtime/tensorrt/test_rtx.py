@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The real TensorRT parser and builder on every network and precision; `make test-tensorrt-rtx` installs them.
 
 They come from TensorRT-RTX, whose parser is TensorRT's, and parse and build without a GPU. Engines are not run here.

@@ -1,3 +1,5 @@
+# Copyright 2026 gain_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A session frees what it allocated, whichever CUDA call fails."""
 
 from __future__ import annotations
