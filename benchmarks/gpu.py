@@ -262,14 +262,14 @@ def gai_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
     return rows
 
 
-def gai_forms(plan: Plan) -> list[tuple[str, Callable[[Any, Any], Callable[[], object]]]]:
+def gai_forms(plan: Plan) -> list[tuple[str, Callable[[Any, Any], Callable[[], Any]]]]:
     import torch
 
     from gain_ros.model import GAI
     from gain_ros.model.deploy import FoldedGAI
     from gain_ros.model.kernels import use_fused_attention
 
-    def ready(module: Any, dtype: Any, low: Any, high: Any, wrap: Callable = lambda module: module) -> Callable:
+    def ready(module: Any, dtype: Any, low: Any, high: Any, *, wrap: Callable = lambda module: module) -> Callable:
         layout = torch.channels_last if dtype == torch.float16 else torch.contiguous_format
         module = wrap(module.to(plan.device, dtype, memory_format=layout))
         inputs = [each.to(dtype, memory_format=layout) for each in (low, high)]
@@ -323,7 +323,7 @@ def flex_attend(plan: Plan) -> Callable:
     import torch
     from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
-    attention = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
+    attention: Callable[..., Any] = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
 
     def others(score: Any, batch: Any, head: Any, query: Any, key: Any) -> Any:
         return torch.where(query == key, -float("inf"), score)
@@ -332,8 +332,9 @@ def flex_attend(plan: Plan) -> Callable:
         q, k = (torch.nn.functional.pad(each, (0, 0, 0, 0, 0, 16 - KEYS)) for each in (q, k))
 
         def along(order: tuple[int, ...], score: Callable | None) -> tuple[Any, Any]:
-            lines = [each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v)]
-            out, beside = attention(*lines, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
+            lines = (each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v))
+            query, key, value = lines
+            out, beside = attention(query, key, value, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
             n = len(x)
             return out[:, 0].unflatten(0, (n, -1)), beside.lse[:, 0].unflatten(0, (n, -1))
 
@@ -476,6 +477,7 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
         result = prefixed("host", meter.milliseconds(lambda: engine.labels(frames)))
         engine.close()
         session = engine.store.load((*size, 3))
+        assert session is not None, "built above"
         result |= prefixed("gpu", meter.milliseconds(session.compute))
         session.close()
     return result | {"build_s": built_s, "version": engine.version}
@@ -503,39 +505,6 @@ def model_folder(network: Any, architecture: str, size: tuple[int, int], folder:
 
 def prefixed(name: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{name}_{key}": value for key, value in values.items()}
-
-
-def marks(gai: list[dict[str, Any]], networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The goals, each with what was reached: true, false, or null where it was not measured."""
-    rows = []
-
-    def mark(what: str, reached: float | None, holds: Callable[[float], bool]) -> None:
-        rows.append({"mark": what, "reached": reached, "holds": None if reached is None else holds(reached)})
-
-    for size in sorted({row["size"] for row in gai}):
-        own = {row["form"]: row for row in gai if row["size"] == size and "p50_ms" in row}
-        ours = min((own[name]["p50_ms"] for name in own if name.startswith("fused")), default=None)
-        plain = own.get("eager reference, fp32", {}).get("p50_ms")
-        compiled = min((own[name]["p50_ms"] for name in own if name.startswith("compiled")), default=None)
-        mark(f"GAI {size}: fused, times the eager reference >= 8", ratio(plain, ours), lambda x: x >= 8)
-        mark(f"GAI {size}: fused, times the best compiled form >= 2", ratio(compiled, ours), lambda x: x >= 2)
-        mark(f"GAI {size}: scratch <= 10 MB", own.get("fused, fp16", {}).get("scratch_mb"), lambda x: x <= 10)
-
-    def best(network: str, size: str, key: str) -> float | None:
-        found = [row[key] for row in networks if (row["network"], row["size"]) == (network, size) and key in row]
-        return min(found, default=None)
-
-    for size, key, most in (
-        ("1024x2048", "gpu_p50_ms", 2.5), ("1024x2048", "host_p50_ms", 4.0), ("720x960", "host_p50_ms", 1.5),
-        ("1024x2048", "labels_mb", 2.1),
-    ):  # fmt: skip
-        reached = best("gain_r18", size, key)
-        mark(f"R18 {size}: {key} <= {most}", reached, lambda x, most=most: x <= most)
-    return rows
-
-
-def ratio(slow: float | None, fast: float | None) -> float | None:
-    return slow / fast if slow and fast else None
 
 
 def print_row(row: dict[str, Any]) -> None:
@@ -568,7 +537,8 @@ def main() -> int:
     if given.quick:
         plan = replace(plan, rounds=48)
     torch.backends.cudnn.benchmark = False
-    meter, result = Meter(plan), {"machine": machine(plan), "rounds": plan.rounds}
+    meter = Meter(plan)
+    result: dict[str, Any] = {"machine": machine(plan), "rounds": plan.rounds}
     print(json.dumps(result["machine"]))
     try:
         print_head("Correctness", "what", "largest error", "bound")
@@ -583,10 +553,6 @@ def main() -> int:
         result["gai"] = gai_rows(plan, meter)
         print_head("Networks", "network", "size", "form", "p50 and p99 ms, gpu then host; output MB")
         result["networks"] = network_rows(plan, meter)
-        result["marks"] = marks(result["gai"], result["networks"])
-        print_head("Marks", "mark", "reached", "holds")
-        for row in result["marks"]:
-            print_row(row)
     finally:  # what was measured before a fault is kept
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -28,7 +28,6 @@ def test_every_part_runs_and_is_right(tmp_path):
     assert networks["fused fp16"]["host_p99_ms"] >= networks["fused fp16"]["host_p50_ms"] > 0
     assert "tensorrt" in networks.pop("TensorRT fp16").get("error", "tensorrt")
     assert all("error" not in row for row in networks.values())
-    assert len(result["marks"]) == 7
 
 
 def test_without_a_gpu_it_says_so(tmp_path):

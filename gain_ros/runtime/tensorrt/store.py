@@ -131,7 +131,8 @@ class EngineStore:
             return None
         try:
             kept = cv2.imdecode(np.frombuffer(entry.read(_LABELS), np.uint8), cv2.IMREAD_UNCHANGED)
-            same = agreement(self._run(session, self._check_picture(session.shape)), kept)
+            labels = self._run(session, self._check_picture(session.shape))
+            same = 0.0 if kept is None else agreement(labels, kept)
         except BaseException:
             session.close()
             raise
