@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import resize_input
 from gain_ros.runtime.engines import MaskEngine, open_engine
 from gain_ros.runtime.opening import open_segmenter
+from gain_ros.runtime.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from gain_ros.bench.inprocess import InProcessGraph
@@ -74,7 +75,7 @@ def _raw_engine(
     return lambda index: engine.logits(images[index % len(images)])
 
 
-def _segment(segmenter: Any, frames: Sequence[np.ndarray]) -> Callable[[int], object]:
+def _segment(segmenter: Segmenter, frames: Sequence[np.ndarray]) -> Callable[[int], object]:
     return lambda index: segmenter.segment([frames[index % len(frames)]], confidence=False)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from gain_ros.frames import from_rgb
 from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import labels_from_logits, resize_input
-from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.runtime.segmenter import Segmenter
+from gain_ros.score import agreement, confusion_matrix, mean_iou
 from gain_ros.sources.source import Source, SourceFrame
 
 
@@ -30,7 +31,7 @@ def compare_engines(
 
 def parity_rows(
     source: Source,
-    segmenters: Sequence[Any],
+    segmenters: Sequence[Segmenter],
     tick: Callable[[int], object],
     frames: Iterable[SourceFrame] | None = None,
     encoding: str = "rgb8",
@@ -98,6 +99,5 @@ def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tup
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     (found, *_) = session.run(None, {INPUTS[form]: frame})
     if whole:
-        return float((found[0] == expected[0][0].numpy()).mean())
-    masks = [labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0], expected[0].numpy())]
-    return float((masks[0] == masks[1]).mean())
+        return agreement(found[0], expected[0][0].numpy())
+    return agreement(*(labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0], expected[0].numpy())))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
+from gain_ros.times import percentiles
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Repeated:
         self._times_ms(0.0)
 
     def measure(self) -> dict[str, float]:
-        return percentiles(self._times_ms(self._pace.round_s))
+        return times_row(self._times_ms(self._pace.round_s))
 
     def rate_hz(self) -> float:
         return 1000 / statistics.median(self._times_ms(self._pace.round_s))
@@ -71,9 +71,9 @@ class Repeated:
         return times_ms
 
 
-def percentiles(times_ms: Sequence[float]) -> dict[str, float]:
-    p50, p95, p99 = np.percentile(times_ms, (50, 95, 99))
-    return {"p50_ms": float(p50), "p95_ms": float(p95), "p99_ms": float(p99)}
+def times_row(times_ms: Sequence[float]) -> dict[str, float]:
+    """Return p50_ms, p95_ms and p99_ms of some times."""
+    return {f"{rank}_ms": value for rank, value in percentiles(times_ms).items() if value is not None}
 
 
 def take_turns(candidates: Sequence[Candidate], pace: Pace, tick: Callable[[int], object]) -> list[dict[str, Any]]:

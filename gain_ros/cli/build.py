@@ -22,11 +22,11 @@ from gain_ros.cli.common import (
     add_json,
     complain,
     frame_size,
-    has_module,
     print_json,
     say,
 )
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module
 
 _CALIBRATION_FRAMES = 128
 _REFERENCES = ("torch", "onnxruntime", "openvino")

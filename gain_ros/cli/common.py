@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gain_ros.errors import UsageError
-from gain_ros.libraries import has_module as has_module
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2

@@ -22,11 +22,11 @@ from gain_ros.cli.common import (
     add_engine,
     add_model,
     complain,
-    has_module,
     make_folder,
     print_json,
 )
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module
 
 if TYPE_CHECKING:
     from gain_ros.sources.source import OnProgress

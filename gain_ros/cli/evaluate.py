@@ -21,12 +21,12 @@ from gain_ros.cli.common import (
     add_json,
     add_model,
     complain,
-    has_module,
     make_folder,
     print_json,
     say,
 )
 from gain_ros.errors import UsageError
+from gain_ros.libraries import has_module
 
 if TYPE_CHECKING:
     from gain_ros.evaluation.report.gallery import Gallery

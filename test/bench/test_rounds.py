@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gain_ros.bench.rounds import Candidate, Pace, Repeated, compare, percentiles, take_turns
+from gain_ros.bench.rounds import Candidate, Pace, Repeated, compare, take_turns, times_row
 
 
 class Scripted:
@@ -14,7 +14,7 @@ class Scripted:
 
     def measure(self):
         self.log.append(f"{self.name} runs")
-        return percentiles([next(self.times_ms)])
+        return times_row([next(self.times_ms)])
 
     def rate_hz(self):
         self.log.append(f"{self.name} under load")
@@ -43,7 +43,7 @@ def test_a_call_is_repeated_until_time_is_up_and_frames_are_enough():
 
 
 def test_percentiles_and_ratios():
-    assert percentiles([1.0, 2.0, 3.0])["p50_ms"] == 2.0
+    assert times_row([1.0, 2.0, 3.0])["p50_ms"] == 2.0
     rows = [
         {"what": "segmenter", "engine": "a", "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0},
         {"what": "segmenter", "engine": "b", "p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0},

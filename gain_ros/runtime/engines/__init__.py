@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable, ModelFolderError
+from gain_ros.libraries import has_module
 from gain_ros.model_folder import ModelFolder
 from gain_ros.privacy import silence
 
@@ -63,7 +63,7 @@ Engine = LogitsEngine | MaskEngine
 
 def available_engines() -> tuple[str, ...]:
     """Name the engines whose library is installed, found without importing it."""
-    return tuple(name for name in ENGINES if importlib.util.find_spec(name) is not None)
+    return tuple(filter(has_module, ENGINES))
 
 
 def open_engine(
