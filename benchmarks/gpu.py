@@ -323,7 +323,7 @@ def flex_attend(plan: Plan) -> Callable:
     import torch
     from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
-    attention: Callable[..., Any] = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
+    attention: Any = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
 
     def others(score: Any, batch: Any, head: Any, query: Any, key: Any) -> Any:
         return torch.where(query == key, -float("inf"), score)
