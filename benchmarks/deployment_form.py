@@ -21,6 +21,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from gain_ros.cli.common import frame_size
 from gain_ros.model import GAIN, build
 from gain_ros.model.deploy import LogitsForm
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
@@ -29,6 +30,9 @@ from gain_ros.onnx.export import write_onnx
 
 class PlainForm(nn.Module):
     """The training form as it is, behind the same input."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, model: GAIN) -> None:
         super().__init__()
@@ -48,7 +52,7 @@ def session(graph: nn.Module, size: tuple[int, int], folder: Path, threads: int)
 
 
 def medians_ms(sessions: list[onnxruntime.InferenceSession], images: np.ndarray, rounds: int) -> list[float]:
-    times = [[] for _ in sessions]
+    times: list[list[float]] = [[] for _ in sessions]
     for _ in range(rounds + 1):
         for each, own in zip(sessions, times, strict=True):
             start = time.perf_counter()
@@ -59,13 +63,13 @@ def medians_ms(sessions: list[onnxruntime.InferenceSession], images: np.ndarray,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="720x960", metavar="HxW")
+    parser.add_argument("--size", type=frame_size, default="720x960", metavar="HxW")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    size = tuple(map(int, given.size.split("x")))
+    height, width = size = given.size
     images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-    print(f"| network at {given.size} | plain export | deployment form | ratio |\n|---|---|---|---|")
+    print(f"| network at {height}x{width} | plain export | deployment form | ratio |\n|---|---|---|---|")
     for architecture in ("gain_r18", "gain_df2", "gain_nano"):
         model = build(architecture, 11).eval().requires_grad_(False)
         with tempfile.TemporaryDirectory() as folder:

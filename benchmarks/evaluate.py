@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     for truth, name in whole:
         bag = job.bag if truth.topic else f"{job.bag}:/camera/image_raw/compressed"
         each = Job(bag, job.model, job.engine, truth)
-        calls[name] = lambda each=each: evaluate_bag(each, models, nothing, nothing)
+        calls[name] = partial(evaluate_bag, each, models, nothing, nothing)
     return calls
 
 

@@ -264,14 +264,14 @@ def gai_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
     return rows
 
 
-def gai_forms(plan: Plan) -> list[tuple[str, Callable[[Any, Any], Callable[[], object]]]]:
+def gai_forms(plan: Plan) -> list[tuple[str, Callable[[Any, Any], Callable[[], Any]]]]:
     import torch
 
     from gain_ros.model import GAI
     from gain_ros.model.deploy import FoldedGAI
     from gain_ros.model.kernels import use_fused_attention
 
-    def ready(module: Any, dtype: Any, low: Any, high: Any, wrap: Callable = lambda module: module) -> Callable:
+    def ready(module: Any, dtype: Any, low: Any, high: Any, *, wrap: Callable = lambda module: module) -> Callable:
         layout = torch.channels_last if dtype == torch.float16 else torch.contiguous_format
         module = wrap(module.to(plan.device, dtype, memory_format=layout))
         inputs = [each.to(dtype, memory_format=layout) for each in (low, high)]
@@ -325,7 +325,7 @@ def flex_attend(plan: Plan) -> Callable:
     import torch
     from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
-    attention = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
+    attention: Any = torch.compile(flex_attention) if plan.device == "cuda" else flex_attention
 
     def others(score: Any, batch: Any, head: Any, query: Any, key: Any) -> Any:
         return torch.where(query == key, -float("inf"), score)
@@ -334,8 +334,9 @@ def flex_attend(plan: Plan) -> Callable:
         q, k = (torch.nn.functional.pad(each, (0, 0, 0, 0, 0, 16 - KEYS)) for each in (q, k))
 
         def along(order: tuple[int, ...], score: Callable | None) -> tuple[Any, Any]:
-            lines = [each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v)]
-            out, beside = attention(*lines, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
+            lines = (each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v))
+            query, key, value = lines
+            out, beside = attention(query, key, value, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
             n = len(x)
             return out[:, 0].unflatten(0, (n, -1)), beside.lse[:, 0].unflatten(0, (n, -1))
 
@@ -478,6 +479,7 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
         result = prefixed("host", meter.milliseconds(lambda: engine.labels(frames)))
         engine.close()
         session = engine.store.load((*size, 3))
+        assert session is not None, "built above"
         result |= prefixed("gpu", meter.milliseconds(session.compute))
         session.close()
     return result | {"build_s": built_s, "version": engine.version}
@@ -537,7 +539,8 @@ def main() -> int:
     if given.quick:
         plan = replace(plan, rounds=48)
     torch.backends.cudnn.benchmark = False
-    meter, result = Meter(plan), {"machine": machine(plan), "rounds": plan.rounds}
+    meter = Meter(plan)
+    result: dict[str, Any] = {"machine": machine(plan), "rounds": plan.rounds}
     print(json.dumps(result["machine"]))
     try:
         print_head("Correctness", "what", "largest error", "bound")

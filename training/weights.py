@@ -31,7 +31,7 @@ AUXILIARY = ("aux16.", "aux32.")
 
 
 @dataclass(frozen=True)
-class Report:
+class LoadReport:
     """Names of tensors: ``matched`` and ``missing`` are the network's, ``unexpected`` the file's."""
 
     kind: str
@@ -76,7 +76,7 @@ def backbones() -> dict[str, Kind]:
     }
 
 
-def load_initial(network: GAIN, path: str | Path) -> Report:
+def load_initial(network: GAIN, path: str | Path) -> LoadReport:
     """Fill ``network`` from ``path``: a model folder, a Lightning checkpoint of ours (its averaged weights, where it
     has them), or a published backbone.
 
@@ -100,7 +100,7 @@ def load_initial(network: GAIN, path: str | Path) -> Report:
     return fill(network, {name: (ours[name], state[name]) for name in ours}, kind, path)
 
 
-def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> Report:
+def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> LoadReport:
     """From a network of the same architecture; auxiliary heads may be missing, the number of classes may differ."""
     classes = state["classifier.weight"].shape[0] if "classifier.weight" in state else None
     other = CLASS_DEPENDENT if classes != network.classes else ()
@@ -108,7 +108,7 @@ def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> 
     return fill(network, given, Kind(kind, {}, (*AUXILIARY, *other), other), path)
 
 
-def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> Report:
+def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> LoadReport:
     """Load ``given`` (name in the file → our name and tensor) where name and shape fit."""
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items() if is_weight(name)}
     fits = {theirs: ours for theirs, (ours, tensor) in given.items() if ours and shapes.get(ours) == tensor.shape}
@@ -124,7 +124,7 @@ def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Ki
             + "; name the architecture it was made for"
         )
     network.load_state_dict({ours: given[theirs][1] for theirs, ours in fits.items()}, strict=False)
-    return Report(kind.name, tuple(fits.values()), missing, unexpected)
+    return LoadReport(kind.name, tuple(fits.values()), missing, unexpected)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         _prepare(engine, shape, reference, _calibration(args, source, size), args.accept)
         fast = EngineSegmenter(model_folder, engine, "as asked")
         entry = engine.store.entry(shape)
+        assert entry is not None, "prepared above"
         report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
         if source is not None and reference is not None:
             report = _report(args, source, size, reference, fast)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backbones. Each maps N×3×H×W to a dict of feature maps by stride and tells their widths in ``channels``.
 
-Any module with this interface serves :class:`gain_ros.model.gain.GAIN`: strides 8, 16 and 32 are needed, 4 is used
+Any :class:`Backbone` serves :class:`gain_ros.model.gain.GAIN`: strides 8, 16 and 32 are needed, 4 is used
 where given.
 """
 
@@ -55,8 +55,20 @@ def stage(c_in: int, c_out: int, blocks: int, stride: int = 1, dilation: int = 1
     return nn.Sequential(first, *(BasicBlock(c_out, c_out, dilation=dilation) for _ in range(blocks - 1)))
 
 
-class FourStages(nn.Module):
+class Backbone(nn.Module):
+    """``channels`` maps each stride to the width of its feature map, ``forward`` gives the maps."""
+
+    channels: dict[int, int]
+
+
+class FourStages(Backbone):
     """A stem and four stages: features at strides 4, 8, 16 and 32."""
+
+    stem: nn.Sequential
+    stage4: nn.Sequential
+    stage8: nn.Sequential
+    stage16: nn.Sequential
+    stage32: nn.Sequential
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         f4 = self.stage4(self.stem(x))
@@ -88,7 +100,7 @@ class ResNet18(FourStages):
         kaiming_init(self)
 
 
-class DFNetV2(nn.Module):
+class DFNetV2(Backbone):
     """DF-2 (Li et al., "Partial Order Pruning", CVPR 2019). No stride-4 output."""
 
     channels = {8: 128, 16: 256, 32: 512}

@@ -10,6 +10,7 @@ at the low resolution. Only operators that TensorRT 8.6 parses are used; no infi
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gain_ros.model.gai import GAI, upsample
-from gain_ros.model.gain import GAIN
+from gain_ros.model.gain import GAIN, positions
 
 
 def criss_cross_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -50,9 +51,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: None = None) -> Te
 def conv1x1(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     """A 1x1 convolution from a matrix (out, in) and a bias (out,)."""
     conv = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
-    conv.weight.data = weight[:, :, None, None].float().contiguous()
-    if bias is not None:
-        conv.bias.data = bias.float()
+    conv.load_state_dict({"weight": weight[:, :, None, None]} | ({} if bias is None else {"bias": bias}))
     return conv
 
 
@@ -62,6 +61,8 @@ def matrix(conv: nn.Conv2d) -> Tensor:
 
 
 def vector(conv: nn.Conv2d) -> Tensor:
+    """The bias of a convolution that has one, as float64."""
+    assert conv.bias is not None
     return conv.bias.detach().double()
 
 
@@ -118,8 +119,8 @@ class FoldedGAIN(nn.Module):
         self.backbone, self.lateral, self.context = model.backbone, model.lateral, model.context
         self.merge, self.classifier = model.merge, model.classifier
         self.gai16, self.gai32 = FoldedGAI(model.gai16), FoldedGAI(model.gai32)
-        if self.output_stride == 4:
-            conv = model.refine.conv
+        if model.refine is not None:
+            conv = cast(nn.Conv2d, model.refine.conv)  # named in conv_bn_relu
             merged, shallow = matrix(conv).split((conv.out_channels, conv.in_channels - conv.out_channels), dim=1)
             self.refine_merged, self.refine_shallow = conv1x1(merged), conv1x1(shallow, vector(conv))
 
@@ -141,7 +142,7 @@ def fold_batch_norm(model: GAIN) -> GAIN:
     for module in model.modules():
         for name, conv in list(module.named_children()):
             norm = getattr(module, name.replace("conv", "bn"), None) if name.startswith("conv") else None
-            if isinstance(norm, nn.BatchNorm2d):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, name.replace("conv", "bn"), nn.Identity())
     return model
@@ -157,6 +158,9 @@ class LogitsForm(nn.Module):
 
     ``mean`` and ``std`` are of RGB in 0..1.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, model: GAIN, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -212,6 +216,6 @@ def area_weights(length: Tensor, target: int, device: torch.device) -> Tensor:
     """
     count = torch.clamp(length, max=target)
     step = length.float() / count.float()
-    source = torch.arange(length, device=device)[None, :].float()
-    start = torch.arange(count, device=device)[:, None].float() * step
+    source = positions(length, device)[None, :].float()
+    start = positions(count, device)[:, None].float() * step
     return (torch.minimum(source + 1, start + step) - torch.maximum(source, start)).clamp(min=0) / step

@@ -10,12 +10,14 @@ maps, then let every position gather from every other one, first along its row a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear, half-pixel centres (align_corners False). The only interpolation in the network."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 

@@ -8,11 +8,12 @@ Source: arXiv 2601.01167 and the published network (heads with and without a str
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from gain_ros.model.backbones import DFNetV2, NanoNet, ResNet18, conv_bn, conv_bn_relu
+from gain_ros.model.backbones import Backbone, DFNetV2, NanoNet, ResNet18, conv_bn, conv_bn_relu
 from gain_ros.model.gai import GAI, upsample
 
 CONTEXTS = ("", "gap", "ppm")
@@ -55,7 +56,7 @@ class GAIN(nn.Module):
     """
 
     def __init__(
-        self, backbone: nn.Module, classes: int, channels: int = 128, context: str = "gap", fuse_3x3: bool = True
+        self, backbone: Backbone, classes: int, channels: int = 128, context: str = "gap", fuse_3x3: bool = True
     ) -> None:
         super().__init__()
         if context not in CONTEXTS:
@@ -103,9 +104,9 @@ class GAIN(nn.Module):
 
 
 def make_context(name: str, channels: int) -> nn.Module:
-    return {"": nn.Identity, "gap": lambda: GlobalPoolContext(channels), "ppm": lambda: PyramidPoolContext(channels)}[
-        name
-    ]()
+    if name == "gap":
+        return GlobalPoolContext(channels)
+    return PyramidPoolContext(channels) if name == "ppm" else nn.Identity()
 
 
 class PyramidPoolContext(nn.Module):
@@ -135,10 +136,15 @@ def average_bins(x: Tensor, bins: int) -> Tensor:
     return bin_weights(height, bins).to(x.dtype) @ (x @ bin_weights(width, bins).to(x.dtype).t())
 
 
+def positions(length: Tensor, device: torch.device) -> Tensor:
+    """0 to ``length`` - 1; the length of a traced picture is a tensor."""
+    return torch.arange(length, device=device)  # type: ignore[call-overload]  # the stub knows numbers alone
+
+
 def bin_weights(length: Tensor, bins: int) -> Tensor:
     """Float (bins, length): bin i averages the pixels j that touch [i, i + 1) · length / bins."""
     i = torch.arange(bins, device=length.device)[:, None]
-    j = torch.arange(length, device=length.device)[None, :]
+    j = positions(length, length.device)[None, :]
     inside = torch.minimum((i + 1) * length - j * bins, (j + 1) * bins - i * length).clamp(0, 1).float()
     return inside / inside.sum(1, keepdim=True)
 
@@ -161,7 +167,7 @@ def gain_nano(classes: int, channels: int = 96) -> GAIN:
     return GAIN(NanoNet(), classes, channels, "gap", fuse_3x3=True)
 
 
-ARCHITECTURES = {"gain_r18": gain_r18, "gain_df2": gain_df2, "gain_nano": gain_nano}
+ARCHITECTURES: dict[str, Callable[..., GAIN]] = {"gain_r18": gain_r18, "gain_df2": gain_df2, "gain_nano": gain_nano}
 
 
 def build(architecture: str, classes: int, **options) -> GAIN:

@@ -156,7 +156,7 @@ def load(model: GAIN, state: dict[str, Tensor], arch: str) -> GAIN:
         raise CheckpointError(
             f"the checkpoint does not fit the published {arch} network; tensors {found}; check its training config"
         )
-    model.load_state_dict({ours: state[name] for name, ours in given.items()}, strict=False)
+    model.load_state_dict({ours: state[name] for name, ours in given.items() if ours is not None}, strict=False)
     return model.eval().requires_grad_(False)
 
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, MutableSequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,7 +169,9 @@ def _half_nodes(graph: GraphProto) -> set[int]:
     }
 
 
-def _reached(nodes: list[tuple[int, NodeProto]], ends: object) -> set[int]:
+def _reached(
+    nodes: list[tuple[int, NodeProto]], ends: Callable[[NodeProto], tuple[Iterable[str], Iterable[str]]]
+) -> set[int]:
     """Positions of the convolutions and their int8 weights, and of all nodes that these reach in one direction."""
     names: set[str] = set()
     reached = set()
@@ -197,7 +199,7 @@ def inferred(model: ModelProto) -> ModelProto:
     return shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
 
 
-def _replace(field: object, values: Iterable) -> None:
+def _replace(field: MutableSequence[Any], values: Iterable[Any]) -> None:
     """Fills a repeated protobuf field anew."""
     values = list(values)
     del field[:]

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 # YUV to RGB, BT.601 in limited range, in units of 2 ** -20: for all colours, and for red, green and blue.
 _LUMA = 1220542
@@ -47,19 +47,20 @@ def with_yuv_input(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     return converted
 
 
-def _yuv_to_rgb(source: str, target: str, shape: tuple[int, ...]) -> tuple[list[NodeProto], list[object]]:
+def _yuv_to_rgb(source: str, target: str, shape: tuple[int, ...]) -> tuple[list[NodeProto], list[TensorProto]]:
     """Nodes and constants from YUV bytes to float32 levels N×3×H×W."""
     from onnx import TensorProto, helper, numpy_helper
 
     n, rows, width = shape[:3]
     height = rows * 2 // 3 if len(shape) == 3 else rows
-    nodes, constants = [], []
+    nodes: list[NodeProto] = []
+    constants: list[TensorProto] = []
 
     def constant(values: object, dtype: type = np.int64) -> str:
         constants.append(numpy_helper.from_array(np.array(values, dtype), f"yuv_constant_{len(constants)}"))
         return constants[-1].name
 
-    def add(kind: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def add(kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         output = output or f"yuv_{len(nodes)}"
         nodes.append(helper.make_node(kind, list(inputs), [output], f"{output}_{kind}", **attributes))
         return output

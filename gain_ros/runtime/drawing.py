@@ -32,8 +32,7 @@ def overlay(rgb: np.ndarray, labels: np.ndarray, label_set: LabelSet, alpha: flo
         )
     rgb = in_memory_order(rgb)
     blended = cv2.addWeighted(rgb, 1.0 - alpha, colorize(labels, label_set), alpha, 0.0)
-    unlabelled = cv2.compare(labels, UNLABELLED, cv2.CMP_EQ)
-    return cv2.copyTo(rgb, unlabelled, blended)
+    return cv2.copyTo(rgb, (labels == UNLABELLED).view(np.uint8), blended)
 
 
 def legend(label_set: LabelSet, present: Iterable[int] | None = None) -> np.ndarray:

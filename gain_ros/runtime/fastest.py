@@ -165,11 +165,10 @@ def _read_cache() -> dict[str, Any]:
 
 
 def _recall(key: str) -> _Verdict | None:
-    entry = _read_cache().get(key)
     try:
-        verdict = _Verdict(**entry)
+        verdict = _Verdict(**_read_cache()[key])
         verdict.reason(cached=True)  # fails on values of the wrong type
-    except (TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return verdict
 

@@ -16,8 +16,8 @@ from gain_ros.frames import as_array, as_rgb, from_rgb
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.model_folder import read_model_folder
-from gain_ros.runtime.engines import torch_engine
-from gain_ros.runtime.engines.torch_engine import Recorded, Recording, fused_or_plain
+from gain_ros.runtime.engines import LogitsEngine, MaskEngine, torch_engine
+from gain_ros.runtime.engines.torch_engine import Recorded, Recording, TorchGpuEngine, fused_or_plain, open_torch
 
 
 class Graphs:
@@ -158,3 +158,20 @@ def test_without_triton_the_plain_form_runs(opened, monkeypatch):
     frame = from_rgb(opened.golden()[0], "nv12")
     for found, expected in zip(form(as_array(frame)[None]), form(as_rgb(frame)[None]), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_on_a_gpu_it_gives_whole_masks_and_on_a_cpu_logits(opened, monkeypatch):
+    on_cpu = open_torch(opened, "cpu", None)
+    assert isinstance(on_cpu, LogitsEngine)
+    assert not isinstance(on_cpu, MaskEngine)
+    monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
+    for name, value in {"is_available": True, "get_device_name": "Double GPU", "empty_cache": None}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    monkeypatch.setattr(TorchGpuEngine, "device", "cpu")
+    on_gpu = open_torch(opened, "auto", None)
+    assert isinstance(on_gpu, MaskEngine)
+    assert not isinstance(on_gpu, LogitsEngine)
+    assert on_gpu.provider.startswith("Double GPU, fp32 (no fused kernels")
+    rgb, golden = opened.golden()
+    assert (on_gpu.labels(rgb[None])[0][0] == golden).mean() >= 0.999
+    on_gpu.close()

@@ -21,6 +21,9 @@ class FusedForm(nn.Module):
     those of LabelsForm: frames larger than the network on both axes become its first planes in one launch.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         model: GAIN,
@@ -30,7 +33,8 @@ class FusedForm(nn.Module):
         dtype: torch.dtype = torch.float16,
     ) -> None:
         super().__init__()
-        self.network = fold(model).to(dtype=dtype, memory_format=torch.channels_last)
+        layout = torch.channels_last
+        self.network = fold(model).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]  # missing in the stub
         use_fused_attention(self.network)
         self.register_buffer("mean", 255 * torch.tensor(mean))
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)))
@@ -38,7 +42,7 @@ class FusedForm(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         size = frame_size(frames)
-        shrunk = tuple(map(min, size, self.input_size))
+        shrunk = min(size[0], self.input_size[0]), min(size[1], self.input_size[1])
         if shrunk == self.input_size:
             planes = normalise(frames, self.mean, self.scale, shrunk, self.dtype)
         else:

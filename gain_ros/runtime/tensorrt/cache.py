@@ -152,7 +152,10 @@ class EngineCache:
             why = self._why(key, model)
             built = build(why)
             self._write(key, model, why, built)
-            return _read_entry(self.folder / key.digest)
+            entry = _read_entry(self.folder / key.digest)
+            if entry is None:
+                raise EngineCacheError(f"engine cache {self.folder}: what was just written is gone; build again")
+            return entry
 
     def load_graph(self, name: str) -> bytes | None:
         """A graph kept under ``name``. Its sum is in the file's name: a damaged one is not taken."""
@@ -213,7 +216,8 @@ class EngineCache:
         ]
         if not older:
             return f"first engine of {model} for {describe(key.shape)} in {key.precision}"
-        return f"rebuilt because {'; '.join(min(older, key=len))}"
+        fewest = min(older, key=len)
+        return f"rebuilt because {'; '.join(fewest)}"
 
     @contextlib.contextmanager
     def _locked(self, key: EngineKey, waiting: Callable[[], None]) -> Iterator[None]:

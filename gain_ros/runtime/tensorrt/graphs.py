@@ -72,8 +72,8 @@ def _make(
         # Where the builder's flags ask for fp16, the graph stays in fp32.
         in_flags = route.name == "flags"
         wanted = "fp32" if in_flags and precision == "fp16" else precision
-        rest = {"rest": "fp32"} if in_flags and precision == "int8" else {}
-        return typed_onnx(model_folder, "labels", wanted, images, size, **rest).SerializeToString(deterministic=True)
+        rest = "fp32" if in_flags else "fp16"
+        return typed_onnx(model_folder, "labels", wanted, images, size, rest=rest).SerializeToString(deterministic=True)
 
 
 @contextlib.contextmanager

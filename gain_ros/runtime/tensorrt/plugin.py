@@ -9,6 +9,7 @@ The plain graph always exists; this one is a second, which its user holds to the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import inspect
@@ -86,9 +87,11 @@ def register() -> None:
 
     Raises EngineUnavailable where TensorRT is older than 10.9, or Triton or PyTorch is missing.
     """
-    trt, plugins = _tensorrt()
-    if getattr(register, "done", None) is plugins:
-        return
+    _register(*_tensorrt())
+
+
+@functools.lru_cache(maxsize=1)
+def _register(trt: Any, plugins: Any) -> None:
     try:
         importlib.import_module("gain_ros.model.kernels")
     except ImportError as error:
@@ -100,14 +103,13 @@ def register() -> None:
     capability = int(open_cuda().compute_capability.replace(".", ""))
     _register_columns(trt, plugins, capability)
     _register_rows(trt, plugins, capability)
-    register.done = plugins
 
 
 def source_hash() -> str:
     """sha256 of everything that the plugins are made from, for an engine's cache key."""
     kernels = importlib.import_module("gain_ros.model.kernels.criss_cross")
     version = importlib.import_module("triton").__version__
-    sources = b"".join(Path(file).read_bytes() for file in (__file__, kernels.__file__))
+    sources = b"".join(Path(file).read_bytes() for file in (__file__, inspect.getfile(kernels)))
     return hashlib.sha256(sources + version.encode()).hexdigest()
 
 
@@ -200,8 +202,7 @@ def _register_columns(trt: Any, plugins: Any, capability: int) -> None:
         kernel = compile_kernel(COLUMNS, _dtype(trt, v), *sizes, capability)
         return _launch(plugins, kernel, n * width, height, sizes)
 
-    desc = plugins.TensorDesc
-    _annotate(plugins, describe, implement, tuple[desc, desc])
+    _annotate(plugins, describe, implement, tuple[plugins.TensorDesc, plugins.TensorDesc])
     _define(plugins, COLUMNS, describe, tune, implement)
 
 
@@ -275,7 +276,7 @@ def _passes(nodes: list[NodeProto]) -> list[_Pass]:
             q = follow(node.input[position], *to_self, ("Mul", 0))
             k = follow(node.input[position], *to_self, ("Mul", 1))
             v = follow(node.input[position], ("Div", 0), ("Sub", 1), ("Mul", 1))
-            if q is not None:
+            if q is not None and k is not None and v is not None:
                 found.append(_Pass(q, k, v, source(node.input[1 - position]), node.output[0]))
     return found
 
@@ -283,7 +284,7 @@ def _passes(nodes: list[NodeProto]) -> list[_Pass]:
 def _plugin_nodes(found: _Pass) -> list[NodeProto]:
     from onnx import helper
 
-    known_by = {"plugin_namespace": NAMESPACE, "plugin_version": "1", "aot": 1}
+    known_by: dict[str, Any] = {"plugin_namespace": NAMESPACE, "plugin_version": "1", "aot": 1}
     qkv, between = [found.q, found.k, found.v], [f"{found.output}_partial", f"{found.output}_softmax"]
     return [
         helper.make_node(COLUMNS, qkv, between, f"{found.output}_columns", domain=NAMESPACE, **known_by),

@@ -290,16 +290,16 @@ def test_int8_without_pictures_says_what_to_do(tensorrt, open_one) -> None:
         open_one("int8").prepare(GOLDEN_FRAME, BuildProgress())
 
 
-@pytest.mark.parametrize(("version", "rest"), [("8.6.1", {"rest": "fp32"}), ("10.3.0", {})])
+@pytest.mark.parametrize(("version", "rest"), [("8.6.1", "fp32"), ("10.3.0", "fp16")])
 def test_int8_is_calibrated_once_and_built_again_without_pictures(
-    version: str, rest: dict, tensorrt, open_one, monkeypatch
+    version: str, rest: str, tensorrt, open_one, monkeypatch
 ) -> None:
     import gain_ros.onnx.precision
 
     calls = []
 
-    def quantized(opened, form, precision, images, size, **more):
-        calls.append((form, precision, len(images), size, more))
+    def quantized(opened, form, precision, images, size, rest):
+        calls.append((form, precision, len(images), size, rest))
         return with_shape(labels_graph(), (1, *size, 3))
 
     monkeypatch.setattr(gain_ros.onnx.precision, "typed_onnx", quantized)
