@@ -178,6 +178,12 @@ def test_every_row_of_the_table_stands_for_something():
     assert not [path for path in TABLE if not (ROOT / path).exists()]
 
 
+def test_the_document_names_files_that_are_there():
+    named = set(re.findall(r"\w+(?:/\w+)*\.py\b", DOCUMENT.read_text(encoding="utf-8")))
+    here = [f"/{file}" for file in files()]
+    assert not [name for name in named if not (ROOT / name).exists() and not any(f.endswith(f"/{name}") for f in here)]
+
+
 @pytest.mark.parametrize(
     ("file", "source", "seen"),
     [
