@@ -69,9 +69,10 @@ train-smoke: $(DEV_STAMP)
 lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary
 
 clean:
-	rm -rf .venv .venv-jazzy build install log *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-jazzy build install log *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(PYTHON_STAMP):
