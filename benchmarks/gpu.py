@@ -334,9 +334,8 @@ def flex_attend(plan: Plan) -> Callable:
         q, k = (torch.nn.functional.pad(each, (0, 0, 0, 0, 0, 16 - KEYS)) for each in (q, k))
 
         def along(order: tuple[int, ...], score: Callable | None) -> tuple[Any, Any]:
-            lines = (each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v))
-            query, key, value = lines
-            out, beside = attention(query, key, value, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
+            lines = [each.permute(order).flatten(0, 1).unsqueeze(1).contiguous() for each in (q, k, v)]
+            out, beside = attention(*lines, score_mod=score, scale=1.0, return_aux=AuxRequest(lse=True))
             n = len(x)
             return out[:, 0].unflatten(0, (n, -1)), beside.lse[:, 0].unflatten(0, (n, -1))
 
