@@ -241,7 +241,7 @@ class EngineCache:
 
     def _write(self, key: EngineKey, model: str, why: str, built: Built) -> None:
         sums = {name: hashlib.sha256(content).hexdigest() for name, content in built.files.items()}
-        created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         document = {
             "key": asdict(key), "model": model, "created": created, "why": why, "sha256": sums, "facts": built.facts
         }  # fmt: skip
