@@ -16,7 +16,7 @@ def version() -> str:
 
 
 def folders(top: str) -> list[tuple[str, list[str]]]:
-    """Data files of ``top`` and of the folders below it, each for its place below share/gain_ros."""
+    """Return the data files of ``top`` and of the folders below it, each for its place below share/gain_ros."""
     inside = [HERE / top, *(path for path in sorted((HERE / top).rglob("*")) if path.is_dir())]
     found = []
     for folder in inside:

@@ -44,7 +44,7 @@ def nothing(*_: Any) -> None:
 
 
 def make_bag(folder: Path, frames: int) -> Path:
-    """A street as a folder of JPEG files with masks beside it, and from there a bag."""
+    """Write a street as a folder of JPEG files with masks beside it, and from there a bag."""
     scene = StreetScene(6)
     for name in ("street", "streetannot"):
         (folder / name).mkdir()
@@ -95,7 +95,7 @@ def throughput(job: Job, frames: int, rounds: int) -> None:
 
 
 def score_ms(rounds: int) -> float:
-    """A street at 1080x1920 against the same street a little later; one thread."""
+    """Time scoring a street at 1080x1920 against the same street a little later; one thread."""
     scene = StreetScene(6, (1080, 1920))
     (_, truth), (_, labels) = scene.frame(1.0), scene.frame(1.1)
     cv2.setNumThreads(1)

@@ -122,7 +122,7 @@ def machine(plan: Plan) -> dict[str, Any]:
 
 
 def settled(network: Any, size: tuple[int, int]) -> Any:
-    """A network with open gates, whose batch norms fit its random weights: nothing overflows in fp16."""
+    """Open the network's gates and fit its batch norms to its random weights: nothing overflows in fp16."""
     import torch
 
     from gain_ros.model import GAI
@@ -216,7 +216,7 @@ def check_pixels(device: str) -> list[dict[str, Any]]:
 
 
 def check_network(device: str) -> list[dict[str, Any]]:
-    """The whole fused form in fp16 against the plain one in fp32."""
+    """Compare the whole fused form in fp16 with the plain one in fp32."""
     import torch
 
     from gain_ros.model import build
@@ -235,8 +235,10 @@ def check_network(device: str) -> list[dict[str, Any]]:
 
 
 def gai_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
-    """One GAI, two passes, in each of its forms. Bytes are what its operators read and write, where they are seen;
-    "off" is the largest difference from the first form's result.
+    """Measure one GAI, two passes, in each of its forms.
+
+    Bytes are what its operators read and write, where they are seen; "off" is the largest difference from the first
+    form's result.
     """
     import torch
 
@@ -321,7 +323,7 @@ def gai_forms(plan: Plan) -> list[tuple[str, Callable[[Any, Any], Callable[[], A
 
 
 def flex_attend(plan: Plan) -> Callable:
-    """x + attention by two flex_attention calls, along columns and rows, merged by their log-sum-exp."""
+    """Make x + attention by two flex_attention calls, along columns and rows, merged by their log-sum-exp."""
     import torch
     from torch.nn.attention.flex_attention import AuxRequest, flex_attention
 
@@ -348,7 +350,7 @@ def flex_attend(plan: Plan) -> Callable:
 
 
 def moved_mb(call: Callable[[], object]) -> float:
-    """What the operators of one call read and write, views left out, in MB."""
+    """Return what the operators of one call read and write, views left out, in MB."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -369,14 +371,17 @@ def moved_mb(call: Callable[[], object]) -> float:
 
 
 def fused_mb(size: tuple[int, int]) -> float:
-    """What the two fused launches of both passes read and write, each tensor once, in MB: they are no operators."""
+    """Return what the two fused launches of both passes read and write, each tensor once, in MB.
+
+    They are no operators.
+    """
     columns = 2 * (2 * KEYS + VALUES + VALUES) + 8  # q, k, v, partial in fp16; maximum and sum in fp32
     rows = columns + 2 * 2 * VALUES  # and x, y
     return 2 * (columns + rows) * size[0] * size[1] / 1e6
 
 
 def recorded(call: Callable[[], object], plan: Plan) -> Callable[[], object]:
-    """The call's launches as a CUDA graph."""
+    """Record the call's launches as a CUDA graph."""
     import torch
 
     if plan.device != "cuda":
@@ -437,7 +442,7 @@ def eager(network: Any, architecture: str, size: tuple[int, int], plan: Plan, me
 
 
 def fused(network: Any, architecture: str, size: tuple[int, int], plan: Plan, meter: Meter) -> dict[str, Any]:
-    """The torch engine's GPU form: device to device as recorded, host to host with its copies."""
+    """Time the torch engine's GPU form: device to device as recorded, host to host with its copies."""
     import numpy as np
     import torch
 
@@ -460,7 +465,7 @@ def fused(network: Any, architecture: str, size: tuple[int, int], plan: Plan, me
 
 
 def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan, meter: Meter) -> dict[str, Any]:
-    """The TensorRT engine, with its copies and without, its cache in a folder that is thrown away."""
+    """Time the TensorRT engine, with its copies and without, its cache in a folder that is thrown away."""
     import numpy as np
 
     from gain_ros.model_folder import read_model_folder
@@ -485,7 +490,7 @@ def tensorrt(network: Any, architecture: str, size: tuple[int, int], plan: Plan,
 
 
 def model_folder(network: Any, architecture: str, size: tuple[int, int], folder: Path) -> Path:
-    """A model folder of these weights, for engines that start from one."""
+    """Write a model folder of these weights, for engines that start from one."""
     import numpy as np
     import torch
 

@@ -52,7 +52,7 @@ Frame = np.ndarray | YuvFrame
 
 
 def check_frame(frame: Frame) -> None:
-    """Raises ValueError unless ``frame`` is a YuvFrame, or RGB uint8 (H, W, 3) with pixels."""
+    """Raise ValueError unless ``frame`` is a YuvFrame, or RGB uint8 (H, W, 3) with pixels."""
     if isinstance(frame, YuvFrame):
         return
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
@@ -60,7 +60,7 @@ def check_frame(frame: Frame) -> None:
 
 
 def in_memory_order(rgb: np.ndarray) -> np.ndarray:
-    """The same picture, uint8 (H, W, 3), without a backward last axis.
+    """Return the same picture, uint8 (H, W, 3), without a backward last axis.
 
     A BGR message seen as RGB is such a view. NumPy, and cv2 when given one, copy it some thirty times as slowly.
     """
@@ -68,7 +68,7 @@ def in_memory_order(rgb: np.ndarray) -> np.ndarray:
 
 
 def as_array(frame: Frame) -> np.ndarray:
-    """What an engine that does the whole step takes: the bytes as they are."""
+    """Return what an engine that does the whole step takes: the bytes as they are."""
     return frame.data if isinstance(frame, YuvFrame) else in_memory_order(frame)
 
 
@@ -78,7 +78,7 @@ def as_rgb(frame: Frame) -> np.ndarray:
 
 
 def rgb_from_array(data: np.ndarray) -> np.ndarray:
-    """An array of :func:`as_array` → RGB uint8 (H, W, 3)."""
+    """Turn an array of :func:`as_array` into RGB uint8 (H, W, 3)."""
     encoding = encoding_of(data.shape)
     if encoding == "rgb8":
         return data

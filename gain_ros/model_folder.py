@@ -90,7 +90,7 @@ class ModelFolder:
             ) from error
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
-        """The self-test: RGB uint8 (H, W, 3) and the class ids this model gives for it, uint8 (H, W)."""
+        """Return the self-test: RGB uint8 (H, W, 3) and the class ids this model gives for it, uint8 (H, W)."""
         rgb = np.ascontiguousarray(_read_picture(self.path / GOLDEN, read_rgb))
         labels = _read_picture(self.path / GOLDEN_LABELS, read_ids)
         if labels.shape != rgb.shape[:2]:
@@ -111,7 +111,7 @@ class ModelFolder:
         return rgb, labels
 
     def onnx(self, form: str) -> Path | None:
-        """The ONNX file of one deployment form, "labels" or "logits"; None where the folder has none."""
+        """Return the ONNX file of one deployment form, "labels" or "logits"; None where the folder has none."""
         if form not in ONNX_FILES:
             raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
         name = ONNX_FILES[form]
@@ -119,9 +119,10 @@ class ModelFolder:
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
-    """The model folder for a path, or for the name of a shipped model (checkout first, then the ament share folder).
+    """Return the model folder for a path, or for the name of a shipped model.
 
-    Raises ModelFolderError where there is no such folder; the text lists the shipped names.
+    A name is looked up in the checkout first, then in the ament share folder. Raises ModelFolderError where there is no
+    such folder; the text lists the shipped names.
     """
     given = Path(name_or_path).expanduser()
     if (given / MODEL_YAML).is_file():
@@ -147,7 +148,7 @@ def shipped_models() -> list[Path]:
 
 
 def read_model_folder(folder: str | os.PathLike[str], verify: bool = True) -> ModelFolder:
-    """Reads and checks a model folder.
+    """Read and check a model folder.
 
     ``verify=False`` leaves out the hashing (the structure is checked all the same). Raises ModelFolderError for
     anything missing, changed, of a wrong type, or able to run code when loaded.
@@ -176,7 +177,7 @@ def write_model_folder(
     golden: tuple[np.ndarray, np.ndarray],
     onnx_files: dict[str, Path],
 ) -> ModelFolder:
-    """Writes a model folder in one step: it is complete and verified, or it is not there.
+    """Write a model folder in one step: it is complete and verified, or it is not there.
 
     ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``onnx_files`` maps form ("labels", "logits") to a file
     that is copied in. A model folder already at ``folder`` is replaced, any other folder there is left alone.

@@ -107,7 +107,7 @@ def _border_cells(top: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
 
 
 def _resolve(logits: np.ndarray, rows: _Axis, columns: _Axis, cells: np.ndarray, labels: np.ndarray) -> None:
-    """Writes the labels of border cells, worked on side by side along the last, contiguous axis."""
+    """Write the labels of border cells, worked on side by side along the last, contiguous axis."""
     corners = _corners(logits, cells)
     # A class that is nowhere above the lowest value of another one cannot win.
     candidate = corners.max(1) >= corners.min(1).max(0)

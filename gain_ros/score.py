@@ -69,8 +69,9 @@ def as_ids(ids: np.ndarray, what: str) -> np.ndarray:
 
 
 def iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union per class, float64 (classes,); NaN for a class that is neither in the truth nor
-    predicted. The Cityscapes scripts count the same way.
+    """Return intersection over union per class, float64 (classes,).
+
+    NaN for a class that is neither in the truth nor predicted. The Cityscapes scripts count the same way.
     """
     hits = np.diag(confusion).astype(np.float64)
     return ratio(hits, confusion.sum(0) + confusion.sum(1) - hits)
@@ -105,8 +106,9 @@ def worst_decile(image_miou: Sequence[float] | np.ndarray) -> float:
 
 
 def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """What boundary IoU is made of (Cheng et al., CVPR 2021): per class the pixels of its band in both maps, the truth
-    and the labels.
+    """Return what boundary IoU is made of (Cheng et al., CVPR 2021).
+
+    That is per class the pixels of its band in both maps, the truth and the labels.
 
     ``truth`` and ``labels`` are uint8 (H, W). A pixel lies in its class's band where the square of d pixels to each
     side holds another class or leaves the image; d is :data:`BOUNDARY_SHARE` of the diagonal, at least 1. Pixels whose
@@ -120,8 +122,9 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.n
 
 
 def away_from_borders(ids: np.ndarray, distance_px: int) -> np.ndarray:
-    """uint8 (H, W): 255 where no other id and no end of the image is at most ``distance_px`` away along both axes,
-    else 0.
+    """Return uint8 (H, W): 255 away from borders, else 0.
+
+    Away means that no other id and no end of the image is at most ``distance_px`` away along both axes.
     """
     square, d = np.ones((2 * distance_px + 1,) * 2, np.uint8), distance_px
     away = cv2.compare(cv2.erode(ids, square), cv2.dilate(ids, square), cv2.CMP_EQ)
@@ -130,7 +133,7 @@ def away_from_borders(ids: np.ndarray, distance_px: int) -> np.ndarray:
 
 
 def boundary_iou(counts: np.ndarray) -> np.ndarray:
-    """IoU of the bands per class, float64 (classes,), from the sum of :func:`boundary_counts`; NaN without a band."""
+    """Return band IoU per class, float64 (classes,), from the sum of :func:`boundary_counts`; NaN without a band."""
     both, truth, labels = counts.astype(np.float64)
     return ratio(both, truth + labels - both)
 
@@ -146,8 +149,9 @@ def calibration_counts(truth: np.ndarray, labels: np.ndarray, confidence: np.nda
 
 
 def calibration_error(counts: np.ndarray) -> float:
-    """Expected calibration error (Guo et al., ICML 2017) with 15 equal bins, from the sum of
-    :func:`calibration_counts`; a fraction, NaN without pixels.
+    """Return the expected calibration error (Guo et al., ICML 2017) with 15 equal bins.
+
+    From the sum of :func:`calibration_counts`; a fraction, NaN without pixels.
     """
     wrong, right = counts.astype(np.float64)
     total = (wrong + right).sum()

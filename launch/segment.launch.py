@@ -50,7 +50,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
-    """The node's action, now that the arguments are known."""
+    """Return the node's action, now that the arguments are known."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
@@ -74,7 +74,7 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
 
 
 def fast_dds_environment(profile: str, shipped_profile: Path) -> dict[str, str]:
-    """The variable that makes Fast DDS read ``profile``; none for none."""
+    """Return the variable that makes Fast DDS read ``profile``; none for none."""
     if profile in ("", NONE) or (profile == SHIPPED and any(map(os.environ.get, FAST_DDS_VARIABLES))):
         return {}
     old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")  # Fast DDS 2

@@ -1,7 +1,8 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Whole frames through a network, as the node does it: input resize, folded network, output step. Optionally with test
-time augmentation and in windows.
+"""Whole frames through a network, as the node does it: input resize, folded network, output step.
+
+Optionally with test time augmentation and in windows.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Evaluator:
         self.is_plain = options.scales == (1.0,) and not options.flip and options.window is None
 
     def __call__(self, rgb: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A frame, uint8 (H, W, 3) → labels and confidence, uint8 each, at ``size`` (default: the frame's own)."""
+        """Label a frame, uint8 (H, W, 3): labels and confidence, uint8 each, at ``size`` (default: the frame's own)."""
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             logits = self.head_logits(resize_input(rgb, self.input_size)) if self.is_plain else self.averaged(rgb)
         found = labels_from_logits(logits[0].cpu().numpy(), size or rgb.shape[:2], confidence=True)
@@ -97,7 +98,7 @@ def resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def spans(length: int, window: int, overlap: float) -> Iterator[tuple[int, int]]:
-    """The fewest evenly spread windows that cover ``length`` with the overlap asked for: (start, end) each."""
+    """Yield the fewest evenly spread windows that cover ``length`` with the overlap asked for: (start, end) each."""
     window = min(window, length)
     steps = math.ceil((length - window) / max(1, int(window * (1 - overlap))))
     for i in range(steps + 1):

@@ -14,19 +14,19 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 def new_logs(folder: Path) -> list[Logger]:
-    """Logs in the next ``folder/version_N``."""
+    """Open logs in the next ``folder/version_N``."""
     board = TensorBoardLogger(folder.parent, name=folder.name, default_hp_metric=False)
     return [board, CSVLogger(folder.parent, name=folder.name, version=board.version)]
 
 
 def run_of(checkpoint: str) -> Path | None:
-    """The folder of the run that wrote a checkpoint; None where the file lies elsewhere by now."""
+    """Return the folder of the run that wrote a checkpoint; None where the file lies elsewhere by now."""
     folder = Path(checkpoint).resolve().parent
     return folder.parent if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file() else None
 
 
 def logs_that_go_on(run: Path, checkpoint: str) -> list[Logger]:
-    """Logs in the folder of ``run``, without what it logged after the checkpoint."""
+    """Open logs in the folder of ``run``, without what it logged after the checkpoint."""
     step = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
     place, name = run.parents[1], run.parent.name
     table = CSVLogger(place, name, run.name)

@@ -1,7 +1,8 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Losses over logits N×C×H×W and labels N×H×W (int64, 255 ignored). Each is 0, with a gradient of 0, where no pixel of
-the batch is labelled.
+"""Losses over logits N×C×H×W and labels N×H×W (int64, 255 ignored).
+
+Each is 0, with a gradient of 0, where no pixel of the batch is labelled.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def total_weight(weights: Tensor) -> Tensor:
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
-    """The Lovász extension of 1 - IoU, averaged over the classes that the batch holds (Berman et al., CVPR 2018).
+    """Return the Lovász extension of 1 - IoU, averaged over the classes in the batch (Berman et al., CVPR 2018).
 
     Sorts all pixels once a class, which takes its time.
     """

@@ -47,7 +47,9 @@ class SegmentationScore(Metric):
         self.image_miou.append(self._tensor(np.array([score.mean_iou(confusion)], np.float32)))
 
     def compute(self) -> dict[str, float]:
-        """Fractions by name: ``miou``, ``pixel_accuracy``, ``image_miou``, ``worst_decile``, ``boundary_iou``,
+        """Return fractions by name.
+
+        They are ``miou``, ``pixel_accuracy``, ``image_miou``, ``worst_decile``, ``boundary_iou``,
         ``calibration_error``, and ``iou/CLASS`` for each class.
         """
         confusion = self.confusion.cpu().numpy()

@@ -208,6 +208,6 @@ class SegmentationTask(lightning.LightningModule):
 
 
 def as_arrays(batch: tuple[Tensor, Tensor, list[str]]) -> tuple[np.ndarray, np.ndarray, str]:
-    """A batch of one whole frame → image uint8 (H, W, 3), truth uint8 (H, W), name."""
+    """Turn a batch of one whole frame into image uint8 (H, W, 3), truth uint8 (H, W) and name."""
     images, labels, (name,) = batch
     return images[0].permute(1, 2, 0).cpu().numpy(), labels[0].to(torch.uint8).cpu().numpy(), name

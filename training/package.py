@@ -114,7 +114,7 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def open_data(hyper_parameters: dict[str, Any], root: Path | None) -> LabelledFrames:
-    """The data module of a run, with its val frames opened; ``root`` may have moved since."""
+    """Open the data module of a run, with its val frames opened; ``root`` may have moved since."""
     kind = getattr(training.data, hyper_parameters["data"])
     options = {k: v for k, v in own(hyper_parameters).items() if k not in ("data", "augmentation")}
     if "root" in inspect.signature(kind).parameters:
@@ -127,7 +127,7 @@ def open_data(hyper_parameters: dict[str, Any], root: Path | None) -> LabelledFr
 
 
 def load_network(content: dict[str, Any], labels: LabelSet) -> GAIN:
-    """The network with the checkpoint's weights (the averaged ones where the run kept an average), in eval mode."""
+    """Return the network with the checkpoint's weights (averaged ones where the run kept an average), in eval mode."""
     model = content["hyper_parameters"]
     network = build(model["architecture"], len(labels), **(model["options"] or {}))
     prefix = "network."
@@ -139,7 +139,7 @@ def load_network(content: dict[str, Any], labels: LabelSet) -> GAIN:
 def store(
     network: GAIN, val: Frames, labels: LabelSet, input_size: tuple[int, int]
 ) -> tuple[dict[str, np.ndarray], str, dict[str, float]]:
-    """The weights to store, "fp16" or "fp32", and what they reach; ``network`` then holds them."""
+    """Return the weights to store, "fp16" or "fp32", and what they reach; ``network`` then holds them."""
     state = {name: value.clone() for name, value in network.state_dict().items() if not is_training_only(name)}
     full = evaluate(network, val, labels, input_size)
     half = {name: value.half() for name, value in state.items()}
@@ -197,7 +197,7 @@ def train_split(data: LabelledFrames) -> str:
 
 
 def portable(config: Any) -> Any:
-    """A resolved config without what was left open and without places on the machine that ran it."""
+    """Return a resolved config without what was left open and without places on the machine that ran it."""
     if isinstance(config, dict):
         return {k: portable(v) for k, v in own(config).items() if v is not None and k not in PLACES}
     return [portable(value) for value in config] if isinstance(config, (list, tuple)) else config
@@ -216,7 +216,7 @@ def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size:
 
 
 def sibling_record(folder: Path | None, model: dict[str, Any], data: LabelledFrames) -> dict[str, Any]:
-    """The val metrics of the same recipe trained on train alone: what weights that saw val cannot say themselves."""
+    """Return val metrics of the same recipe trained on train alone: what weights that saw val cannot say themselves."""
     if folder is None:
         return {}
     sibling = read_model_folder(folder)

@@ -57,8 +57,10 @@ class Kind:
 
 
 def backbones() -> dict[str, Kind]:
-    """Published backbones by a tensor that tells them from the ones below. Their names: the code of hustvl/simpleseg
-    and lxtGH/SFSegNets, CSAILVision/semantic-segmentation-pytorch, torchvision.
+    """Return published backbones by a tensor that tells them from the ones below.
+
+    Their names: the code of hustvl/simpleseg and lxtGH/SFSegNets, CSAILVision/semantic-segmentation-pytorch,
+    torchvision.
     """
     r18, df2 = (
         {theirs.removeprefix("backbone."): ours for theirs, ours in module_names(arch).items() if "backbone" in ours}
@@ -77,8 +79,10 @@ def backbones() -> dict[str, Kind]:
 
 
 def load_initial(network: GAIN, path: str | Path) -> LoadReport:
-    """Fill ``network`` from ``path``: a model folder, a Lightning checkpoint of ours (its averaged weights, where it
-    has them), or a published backbone.
+    """Fill ``network`` from ``path``.
+
+    That is a model folder, a Lightning checkpoint of ours (its averaged weights, where it has them), or a published
+    backbone.
 
     Raises CheckpointError for a file of another kind and for every tensor that should match and does not.
     """
@@ -128,7 +132,7 @@ def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Ki
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file by name, out of "state_dict" or "model", without "module." and "backbone."."""
+    """Return a checkpoint file's tensors by name, from "state_dict" or "model", without "module." and "backbone."."""
     content = read_checkpoint(path, EXPECTED)
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -142,5 +146,5 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def modules(names: tuple[str, ...]) -> str:
-    """The first parts of tensor names, each once."""
+    """Return the first parts of tensor names, each once."""
     return ", ".join(dict.fromkeys(name.partition(".")[0] for name in names)) or "nothing"

@@ -44,6 +44,7 @@ def open_candidates(
         size: height and width of the frames, which show the model's golden picture, shifted.
         pace: how long each is measured.
         reference: also the published form, GAIN on ResNet-18 in eager PyTorch, which needs torch.
+
     """
     picture = resize_input(model_folder.golden()[0], size)
     frames = [np.roll(picture, index * size[1] // _FRAMES, axis=1) for index in range(_FRAMES)]

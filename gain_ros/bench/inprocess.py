@@ -117,6 +117,7 @@ class NodeUnderTest:
 
         Raises:
             TimeoutError: they do not meet, or no mask comes back.
+
         """
         deadline_s = time.monotonic() + _START_S
         while not (self._publisher.get_subscription_count() and self._peer.count_publishers("segmentation/mask")):
@@ -131,6 +132,7 @@ class NodeUnderTest:
 
         Raises:
             TimeoutError: no mask comes back.
+
         """
         self._one_by_one(self._pace.round_s)
         return self._ages()

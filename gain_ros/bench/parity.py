@@ -50,6 +50,7 @@ def parity_rows(
     Returns:
         A row a Segmenter: engine, provider, frames, agreement (share of pixels as in the first row), and miou, None
         without truth.
+
     """
     label_set = segmenters[0].model_folder.labels
     scored = source.label_set is not None and source.label_set.names == label_set.names
@@ -83,6 +84,7 @@ def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tup
         graph: the ONNX file.
         form: "labels" (camera picture to mask) or "logits" (network picture to the head's logits).
         size: height and width of the picture where the graph's are fixed.
+
     """
     import onnxruntime
     import torch

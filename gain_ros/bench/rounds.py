@@ -84,6 +84,7 @@ def take_turns(candidates: Sequence[Candidate], pace: Pace, tick: Callable[[int]
     Returns:
         A row each: what, engine, provider, the medians over the rounds of p50_ms, p95_ms and p99_ms, fps, and the keys
         that :func:`compare` adds.
+
     """
     for candidate in candidates:
         candidate.subject.warm_up()

@@ -122,7 +122,7 @@ def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
 
 
 def _open_reference(model_folder: Any) -> Any:
-    """The model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
+    """Open the model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
     from gain_ros.runtime.opening import open_segmenter
 
     for name in filter(has_module, _REFERENCES):
@@ -148,7 +148,7 @@ def _prepare(engine: Any, shape: tuple[int, ...], reference: Any, images: list[A
 
 
 def _watch(progress: Any, work: Callable[[], None]) -> None:
-    """Runs ``work`` in a thread and shows how far it is: a bar on a terminal, else a line every few seconds."""
+    """Run ``work`` in a thread and show how far it is: a bar on a terminal, else a line every few seconds."""
     outcome: list[BaseException] = []
 
     def body() -> None:
@@ -183,7 +183,7 @@ def _bar(progress: Any) -> str:
 
 
 def _cancel(progress: Any, thread: threading.Thread) -> None:
-    """Waits for the build to end; a second Ctrl-C, or a TensorRT that cannot cancel, ends the process."""
+    """Wait for the build to end; a second Ctrl-C, or a TensorRT that cannot cancel, ends the process."""
     complain("cancelling the build; Ctrl-C again leaves at once")
     progress.cancel()
     with contextlib.suppress(KeyboardInterrupt):

@@ -53,7 +53,7 @@ CONVENTIONS: dict[str, Masks] = {
 
 
 def open_split(root: Path, split: str, masks: str = "segnet") -> FramesInMemory:
-    """The frames of "train", "val", "test" or "trainval", decoded (0.7 MB each at 480x360).
+    """Open the frames of "train", "val", "test" or "trainval", decoded (0.7 MB each at 480x360).
 
     Raises one DatasetError that lists all files that are missing, damaged, of another size or another convention.
     """

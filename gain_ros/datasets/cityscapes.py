@@ -33,7 +33,7 @@ ADVICE = (
 
 
 def open_split(root: Path, split: str) -> FramesOnDisk:
-    """The frames of "train", "val", "test" or "trainval", in the order of their names.
+    """Open the frames of "train", "val", "test" or "trainval", in the order of their names.
 
     Raises one DatasetError that lists folders, files and counts that are not as published.
     """

@@ -77,7 +77,7 @@ class ClassMatch:
     known: np.ndarray
 
     def project(self, labels: np.ndarray) -> np.ndarray:
-        """A model's mask, uint8 (H, W), in the scored classes."""
+        """Return a model's mask, uint8 (H, W), in the scored classes."""
         return labels if self.labels is None else cv2.LUT(labels, self.labels)
 
     def check_and_project_truth(self, ids: np.ndarray) -> np.ndarray:
@@ -89,9 +89,9 @@ class ClassMatch:
 
 
 def match_classes(model: LabelSet, given: str | None) -> ClassMatch:
-    """Return tables for truth whose ids mean ``given``: None (the model's classes), a class set by name,
-    "cityscapes-ids" (official ids 0-33), or a YAML file.
+    """Return tables for truth whose ids mean ``given``.
 
+    That is None (the model's classes), a class set by name, "cityscapes-ids" (official ids 0-33), or a YAML file.
     Where truth and model have different classes, a table must lead from one to the other: the built-in one from
     Cityscapes to CamVid, or the YAML file's. Raises SourceError.
     """
@@ -144,7 +144,7 @@ def _named(model: LabelSet, given: str | None) -> tuple[tuple[str, ...], np.ndar
 
 
 def _read_map(file: Path) -> ClassMap:
-    """A YAML file ``{from: NAME or [names], to: NAME or [names], map: {class: class or null}}``."""
+    """Read a YAML file ``{from: NAME or [names], to: NAME or [names], map: {class: class or null}}``."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         source, target, table = _label_set(content["from"]), _label_set(content["to"]), dict(content["map"])

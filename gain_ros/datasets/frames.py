@@ -36,7 +36,7 @@ class Masks(Protocol):
     """How a data set writes class ids into its mask files."""
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
-        """Decoded file → uint8 H×W class ids, 255 unlabelled. Raises DatasetError naming the file."""
+        """Turn a decoded file into uint8 H×W class ids, 255 unlabelled. Raises DatasetError naming the file."""
         ...
 
 
@@ -49,7 +49,7 @@ class FrameFiles:
     masks: Masks
 
     def labels(self) -> np.ndarray | None:
-        """The class ids, uint8 H×W, 255 unlabelled. Raises DatasetError or ImageError naming the file."""
+        """Return the class ids, uint8 H×W, 255 unlabelled. Raises DatasetError or ImageError naming the file."""
         return None if self.mask is None else self.masks.labels(read_as_stored(self.mask), self.mask)
 
 

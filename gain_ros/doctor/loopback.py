@@ -59,6 +59,7 @@ def measure(profile: Path | None) -> Loopback:
 
     Raises:
         GraphError: an end did not start.
+
     """
     from gain_ros.evaluation.live.graph import Child, environment, graph_variables, own_domain
 

@@ -49,6 +49,7 @@ def evaluate_attached(
     Raises:
         SourceError: not a bag.
         GraphError: no frame or no node was heard of.
+
     """
     source = open_source(spec, truth.topic)
     if source.topic is None:

@@ -55,7 +55,8 @@ def compare(before: Path, after: Path, max_drop: float, max_slowdown: float) -> 
     """Compare two results.
 
     Args:
-        before, after: result.json, or the folder that holds it.
+        before: result.json, or the folder that holds it.
+        after: result.json, or the folder that holds it.
         max_drop: how far the mIoU may fall, as a fraction: 0.01 is one point. In real time the mIoU of the masks in use
             is held to it too: dropped frames and late masks show there alone.
         max_slowdown: how far p99 may grow, as a share of what it was: 0.1 is a tenth. It is the p99 of the time a frame
@@ -63,6 +64,7 @@ def compare(before: Path, after: Path, max_drop: float, max_slowdown: float) -> 
 
     Raises:
         ResultError: one of them cannot be read, the modes differ, or a gated number is only in the first.
+
     """
     old, new = read_result(before), read_result(after)
     if old["mode"] != new["mode"]:

@@ -65,6 +65,7 @@ def evaluate_bags(
         ray_address: a Ray cluster that does the work instead; "local" starts one here.
 
     Raises SourceError where no bag at all could be evaluated, and what ``open_segmenter`` raises.
+
     """
     with open_models(jobs[0]) as models:
         tasks = _tasks(jobs, models, scratch, _threads(workers, ray_address))

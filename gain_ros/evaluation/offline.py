@@ -109,6 +109,7 @@ def evaluate_bag(
         tick: called after each frame with how many are done, and of how many (None: unknown).
 
     Raises SourceError where the bag cannot be opened. One that breaks off later gives what came before, with the error.
+
     """
     source = open_source(job.bag, job.truth.topic)
     if source.live:
@@ -138,7 +139,6 @@ class _Done:
 
 def _segmented(reader: Reader, models: Models, size: int) -> Iterator[_Done]:
     """Yield frames with their masks, in order."""
-
     turns = cycle((models.segmenter, models.twin or models.segmenter))
 
     def work(batch: list[ReadFrame], segmenter: Segmenter) -> list[_Done]:

@@ -86,6 +86,7 @@ def evaluate_realtime(
         SourceError: the source cannot be replayed, or the rate is no speed.
         GraphError: a process of the graph did not start or ended early.
         ModelFolderError, EngineUnavailable: the model or the engine cannot be had.
+
     """
     if not 0.01 <= rate <= 100:
         raise SourceError(f"a rate of {rate}; expected a speed from 0.01 to 100 times the recorded one")
@@ -120,6 +121,7 @@ def play_and_score(
         on_mask: takes each frame that got a mask, RGB uint8 (H, W, 3), with the model's labels, uint8 (H, W).
 
     Raises GraphError where a process of the graph did not start or ended early.
+
     """
     source = reader.source
     with TemporaryDirectory(prefix="gain_realtime_") as scratch:
@@ -193,6 +195,7 @@ class LiveTally(Tally):
         truth: the source's, None where none was asked for.
         segmenter: the same engine without a node around it, to tell what real time costs; None where it is not at hand.
         on_mask: as for :func:`play_and_score`.
+
     """
 
     def __init__(

@@ -59,6 +59,7 @@ class Tally:
         name: the source's.
         labels: the model's classes.
         truth: the source's, None where none was asked for.
+
     """
 
     def __init__(self, name: str, labels: LabelSet, truth: Truth | None):

@@ -51,6 +51,7 @@ class Truth(ABC):
         how: where it comes from and how it finds its frames, for result.json.
         classes: the scored classes.
         errors: why there may be more truth than could be read.
+
     """
 
     def __init__(self, meeting: ClassMatch, how: dict[str, Any]):
@@ -71,7 +72,7 @@ class Truth(ABC):
             raise TruthError(str(error)) from error
 
     def project(self, labels: np.ndarray) -> np.ndarray:
-        """A model's mask, uint8 (H, W), in the scored classes."""
+        """Return a model's mask, uint8 (H, W), in the scored classes."""
         return self._meeting.project(labels)
 
     def unmatched(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ class Truth(ABC):
         return ()
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
-        """Ends reading."""
+        """End reading."""
 
     @abstractmethod
     def _ids_at(self, index: int, stamp_ns: int, own: np.ndarray | None) -> np.ndarray | None:
@@ -87,7 +88,7 @@ class Truth(ABC):
 
 
 def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth | None:
-    """The truth of a source; None where none was asked for. Raises SourceError."""
+    """Open the truth of a source; None where none was asked for. Raises SourceError."""
     if options.topic is not None and options.folder is not None:
         raise SourceError("truth from a topic and from a folder; give --truth-topic or --truth-dir")
     if options.by not in BY or not options.tolerance_ms >= 0:
@@ -139,7 +140,7 @@ class StampedTruth(Truth):
         return self._read(self._order[place])
 
     def _nearest(self, stamp_ns: int) -> int | None:
-        """The nearest unused label, the earlier one of two."""
+        """Return the nearest unused label, the earlier one of two."""
         above = bisect.bisect_left(self._stamps_ns, stamp_ns - self._tolerance_ns)
         best = None
         while above < len(self._stamps_ns) and self._stamps_ns[above] <= stamp_ns + self._tolerance_ns:

@@ -25,7 +25,7 @@ def conv_bn_relu(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequ
 
 
 def conv_bn(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
-    """A 1x1 projection without activation."""
+    """Return a 1x1 projection without activation."""
     return nn.Sequential(OrderedDict(conv=nn.Conv2d(c_in, c_out, 1, stride, bias=False), bn=nn.BatchNorm2d(c_out)))
 
 
@@ -119,8 +119,9 @@ class DFNetV2(Backbone):
 
 
 class NanoNet(FourStages):
-    """A light residual network that trains from scratch: plain 3x3 convolutions (fast on CPUs and in TensorRT alike),
-    narrow early, two blocks a stage.
+    """A light residual network that trains from scratch.
+
+    Plain 3x3 convolutions (fast on CPUs and in TensorRT alike), narrow early, two blocks a stage.
     """
 
     channels = {4: 48, 8: 96, 16: 160, 32: 176}

@@ -13,7 +13,7 @@ from gain_ros.errors import CheckpointError
 
 
 def read_checkpoint(path: str | Path, expected: str) -> Any:
-    """What ``torch.save`` wrote: tensors and plain values only, never code, on the CPU.
+    """Return what ``torch.save`` wrote: tensors and plain values only, never code, on the CPU.
 
     ``expected`` ends the message of the CheckpointError that is raised for any other file.
     """

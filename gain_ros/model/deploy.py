@@ -49,26 +49,27 @@ def attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: None = None) -> Te
 
 
 def conv1x1(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """A 1x1 convolution from a matrix (out, in) and a bias (out,)."""
+    """Return a 1x1 convolution from a matrix (out, in) and a bias (out,)."""
     conv = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
     conv.load_state_dict({"weight": weight[:, :, None, None]} | ({} if bias is None else {"bias": bias}))
     return conv
 
 
 def matrix(conv: nn.Conv2d) -> Tensor:
-    """The weights of a 1x1 convolution as float64 (out, in)."""
+    """Return the weights of a 1x1 convolution as float64 (out, in)."""
     return conv.weight.detach().double()[:, :, 0, 0]
 
 
 def vector(conv: nn.Conv2d) -> Tensor:
-    """The bias of a convolution that has one, as float64."""
+    """Return the bias of a convolution that has one, as float64."""
     assert conv.bias is not None
     return conv.bias.detach().double()
 
 
 class FoldedGAI(nn.Module):
-    """GAI with one convolution on the deep map (queries, keys, values and the bottleneck's half), one on the guide, one
-    between the passes.
+    """GAI with one convolution on the deep map, one on the guide, one between the passes.
+
+    The first makes queries, keys, values and the bottleneck's half.
     """
 
     attend = staticmethod(attend)
@@ -135,8 +136,9 @@ class FoldedGAIN(nn.Module):
 
 
 def fold_batch_norm(model: GAIN) -> GAIN:
-    """A copy in eval mode whose convolutions carry their batch norms (those stored as convX / bnX beside each other);
-    GAIs stay as they are.
+    """Return a copy in eval mode whose convolutions carry their batch norms; GAIs stay as they are.
+
+    Folded are those stored as convX / bnX beside each other.
     """
     model = copy.deepcopy(model).eval()
     for module in model.modules():
@@ -149,7 +151,7 @@ def fold_batch_norm(model: GAIN) -> GAIN:
 
 
 def fold(model: GAIN) -> FoldedGAIN:
-    """The folded network, in eval mode, without auxiliary heads and dropout."""
+    """Return the folded network, in eval mode, without auxiliary heads and dropout."""
     return FoldedGAIN(model).eval().requires_grad_(False)
 
 
@@ -203,7 +205,7 @@ class LabelsForm(nn.Module):
 
 
 def resize_input(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """float N×3×H×W holding 8-bit levels → N×3×size, rounded to 8-bit levels. Exportable with dynamic H and W."""
+    """Resize float N×3×H×W of 8-bit levels to N×3×size, rounded to 8-bit levels. Exportable with dynamic H and W."""
     height, width = torch._shape_as_tensor(x)[2:].unbind()
     rows, columns = (area_weights(side, target, x.device) for side, target in zip((height, width), size, strict=True))
     shrunk = (rows @ (x @ columns.t()) + 0.5).floor()
@@ -211,8 +213,9 @@ def resize_input(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def area_weights(length: Tensor, target: int, device: torch.device) -> Tensor:
-    """Box-average weights (min(length, target), length): the share of each source pixel in each target pixel; the
-    identity where nothing shrinks.
+    """Return box-average weights (min(length, target), length).
+
+    They are the share of each source pixel in each target pixel; the identity where nothing shrinks.
     """
     count = torch.clamp(length, max=target)
     step = length.float() / count.float()

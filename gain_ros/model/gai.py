@@ -1,11 +1,11 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Guided Attentive Interpolation (GAI), the paper's operator: upsample a deep feature map under the guidance of a
-shallow one.
+"""Guided Attentive Interpolation (GAI): upsample a deep feature map under the guidance of a shallow one.
 
-Source: arXiv 2601.01167, and the published network's form where the paper leaves it open. A deep map is brought to the
-guide's size by bilinear interpolation; two criss-cross attention passes with shared weights, whose queries see both
-maps, then let every position gather from every other one, first along its row and column, then along theirs.
+The paper's operator. Source: arXiv 2601.01167, and the published network's form where the paper leaves it open. A deep
+map is brought to the guide's size by bilinear interpolation; two criss-cross attention passes with shared weights,
+whose queries see both maps, then let every position gather from every other one, first along its row and column, then
+along theirs.
 """
 
 from __future__ import annotations

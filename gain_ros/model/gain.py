@@ -110,8 +110,9 @@ def make_context(name: str, channels: int) -> nn.Module:
 
 
 class PyramidPoolContext(nn.Module):
-    """Pyramid pooling (Zhao et al., PSPNet, CVPR 2017): 1, 2, 3 and 6 bins of a quarter of the channels each, then the
-    input ("ppm").
+    """Pyramid pooling ("ppm"; Zhao et al., PSPNet, CVPR 2017).
+
+    1, 2, 3 and 6 bins of a quarter of the channels each, then the input.
     """
 
     bins = (1, 2, 3, 6)
@@ -150,7 +151,7 @@ def bin_weights(length: Tensor, bins: int) -> Tensor:
 
 
 def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation: int = 2) -> GAIN:
-    """The published ResNet-18 form.
+    """Return the published ResNet-18 form.
 
     Cityscapes configs: the defaults; CamVid configs: context "", fuse_3x3 False, dilation 1.
     """
@@ -158,7 +159,7 @@ def gain_r18(classes: int, context: str = "gap", fuse_3x3: bool = True, dilation
 
 
 def gain_df2(classes: int, context: str = "gap") -> GAIN:
-    """The published DF-2 form."""
+    """Return the published DF-2 form."""
     return GAIN(DFNetV2(), classes, 128, context)
 
 

@@ -14,7 +14,7 @@ from gain_ros.model_folder import WEIGHTS, find_model, read_model_folder
 
 
 def load_model(folder: str | Path) -> GAIN:
-    """The network of a model folder (a path, or the name of a shipped model), in eval mode and float32.
+    """Return the network of a model folder (a path, or the name of a shipped model), in eval mode and float32.
 
     It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises ModelFolderError where the
     weights do not fit the architecture.

@@ -96,7 +96,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
 
 
 def read_published(path: str | Path) -> dict:
-    """The checkpoint's dict, its "model" without "module."."""
+    """Return the checkpoint's dict, its "model" without "module."."""
     content = read_checkpoint(path, f"expected {WRITTEN}")
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
@@ -108,7 +108,7 @@ def read_published(path: str | Path) -> dict:
 
 
 def network(state: dict[str, Tensor], arch: str, dilation: int) -> tuple[GAIN, dict[str, str | int | bool]]:
-    """The network in eval mode, with the checkpoint's weights, and the options it was built with."""
+    """Return the network in eval mode, with the checkpoint's weights, and the options it was built with."""
     options = head_form(state, arch)
     if arch == "r18":
         options["dilation"] = dilation
@@ -117,7 +117,10 @@ def network(state: dict[str, Tensor], arch: str, dilation: int) -> tuple[GAIN, d
 
 
 def head_form(state: dict[str, Tensor], arch: str) -> dict[str, str | int | bool]:
-    """The options of :func:`gain_ros.model.build` that tensors tell: context and, for R18, the 3x3 after the merge."""
+    """Return the options of :func:`gain_ros.model.build` that tensors tell.
+
+    They are context and, for R18, the 3x3 after the merge.
+    """
     for other, stage in FIRST_STAGES.items():
         if other != arch and any(name.startswith(stage) for name in state):
             raise CheckpointError(
@@ -175,7 +178,7 @@ def rename(name: str, names: dict[str, str]) -> str | None:
 
 
 def module_names(arch: str) -> dict[str, str]:
-    """Module in the checkpoint → ours. Longer names come before the ones they begin with."""
+    """Map modules in the checkpoint to ours. Longer names come before the ones they begin with."""
     return {**_backbone_names(arch), **_head_names(arch), **_gai_names("0", "gai16"), **_gai_names("1", "gai32")}
 
 
@@ -234,7 +237,7 @@ def _gai_names(index: str, ours: str) -> dict[str, str]:
 
 
 def inference_state(model: GAIN) -> dict[str, Tensor]:
-    """What a model folder holds: no auxiliary heads, no batch counts."""
+    """Return what a model folder holds: no auxiliary heads, no batch counts."""
     state = model.state_dict()
     return {name: state[name] for name in state if is_weight(name) and not name.startswith(AUXILIARY)}
 
@@ -262,7 +265,7 @@ def segment(model: GAIN, rgb: Tensor) -> Tensor:
 
 
 def street(height: int, width: int) -> Tensor:
-    """The golden picture, uint8 H×W×3: sky, houses, road and two cars, each with a fine pattern."""
+    """Draw the golden picture, uint8 H×W×3: sky, houses, road and two cars, each with a fine pattern."""
     y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
     pattern = ((torch.arange(height)[:, None] // 6 + torch.arange(width) // 6) % 2 * 16)[..., None]
     house = (y > 0.15 + 0.2 * (x * 7 % 1)) & ((x < 0.35) | (x > 0.6))

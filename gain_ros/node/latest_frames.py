@@ -41,6 +41,7 @@ class ReceivedFrame:
         camera: which camera, one of those :class:`LatestFrames` was made for.
         message: the message itself, not yet decoded.
         received_ns: ``time.monotonic_ns()`` at receipt.
+
     """
 
     camera: str
@@ -77,6 +78,7 @@ class LatestFrames:
     Args:
         cameras: their names.
         on_end: called with every frame that ends and its outcome, by whichever thread ends it; it has to be quick.
+
     """
 
     def __init__(self, cameras: Iterable[str], on_end: Callable[[ReceivedFrame, Outcome], None] | None = None) -> None:
@@ -89,8 +91,10 @@ class LatestFrames:
         self._closed = False
 
     def put(self, frame: ReceivedFrame) -> None:
-        """Let ``frame`` wait; the frame of its camera that was waiting is superseded. After :meth:`close` it is
-        superseded itself."""
+        """Let ``frame`` wait; the frame of its camera that was waiting is superseded.
+
+        After :meth:`close` it is superseded itself.
+        """
         with self._condition:
             self._received[frame.camera] += 1
             if self._closed or frame.camera in self._waiting:
@@ -124,8 +128,10 @@ class LatestFrames:
             self._condition.notify_all()
 
     def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until nothing waits and the worker has come back for more; False when that took longer than
-        ``timeout_s``."""
+        """Wait until nothing waits and the worker has come back for more.
+
+        False when that took longer than ``timeout_s``.
+        """
         with self._condition:
             return self._condition.wait_for(lambda: not self._waiting and not self._working, timeout_s)
 
@@ -136,7 +142,7 @@ class LatestFrames:
             self.drop_waiting()
 
     def counts(self, camera: str) -> FrameCounts:
-        """The counts of one camera, all of one moment."""
+        """Return the counts of one camera, all of one moment."""
         with self._condition:
             ended = {outcome.value: count for outcome, count in self._ended[camera].items()}
             return FrameCounts(received=self._received[camera], **ended)

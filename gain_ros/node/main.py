@@ -15,6 +15,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Args:
         args: command line, ``--ros-args`` included; None takes ``sys.argv``.
+
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)

@@ -34,6 +34,7 @@ class CameraOutputs:
         node: the lifecycle node they belong to; they publish only while it is active.
         prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
         labels: the model's classes.
+
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, labels: LabelSet) -> None:
@@ -94,6 +95,7 @@ class CameraOutputs:
             picture: the camera's image, RGB uint8 H×W×3 or a YuvFrame.
             segmentation: what the network said about it.
             alpha: weight of the colours in the overlay, 0..1.
+
         """
         if segmentation.confidence is not None and self.wants_confidence:
             self._confidence.publish(fill_image(Image(), segmentation.confidence, header))
@@ -120,7 +122,7 @@ class CameraOutputs:
 
 
 def label_info_json(labels: LabelSet) -> str:
-    """The content of ``segmentation/label_info_json``: what LabelInfo says, and colours."""
+    """Return the content of ``segmentation/label_info_json``: what LabelInfo says, and colours."""
     classes = [
         {"id": index, "name": name, "color": list(color)}
         for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))

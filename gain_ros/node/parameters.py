@@ -40,6 +40,7 @@ class Spec:
         taken: when a change takes effect.
         minimum, maximum: closed range of a number, or None.
         check: gives the reason why a value is refused, or None.
+
     """
 
     name: str
@@ -51,7 +52,7 @@ class Spec:
     check: Callable[[Any], str | None] | None = None
 
     def descriptor(self) -> ParameterDescriptor:
-        """What ``ros2 param describe`` shows; rclpy enforces type, range and read-only from it."""
+        """Return what ``ros2 param describe`` shows; rclpy enforces type, range and read-only from it."""
         descriptor = ParameterDescriptor(
             name=self.name,
             description=self.description,
@@ -188,6 +189,7 @@ def declare_parameters(node: Node) -> None:
     Raises:
         rclpy.exceptions.ParameterException: a value given at start has the wrong type, is out of range or is refused,
             or a name is none of the node's.
+
     """
     for spec in PARAMETERS:
         node.declare_parameter(spec.name, spec.default, spec.descriptor())
@@ -198,12 +200,13 @@ def declare_parameters(node: Node) -> None:
 
 
 def refusal(name: str, value: Any, *, configured: bool) -> str | None:
-    """The reason why parameter ``name`` cannot become ``value`` now, or None; parameters of others are never refused.
+    """Return why parameter ``name`` cannot become ``value`` now, or None; parameters of others are never refused.
 
     Args:
         name: parameter.
         value: the new value; its type and range are checked by rclpy.
         configured: whether the node is past configure, so that some parameters are in use.
+
     """
     spec = _BY_NAME.get(name)
     if spec is None or value is None:
@@ -214,7 +217,7 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
 
 
 def parameter_value(node: Node, name: str) -> Any:
-    """The value of one of the node's parameters."""
+    """Return the value of one of the node's parameters."""
     try:
         return node.get_parameter(name).value
     except ParameterUninitializedException:  # what an empty list becomes on its way
@@ -222,5 +225,5 @@ def parameter_value(node: Node, name: str) -> Any:
 
 
 def camera_names(value: Sequence[str]) -> tuple[str, ...]:
-    """The ``cameras`` parameter as names; one camera without a name where none is given."""
+    """Return the ``cameras`` parameter as names; one camera without a name where none is given."""
     return tuple(value) or ("",)

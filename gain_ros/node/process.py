@@ -49,6 +49,7 @@ def run_node(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None 
 
     Returns:
         Exit code: 0, or 2 where an argument or a parameter is refused (one line on standard error).
+
     """
     try:
         idle = _run(make_node, args)
@@ -130,6 +131,7 @@ def run_interruptible(work: Callable[[], Result], interrupted: Callable[[], bool
     Raises:
         ShutdownRequestedError: ``interrupted`` became true first; the thread goes on alone.
         BaseException: whatever ``work`` raised.
+
     """
     outcome: dict[str, Any] = {}
 

@@ -46,7 +46,7 @@ _STOP_TIMEOUT_S = 1.0
 
 
 def _transition(method: Callable[..., None]) -> Callable[..., TransitionCallbackReturn]:
-    """A lifecycle callback: what ``method`` raises is logged, kept for /diagnostics and refuses the transition."""
+    """Make a lifecycle callback: what ``method`` raises is logged, kept for /diagnostics and refuses the transition."""
 
     @functools.wraps(method)
     def callback(node: SegmentationNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -81,6 +81,7 @@ class SegmentationNode(LifecycleNode):
         open_segmenter: called with the arguments of :func:`gain_ros.runtime.opening.open_segmenter`, by name.
         observer: what follows every frame, or None.
         **node_arguments: passed on to rclpy's node.
+
     """
 
     def __init__(
@@ -246,7 +247,7 @@ class SegmentationNode(LifecycleNode):
         return self._value("transport") == "compressed"
 
     def _input_topic(self, camera: str) -> str:
-        """The topic to read after remapping. As image_transport does, /compressed is appended to the remapped name."""
+        """Return the topic to read; as image_transport does, /compressed is appended to the remapped name."""
         base = self.resolve_topic_name(f"{camera}/image" if camera else "image")
         return f"{base}/compressed" if self._compressed else base
 

@@ -1,7 +1,9 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread that turns waiting frames into published masks. Imports no ROS: clock, settings and outputs are
-handed in."""
+"""The one thread that turns waiting frames into published masks.
+
+Imports no ROS: clock, settings and outputs are handed in.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ class LiveSettings:
         max_frame_age_s: age of a frame's stamp above which it is stale; 0 is off.
         max_pixels: largest image accepted.
         overlay_alpha: weight of the colours in the overlay.
+
     """
 
     max_frame_age_s: float
@@ -57,6 +60,7 @@ class FrameTimes:
         stamp_age_ms: from the frame's stamp to the mask's publication by the node's clock; None without a stamp.
         stage_ms: wait, decode, pre, infer, post, publish.
         stamp_ns: the frame's stamp.
+
     """
 
     end_ns: int
@@ -87,6 +91,7 @@ class Worker:
         clock_ns: the node's clock, for stamps.
         on_published: called with the camera and the times of every frame whose mask went out.
         on_error: called with the camera and the reason where a frame failed, or an output besides its mask.
+
     """
 
     def __init__(

@@ -34,7 +34,7 @@ def typed_onnx(
     batch: int = 1,
     rest: str = "fp16",
 ) -> ModelProto:
-    """The deployment graph for one input shape and one precision; the same arguments give the same bytes.
+    """Return the deployment graph for one input shape and one precision; the same arguments give the same bytes.
 
     ``form``, inputs and outputs are those of :func:`gain_ros.onnx.export.export_onnx`; ``size`` (H, W) is the
     camera's for "labels" and can only be the network's for "logits"; None means the network's. "fp16" leaves both
@@ -60,7 +60,7 @@ def typed_onnx(
 
 
 def _plain(model_folder: ModelFolder, form: str) -> ModelProto:
-    """The folder's own graph, or else one exported now."""
+    """Return the folder's own graph, or else one exported now."""
     import onnx
 
     file = model_folder.onnx(form)

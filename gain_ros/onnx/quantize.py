@@ -23,7 +23,7 @@ PERCENTILE = 99.999  # of the magnitudes of each tensor; the few beyond are cut 
 
 
 def quantise(model: ModelProto, images: Sequence[np.ndarray]) -> ModelProto:
-    """A graph of one input shape whose convolutions, all but KEPT, work on int8, calibrated on ``images``.
+    """Return a graph of one input shape whose convolutions, all but KEPT, work on int8, calibrated on ``images``.
 
     Symmetric, weights per output channel, inputs per tensor; what a convolution gives stays as it is. ``images`` are
     uint8 (H, W, 3) RGB each, of any size. Raises ValueError where there is none.

@@ -24,14 +24,14 @@ _WITH_WEIGHTS = frozenset({"Conv", "DequantizeLinear"})
 
 
 def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
-    """The graph for one input of this shape alone, as TensorRT likes it best: no dynamic axis, no shape arithmetic."""
+    """Fix the graph to one input of this shape, as TensorRT likes it best: no dynamic axis, no shape arithmetic."""
     fixed = _folded(model, [f"{model.graph.input[0].name}:{','.join(map(str, shape))}"])
     cast_inputs_first(fixed.graph)
     return fixed
 
 
 def with_half_weights(model: ModelProto) -> ModelProto:
-    """The same fp32 computation in half the file: large constants are kept in fp16 and cast where they are used."""
+    """Return the same fp32 computation in half the file: large constants are kept in fp16, cast where they are used."""
     from onnx import ModelProto, TensorProto, helper, numpy_helper
 
     smaller = ModelProto()
@@ -47,14 +47,14 @@ def with_half_weights(model: ModelProto) -> ModelProto:
 
 
 def with_half_scales(model: ModelProto) -> ModelProto:
-    """The same graph in opset 19, the first one whose Q/DQ nodes take fp16."""
+    """Return the same graph in opset 19, the first one whose Q/DQ nodes take fp16."""
     from onnx import version_converter
 
     return _folded(version_converter.convert_version(model, 19))
 
 
 def cast_inputs_first(graph: GraphProto) -> None:
-    """Moves the cast of a uint8 input in front of its transpose: TensorRT lets uint8 into a cast and nothing else."""
+    """Move the cast of a uint8 input in front of its transpose: TensorRT lets uint8 into a cast and nothing else."""
     nodes = list(graph.node)
     inputs = {value.name for value in graph.input}
     for index, (transpose, cast) in enumerate(itertools.pairwise(nodes)):
@@ -67,7 +67,7 @@ def cast_inputs_first(graph: GraphProto) -> None:
 
 
 def drop_unused(graph: GraphProto) -> None:
-    """Removes nodes and initialisers that no output needs."""
+    """Remove nodes and initialisers that no output needs."""
     needed = {output.name for output in graph.output}
     kept = []
     for node in reversed(graph.node):
@@ -79,7 +79,7 @@ def drop_unused(graph: GraphProto) -> None:
 
 
 def to_half(model: ModelProto) -> ModelProto:
-    """The same graph with its network in fp16, typed throughout; inputs and outputs keep their types.
+    """Return the same graph with its network in fp16, typed throughout; inputs and outputs keep their types.
 
     Everything before the first convolution and after the last one stays in fp32 (8-bit levels and class borders), and
     so do softmax and averages. Casts stand where the two meet.
@@ -139,7 +139,7 @@ class _HalfWriter:
             self._types[node.output[position]] = self._half
 
     def _as(self, name: str, wanted: int) -> str:
-        """The name of this tensor in the type wanted, converted on first use."""
+        """Return the name of this tensor in the type wanted, converted on first use."""
         if self._types[name] == wanted:
             return name
         if (name, wanted) not in self._cast:
@@ -184,7 +184,7 @@ def _reached(
 
 
 def _folded(model: ModelProto, input_shapes: list[str] | None = None) -> ModelProto:
-    """The graph with everything computed that can be, also from shapes; those within it are left to be inferred."""
+    """Compute everything in the graph that can be, also from shapes; those within it are left to be inferred."""
     import onnxslim
 
     folded = onnxslim.slim(model, input_shapes=input_shapes)
@@ -193,14 +193,14 @@ def _folded(model: ModelProto, input_shapes: list[str] | None = None) -> ModelPr
 
 
 def inferred(model: ModelProto) -> ModelProto:
-    """A copy that knows type and shape of each tensor, as far as they follow from the input."""
+    """Return a copy that knows type and shape of each tensor, as far as they follow from the input."""
     from onnx import shape_inference
 
     return shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
 
 
 def _replace(field: MutableSequence[Any], values: Iterable[Any]) -> None:
-    """Fills a repeated protobuf field anew."""
+    """Fill a repeated protobuf field anew."""
     values = list(values)
     del field[:]
     field.extend(values)

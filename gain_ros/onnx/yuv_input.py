@@ -19,7 +19,7 @@ _BELOW_ZERO = 512  # no level comes out as low as minus this
 
 
 def with_yuv_input(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
-    """The graph for YUV frames in place of RGB ones; ``shape`` is NV12 (N, H·3/2, W) or YUYV (N, H, W, 2).
+    """Return the graph for YUV frames in place of RGB ones; ``shape`` is NV12 (N, H·3/2, W) or YUYV (N, H, W, 2).
 
     ``model`` is one by :func:`gain_ros.onnx.rewriting.with_shape`, in any precision. Colours are converted in integers
     as OpenCV's own code does it (some builds for ARM have another, opencv issue 20432), so the labels are those of the

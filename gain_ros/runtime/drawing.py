@@ -22,7 +22,7 @@ def colorize(labels: np.ndarray, label_set: LabelSet) -> np.ndarray:
 
 
 def overlay(rgb: np.ndarray, labels: np.ndarray, label_set: LabelSet, alpha: float = 0.5) -> np.ndarray:
-    """The frame, uint8 (H, W, 3), with its mask drawn over it; ``alpha`` in 0..1 is the mask's share.
+    """Return the frame, uint8 (H, W, 3), with its mask drawn over it; ``alpha`` in 0..1 is the mask's share.
 
     Unlabelled pixels keep the frame's colour. Raises ValueError for sizes that differ or an alpha outside 0..1.
     """

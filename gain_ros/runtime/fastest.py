@@ -55,7 +55,7 @@ def choose(
     close: Callable[[Opened], object],
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Opened, str]:
-    """Opens the fastest of the engines ``names``; returns it with the reason in words.
+    """Open the fastest of the engines ``names``; return it with the reason in words.
 
     ``identity`` holds everything the answer depends on, as JSON values (model, ``machine()``, options). ``open_one``
     opens an engine or raises EngineUnavailable or GoldenMismatch, ``run`` does one frame with it.
@@ -81,7 +81,7 @@ def choose(
 
 
 def machine(engines: Sequence[str]) -> dict[str, Any]:
-    """What makes a measurement valid here and not elsewhere: processor, cores, GPU driver, library versions."""
+    """Return what makes a measurement valid here and not elsewhere: processor, cores, GPU driver, library versions."""
     cpu = platform.processor()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -174,6 +174,6 @@ def _recall(key: str) -> _Verdict | None:
 
 
 def _remember(key: str, verdict: _Verdict) -> None:
-    """Adds a verdict to the cache, in one step. A cache that cannot be written costs a measurement at each start."""
+    """Add a verdict to the cache, in one step. A cache that cannot be written costs a measurement at each start."""
     with contextlib.suppress(OSError, RuntimeError), atomic(cache_file()) as file:
         file.write_text(json.dumps({**_read_cache(), key: asdict(verdict)}, indent=1), encoding="utf-8")

@@ -82,7 +82,7 @@ def _open_tensorrt(
 
 
 def _open_other(model_folder: ModelFolder, device: str, threads: int | None) -> tuple[Segmenter | None, str]:
-    """What serves until TensorRT does, if anything can, and why in words."""
+    """Open what serves until TensorRT does, if anything can, and say why in words."""
     try:
         other = _open_fastest(model_folder, device, threads)
     except EngineUnavailable as error:
@@ -103,7 +103,7 @@ def _open_checked(model_folder: ModelFolder, engine: str, device: str, threads: 
 
 
 def _open_fastest(model_folder: ModelFolder, device: str, threads: int | None, remark: str = "") -> EngineSegmenter:
-    """The fastest engine that is ready at once, so never TensorRT; ``remark`` ends the reason given."""
+    """Open the fastest engine that is ready at once, so never TensorRT; ``remark`` ends the reason given."""
     rgb, _ = model_folder.golden()
     names = [name for name in available_engines() if name != "tensorrt"]
     identity = {

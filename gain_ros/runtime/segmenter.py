@@ -51,8 +51,9 @@ class EngineInfo:
 
 
 class Segmenter(Protocol):
-    """A model that is loaded, tested and warm. Make it with
-    :func:`gain_ros.runtime.opening.open_segmenter`; several threads may share it.
+    """A model that is loaded, tested and warm.
+
+    Make it with :func:`gain_ros.runtime.opening.open_segmenter`; several threads may share it.
     """
 
     model_folder: ModelFolder
@@ -109,7 +110,7 @@ class EngineSegmenter(Segmenter):
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """The engine for one thread at a time. Raises RuntimeError once closed, also by another thread."""
+        """Hold the engine for one thread at a time. Raises RuntimeError once closed, also by another thread."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("this Segmenter is closed; open another one")

@@ -80,6 +80,7 @@ class LabelTopic:
     Attributes:
         stamps_ns: stamp of each mask, in recorded order.
         errors: why there may be more masks than could be read.
+
     """
 
     def __init__(self, name: str, path: Path, topic: str):

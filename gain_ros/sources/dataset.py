@@ -47,9 +47,11 @@ class DatasetSource(FilesSource):
 
 
 def open_dataset(name: str, split: str) -> DatasetSource | None:
-    """Open a split of CamVid (SegNet's layout: SPLIT.txt with image and mask in each line; Cambridge's:
-    701_StillsRaw_full and LabeledApproved_full, split as SegNet does, colours merged into 11 classes) or of Cityscapes
-    (leftImg8bit and gtFine side by side), be it whole or a few frames; None for any other folder.
+    """Open a split of CamVid or of Cityscapes, be it whole or a few frames; None for any other folder.
+
+    CamVid is in SegNet's layout (SPLIT.txt with image and mask in each line) or Cambridge's (701_StillsRaw_full and
+    LabeledApproved_full, split as SegNet does, colours merged into 11 classes); Cityscapes has leftImg8bit and gtFine
+    side by side.
 
     Raises SourceError for a split that is not there, and for images without labels.
     """

@@ -22,6 +22,7 @@ def open_source(spec: str | os.PathLike[str], labels_topic: str | None = None) -
 
     Raises:
         SourceError: nothing readable there.
+
     """
     text = os.fspath(spec)
     path = Path(text)

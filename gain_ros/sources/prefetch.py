@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterable[Item], most: int = 4) -> Generator[Item, None, None]:
-    """The same items in the same order, of which at most ``most`` wait. An error is raised where its item would be."""
+    """Yield the same items in the same order; at most ``most`` wait. An error is raised where its item would be."""
     ready: queue.Queue[tuple[list[Item], Exception | None] | None] = queue.Queue(most)
     stop = threading.Event()
 

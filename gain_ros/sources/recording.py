@@ -48,6 +48,7 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
 
     Returns messages by topic. Raises SourceError for a source without a frame, ResultError where ``out`` exists or
     cannot be written.
+
     """
     if out.exists():
         raise ResultError(f"{out} exists already; name another --out or remove it")

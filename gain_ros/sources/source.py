@@ -91,6 +91,7 @@ class Source(ABC):
         label_set: what the ids in ``labels`` mean; None where there is no truth.
         problems: one line for each frame that could not be read so far; iterating leaves such frames out.
         warnings: what else is odd, known once all frames have been read.
+
     """
 
     live = False

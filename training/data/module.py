@@ -108,7 +108,7 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
     @abstractmethod
     def open_split(self, split: str) -> Frames:
-        """The frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
+        """Return the frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
 
     def setup(self, stage: str) -> None:
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
@@ -125,12 +125,12 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
         return torch.from_numpy(self.train_counts.sum(0))
 
     def state_dict(self) -> dict[str, Any]:
-        """What decides which samples a run sees, for its checkpoints."""
+        """Return what decides which samples a run sees, for its checkpoints."""
         options = {name: value for name, value in self.hparams.items() if name != "workers"}
         return {**options, "processes": self.place()[1]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises MisconfigurationException where a run would resume with other samples than it would have seen."""
+        """Raise MisconfigurationException where a run would resume with other samples than it would have seen."""
         now = self.state_dict()
         changed = [f"{name} is {now.get(name)}, was {was}" for name, was in state.items() if now.get(name) != was]
         if changed and self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
@@ -234,8 +234,9 @@ class Cityscapes(LabelledFrames):
 
 
 class Scenes(LabelledFrames):
-    """Procedural streets alone, no files: ``train`` and ``val`` frames of ``size`` (height, width), each of a street of
-    its own.
+    """Procedural streets alone, no files.
+
+    ``train`` and ``val`` frames of ``size`` (height, width), each of a street of its own.
     """
 
     label_set = CAMVID

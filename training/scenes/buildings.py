@@ -37,7 +37,7 @@ class Surfaces:
 
 
 def _along_street(canvas, camera, x_m, near_m, texture, label, shade) -> None:
-    """A textured wall parallel to the road, cut off in front of the camera."""
+    """Paint a textured wall parallel to the road, cut off in front of the camera."""
     far_m = near_m + texture.width_m
     start = max(near_m, NEAR_M)
     if far_m <= start:
@@ -51,7 +51,7 @@ def _along_street(canvas, camera, x_m, near_m, texture, label, shade) -> None:
 
 
 def building(rng: np.random.Generator, walls: tuple[Texture, Texture], side: int, x_m: float, light: float) -> Paint:
-    """A house whose street side stands at x_m."""
+    """Return a house whose street side stands at x_m."""
     front, end = walls
     roof, rise = pick(rng, _ROOFS), float(rng.uniform(1.8, 3.4))
     chimney = roof is not None and rng.random() < 0.6
@@ -111,7 +111,7 @@ def plant(sprite: Sprite, x_m: float, light: float, mirror: bool, size: float) -
 def garden(
     rng: np.random.Generator, surfaces: Surfaces, side: int, line_m: float, length_m: float, light: float
 ) -> Paint:
-    """A lot without a house at the street: trees, hedge, fence, perhaps a house behind; painted from back to front."""
+    """Return a lot with no house at the street: trees, hedge, fence, perhaps a house behind; painted back to front."""
     plants = surfaces.plants
     layers: list[tuple[float, float, Paint]] = []
     if rng.random() < 0.6:

@@ -19,7 +19,7 @@ _FAR_AWAY_PX = 30000  # cv2's fixed point overflows beyond
 
 
 def scaled(colour, factor: float) -> tuple[int, int, int]:
-    """A lighter or darker RGB colour."""
+    """Return a lighter or darker RGB colour."""
     red, green, blue = (int(min(255, max(0, channel * factor))) for channel in colour)
     return red, green, blue
 
@@ -30,7 +30,7 @@ def pick(rng: np.random.Generator, options):
 
 
 def halvings(image: np.ndarray, levels: int = 5) -> list[np.ndarray]:
-    """The image and its area-averaged halves, so that far surfaces do not flicker."""
+    """Return the image and its area-averaged halves, so that far surfaces do not flicker."""
     mips = [image]
     while len(mips) < levels and min(mips[-1].shape[:2]) >= 8:
         height, width = mips[-1].shape[:2]
@@ -133,7 +133,7 @@ class Canvas:
         cv2.line(self.labels, ends[0], ends[1], label, thickness, cv2.LINE_8)
 
     def ellipse(self, centre, radii, colour, label: int, ring_px: float = 0.0) -> None:
-        """A filled ellipse, or its outline ring_px wide."""
+        """Draw a filled ellipse, or its outline ring_px wide."""
         if max(abs(centre[0]), abs(centre[1]), *radii) > _FAR_AWAY_PX / 2:
             return
         points = _CIRCLE * np.asarray(radii) + np.asarray(centre)
@@ -146,7 +146,7 @@ class Canvas:
         cv2.polylines(self.labels, [outline], True, label, thickness)
 
     def darken(self, points, factor: float) -> None:
-        """A shadow: the same class in less light."""
+        """Cast a shadow: the same class in less light."""
         points = np.asarray(points)
         box = self._box(points)
         if box is None:
@@ -195,7 +195,7 @@ class Canvas:
         cv2.copyTo(labels, mask, self.labels[box[1] : box[3], box[0] : box[2]])
 
     def _box(self, points: np.ndarray) -> tuple[int, int, int, int] | None:
-        """The part of the canvas that the points span: x0, y0, x1, y1; None when outside."""
+        """Return the part of the canvas that the points span: x0, y0, x1, y1; None when outside."""
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         x0, y0 = int(max(0, math.floor(x0))), int(max(0, math.floor(y0)))
         x1, y1 = int(min(self.width, math.ceil(x1) + 1)), int(min(self.height, math.ceil(y1) + 1))
@@ -237,7 +237,7 @@ def _fade_matrix(gain: float, haze_rgb, rest: float) -> np.ndarray:
 
 
 def _level_for(texture: Texture, corners_px: np.ndarray, span) -> int:
-    """The smaller copy that has about as many texels as the quad has pixels."""
+    """Choose the smaller copy that has about as many texels as the quad has pixels."""
     tall = max(1.0, abs(corners_px[0, 1] - corners_px[3, 1]), abs(corners_px[1, 1] - corners_px[2, 1]))
     wide = max(1.0, np.ptp(corners_px[:, 0]) / max(1e-3, span[1] - span[0]))
     h, w = texture.mips[0].shape[:2]

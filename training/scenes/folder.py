@@ -20,6 +20,7 @@ def write_street(folder: Path, seed: int, frames: int, rate_hz: float, tick: Cal
         frames: how many; one each 1/``rate_hz`` seconds of the drive.
         rate_hz: frames a second.
         tick: called after each frame with how many are done.
+
     """
     pictures, masks = folder / "scene", folder / "sceneannot"
     pictures.mkdir()

@@ -78,6 +78,7 @@ class StreetScene:
 
     Raises:
         ValueError: a size below 32 x 32.
+
     """
 
     def __init__(self, seed: int, size: tuple[int, int] = (360, 480)):
@@ -98,7 +99,7 @@ class StreetScene:
         self._grain = np.clip(grain + rng.normal(0, 1.5, (*grain.shape[:2], 3)), 0, 255).astype(np.uint8)
 
     def frame(self, t_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """The picture at time t_s: RGB uint8 (H, W, 3), class ids uint8 (H, W)."""
+        """Return the picture at time t_s: RGB uint8 (H, W, 3), class ids uint8 (H, W)."""
         camera = self._camera(t_s)
         canvas = Canvas(self.size, self._light.haze_rgb, self._light.haze_m)
         self._paint_background(canvas, camera)

@@ -55,7 +55,7 @@ def _window(rgb, box, frame, glass, rng) -> None:
 
 
 def facade(rng: np.random.Generator, storeys: int, shop: bool) -> Texture:
-    """The street side of a house: wall, rows of windows, a door or a shop below."""
+    """Draw the street side of a house: wall, rows of windows, a door or a shop below."""
     px = _WALL_PX_PER_M
     width_m, storey_m = float(rng.uniform(6, 14)), float(rng.uniform(2.8, 3.5))
     height_m = storeys * storey_m + float(rng.uniform(0.4, 1.0))
@@ -110,7 +110,7 @@ def _shop_front(rgb, rng, base: int, tall: int, px: int) -> None:
 
 
 def gable(rng: np.random.Generator, like: Texture, depth_m: float) -> Texture:
-    """The end wall of a house: its street side's wall colour, few windows."""
+    """Draw the end wall of a house: its street side's wall colour, few windows."""
     px = _WALL_PX_PER_M // 2
     h, w = int(like.height_m * px), int(depth_m * px)
     wall = [float(c) for c in np.median(like.mips[0].reshape(-1, 3), axis=0)]
@@ -161,7 +161,7 @@ def fence(rng: np.random.Generator, kind: str) -> Texture:
 
 
 def leafy_tree(rng: np.random.Generator, conifer: bool = False) -> Sprite:
-    """A crown of leaf clusters, lit from above, dark below."""
+    """Draw a crown of leaf clusters, lit from above, dark below."""
     h, w = 240, 200
     green = pick(rng, GREENS)
     rgb = np.full((h, w, 3), scaled(green, 0.6), np.uint8)
@@ -208,7 +208,7 @@ def bush(rng: np.random.Generator) -> Sprite:
 
 
 def bare_tree(rng: np.random.Generator) -> Sprite:
-    """A winter tree: the sky shows between the twigs, the crown as a whole is the tree (as CamVid labels it)."""
+    """Draw a winter tree: the sky shows between the twigs, the crown as a whole is the tree (as CamVid labels it)."""
     h, w = 300, 260
     bark = pick(rng, ((74, 66, 58), (96, 88, 78), (52, 48, 44)))
     alpha, crown = np.zeros((h, w), np.uint8), np.zeros((h, w), np.uint8)

@@ -117,7 +117,7 @@ class Vehicle:
         return self._on_side(camera, side, ahead, self.outline)
 
     def _shell(self, canvas: Canvas, left: np.ndarray, right: np.ndarray, ahead: float) -> None:
-        """The strip over bumper, bonnet, window and roof, as far as it faces us; far pieces first."""
+        """Draw the strip over bumper, bonnet, window and roof, as far as it faces us; far pieces first."""
         for i in range(len(left) - 2, -1, -1):
             quad = np.array([left[i], left[i + 1], right[i + 1], right[i]])
             if quad[0, 1] <= quad[1, 1]:  # seen from behind or below

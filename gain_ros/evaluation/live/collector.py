@@ -56,6 +56,7 @@ class MaskFile:
 
     Args:
         path: a file to make; it lives as long as its folder.
+
     """
 
     def __init__(self, path: Path):
@@ -91,6 +92,7 @@ class Collector(Node):
         mask_topic: where masks come.
         context: rclpy's.
         file: a file to make for the masks.
+
     """
 
     def __init__(self, mask_topic: str, context: Context, file: Path):

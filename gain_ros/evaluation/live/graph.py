@@ -28,6 +28,7 @@ def own_domain() -> Iterator[int]:
 
     Raises:
         GraphError: every domain is taken.
+
     """
     for domain in random.sample(_DOMAINS, len(_DOMAINS)):
         base = _FIRST_PORT + _PORTS_A_DOMAIN * domain
@@ -106,6 +107,7 @@ class Child:
         arguments: module and its arguments.
         log: file for what it writes.
         talks: its standard output comes to us instead.
+
     """
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path, talks: bool = False):

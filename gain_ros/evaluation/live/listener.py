@@ -30,6 +30,7 @@ class Listener(Collector):
         mask_topic: the node's.
         context: rclpy's.
         file: a file to make for the masks.
+
     """
 
     def __init__(self, topic: str, compressed: bool, mask_topic: str, context: Context, file: Path):

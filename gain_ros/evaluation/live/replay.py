@@ -88,6 +88,7 @@ def run_replay(source: Source, settings: Settings, scratch: Path, report: OnProg
 
     Raises:
         GraphError: a process did not start or ended early; the text holds its last lines.
+
     """
     with contextlib.ExitStack() as stack:
         domain = stack.enter_context(own_domain())

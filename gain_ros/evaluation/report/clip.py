@@ -24,6 +24,7 @@ class Clip:
 
     Args:
         label_set: the classes of the masks.
+
     """
 
     def __init__(self, label_set: LabelSet):

@@ -42,6 +42,7 @@ class Gallery:
         label_set: the classes of truth and labels.
         k: frames at each end.
         measure: what the quality is, for people.
+
     """
 
     def __init__(self, label_set: LabelSet, k: int = 6, measure: str = "mIoU"):
@@ -57,9 +58,11 @@ class Gallery:
 
         Args:
             rgb: uint8 (H, W, 3).
-            truth, labels: class ids, uint8 (H, W).
+            truth: class ids, uint8 (H, W), or None.
+            labels: class ids, uint8 (H, W).
             quality: 0..1, by which frames are ranked; a frame without one is never shown.
             stamp_ns: the frame's stamp.
+
         """
         index, self._seen = self._seen, self._seen + 1
         if quality is not None and not np.isnan(quality):

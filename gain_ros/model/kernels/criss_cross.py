@@ -121,7 +121,7 @@ def rows_kernel(
 
 
 def padded(channels: int) -> int:
-    """The width that tensor cores take: a power of two from 16 on."""
+    """Return the width that tensor cores take: a power of two from 16 on."""
     return max(16, triton.next_power_of_2(channels))
 
 
@@ -131,7 +131,7 @@ def block(length: int) -> int:
 
 
 def attend_in_two_launches(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor | None = None) -> Tensor:
-    """x + gamma · attention without a gradient; see :func:`fused_attend`."""
+    """Return x + gamma · attention without a gradient; see :func:`fused_attend`."""
     n, keys, height, width = q.shape
     values = v.shape[1]
     y = torch.empty_like(x)
@@ -173,7 +173,9 @@ class _Attend(torch.autograd.Function):
 
 
 def fused_attend(q: Tensor, k: Tensor, v: Tensor, x: Tensor, gamma: Tensor | None = None) -> Tensor:
-    """x + gamma · criss-cross attention: q, k N×K×H×W, v, x N×V×H×W in fp32, fp16 or bf16, gamma (1,) or None for 1.
+    """Return x + gamma · criss-cross attention.
+
+    q and k are N×K×H×W, v and x N×V×H×W in fp32, fp16 or bf16, gamma is (1,) or None for 1.
 
     Equals ``x + gamma * gain_ros.model.gai.criss_cross_attention(q, k, v)`` up to rounding, for every H, W ≥ 1, with a
     gradient. Tensors lie on a CUDA device, or anywhere under Triton's interpreter. Raises ValueError for shapes or

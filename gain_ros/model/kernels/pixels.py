@@ -21,7 +21,7 @@ _BLUE_U = tl.constexpr(2116026)  # 2.018
 
 @triton.jit
 def _level(value):
-    """Fixed point → 0..255."""
+    """Turn fixed point into 0..255."""
     return tl.minimum(tl.maximum((value + (1 << 19)) >> 20, 0), 255)
 
 
@@ -53,7 +53,7 @@ def _colours(frame, row, column, W, pixels, inside, ENCODING: tl.constexpr):
 
 @triton.jit
 def _quotient(a, b):
-    """a / b of integers, rightly rounded: "/" alone is not, and levels half way between two would go down."""
+    """Return a / b of integers, rightly rounded: "/" alone is not, and levels half way between two would go down."""
     return tl.div_rn(a * 1.0, b * 1.0)
 
 
@@ -164,7 +164,7 @@ def normalise(
 
 
 def _window(source: int, target: int) -> int:
-    """The most pixels that a target pixel's window touches on one axis."""
+    """Return the most pixels that a target pixel's window touches on one axis."""
     return source // target if source % target == 0 else source // target + 2
 
 

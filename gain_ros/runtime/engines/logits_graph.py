@@ -11,7 +11,7 @@ from gain_ros.model_folder import ONNX_FILES, ModelFolder
 
 
 def logits_graph(model_folder: ModelFolder, engine: str) -> Path:
-    """The model's "logits" graph. Raises EngineUnavailable where the folder has none."""
+    """Return the model's "logits" graph. Raises EngineUnavailable where the folder has none."""
     graph = model_folder.onnx("logits")
     if graph is None:
         raise EngineUnavailable(

@@ -49,7 +49,7 @@ class OpenVinoEngine:
         del self._single, self._batched
 
     def _compile(self, batch: int) -> ov.InferRequest:
-        """A request for one batch size, or for any (-1), which is some percent slower."""
+        """Make a request for one batch size, or for any (-1), which is some percent slower."""
         model = self._core.read_model(self._graph)
         model.reshape([batch, *self._size, 3])
         return self._core.compile_model(model, "CPU", self._options).create_infer_request()

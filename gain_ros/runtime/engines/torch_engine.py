@@ -60,8 +60,9 @@ class TorchCpuEngine:
 
 
 class TorchGpuEngine:
-    """Makes whole masks: fp16 with the fused kernels, recorded as a CUDA graph for each frame shape; where Triton is
-    missing or the result is not the model's golden one, fp32 in plain PyTorch.
+    """Makes whole masks: fp16 with the fused kernels, recorded as a CUDA graph for each frame shape.
+
+    Where Triton is missing or the result is not the model's golden one: fp32 in plain PyTorch.
     """
 
     name, version, device = "torch", torch.__version__, "cuda"
@@ -79,7 +80,7 @@ class TorchGpuEngine:
 
 
 def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tuple[Recorded | Eager, str]:
-    """The fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
+    """Return the fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
     plain = Eager(LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
     try:
         from gain_ros.model.kernels import FusedForm

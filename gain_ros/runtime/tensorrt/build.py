@@ -47,7 +47,7 @@ class Route:
 
 
 def load_tensorrt() -> Any:
-    """The tensorrt module. Raises EngineUnavailable where it is absent, broken, or older than 8.6."""
+    """Import the tensorrt module. Raises EngineUnavailable where it is absent, broken, or older than 8.6."""
     try:
         trt = importlib.import_module("tensorrt")
     except Exception as error:  # a broken installation may raise anything
@@ -89,7 +89,7 @@ def choose_route(trt: Any, precision: str) -> Route:
 
 
 def build_plan(trt: Any, onnx: bytes, route: Route, progress: BuildProgress) -> bytes:
-    """Builds a serialized engine for this machine's GPU.
+    """Build a serialized engine for this machine's GPU.
 
     Raises BuildCancelledError after ``progress.cancel()``, EngineUnavailable with TensorRT's own words for a graph that
     it cannot parse or build.
@@ -154,7 +154,7 @@ def _keep_in_fp32(trt: Any, network: Any) -> None:
 
 @functools.lru_cache(maxsize=1)
 def make_logger(trt: Any) -> Any:
-    """An ILogger that hands TensorRT's words to Python's logging; ``last_error`` keeps the latest error.
+    """Return an ILogger that hands TensorRT's words to Python's logging; ``last_error`` keeps the latest error.
 
     One for the whole process: TensorRT goes on using the first that it was given, whoever gave it.
     """
@@ -182,7 +182,7 @@ def make_logger(trt: Any) -> Any:
 
 
 def make_monitor(trt: Any, progress: BuildProgress) -> Any | None:
-    """A progress monitor that writes to ``progress``; None where this TensorRT has none (8.6)."""
+    """Return a progress monitor that writes to ``progress``; None where this TensorRT has none (8.6)."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
 
@@ -208,7 +208,7 @@ def inspect(trt: Any, engine: Any) -> dict[str, list[str]]:
 
 
 def read_inspection(text: str) -> dict[str, list[str]]:
-    """The inspector's JSON in either layout: TensorRT 11 renamed "Bindings", and made objects of plain names.
+    """Return the inspector's JSON in either layout: TensorRT 11 renamed "Bindings", and made objects of plain names.
 
     Nothing of it where it is no JSON: an engine is not refused for what its inspector writes.
     """

@@ -59,7 +59,7 @@ class EngineKey:
         return tuple(map(int, self.profile.split("x")))[1:]
 
     def changes(self, before: EngineKey) -> list[str]:
-        """What is different from an older key, in words."""
+        """Return what is different from an older key, in words."""
         pairs = [(each.name, getattr(before, each.name), getattr(self, each.name)) for each in fields(self)]
         return [
             f"the {name} graph changed" if name in ("onnx", "plugin") else f"{name} {old!r} became {new!r}"
@@ -88,7 +88,7 @@ class Entry:
         return (self.folder / name).read_bytes()
 
     def damage(self) -> str | None:
-        """What is wrong with the files, or None."""
+        """Return what is wrong with the files, or None."""
         for name, expected in self.sha256.items():
             try:
                 found = hashlib.sha256(self.read(name)).hexdigest()
@@ -119,7 +119,7 @@ class EngineCache:
         self._lost: dict[str, str] = {}
 
     def load(self, key: EngineKey) -> Entry | None:
-        """The engine with this key; None where there is none. One that was damaged is deleted."""
+        """Return the engine with this key; None where there is none. One that was damaged is deleted."""
         folder = self.folder / key.digest
         if not folder.is_dir():
             return None
@@ -137,7 +137,9 @@ class EngineCache:
         build: Callable[[str], Built],
         waiting: Callable[[], None] = lambda: None,
     ) -> Entry:
-        """The engine with this key, built now where there is none. Of several processes that ask at once one builds.
+        """Return the engine with this key, built now if there is none.
+
+        Of several processes that ask at once one builds.
 
         ``build`` is told the reason in words. ``waiting`` is called now and then while another process builds; what it
         raises ends the wait. Raises EngineCacheError where the folder cannot be written.
@@ -158,7 +160,7 @@ class EngineCache:
             return entry
 
     def load_graph(self, name: str) -> bytes | None:
-        """A graph kept under ``name``. Its sum is in the file's name: a damaged one is not taken."""
+        """Return a graph kept under ``name``. Its sum is in the file's name: a damaged one is not taken."""
         for file in self.folder.glob(f"graphs/{name}-*.onnx"):
             with contextlib.suppress(FileNotFoundError):  # another process may have just replaced it
                 content = file.read_bytes()
@@ -167,7 +169,7 @@ class EngineCache:
         return None
 
     def store_graph(self, name: str, content: bytes) -> None:
-        """Keeps a graph in place of any other of its name. Raises EngineCacheError."""
+        """Keep a graph in place of any other of its name. Raises EngineCacheError."""
         folder = self.folder / "graphs"
         with self._reporting():
             old, new = set(folder.glob(f"{name}-*.onnx")), folder / _graph_file(name, content)
@@ -177,7 +179,7 @@ class EngineCache:
                 file.unlink(missing_ok=True)
 
     def discard(self, key: EngineKey, why: str) -> None:
-        """Deletes an engine that is of no use; ``why`` becomes the reason for building it again."""
+        """Delete an engine that is of no use; ``why`` becomes the reason for building it again."""
         self._lost[key.digest] = why
         with self._reporting(), contextlib.suppress(FileNotFoundError):  # another process may be faster
             shutil.rmtree(self.folder / key.digest)
@@ -188,7 +190,7 @@ class EngineCache:
         return sorted(filter(None, map(_read_entry, folders)), key=lambda entry: entry.created)
 
     def prune(self, keep: Callable[[Entry], bool]) -> list[str]:
-        """Deletes what ``keep`` refuses, what is damaged, and what interrupted builds left; names what went."""
+        """Delete what ``keep`` refuses, what is damaged, and what interrupted builds left; name what went."""
         gone = []
         with self._reporting():
             for folder in self._engine_folders():

@@ -73,7 +73,7 @@ class _Calls(Protocol):
     name: str
 
     def call(self, function: str, *arguments: int) -> int:
-        """Runs a function of the table above; gives what it writes, 0 where that is nothing. Raises CudaError."""
+        """Run a function of the table above; give what it writes, 0 where that is nothing. Raises CudaError."""
 
     def device_name(self) -> str: ...
 
@@ -180,7 +180,7 @@ class Cuda:
         self.call("cudaStreamBeginCapture", stream, _CAPTURE_THREAD_LOCAL)
 
     def end_capture(self, stream: int, owner: ExitStack) -> int:
-        """What was recorded since ``begin_capture``, ready for ``launch``."""
+        """Return what was recorded since ``begin_capture``, ready for ``launch``."""
         with ExitStack() as recording:
             graph = self._owned("cudaGraphDestroy", self.call("cudaStreamEndCapture", stream), recording)
             return self._owned("cudaGraphExecDestroy", self.call("cudaGraphInstantiateWithFlags", graph, 0), owner)
@@ -216,7 +216,7 @@ class Buffer:
 
 
 def open_cuda() -> Cuda:
-    """The CUDA runtime of this machine. Raises EngineUnavailable where there is none, or no GPU that it can use."""
+    """Open this machine's CUDA runtime. Raises EngineUnavailable where there is none, or no GPU that it can use."""
     calls = _find_calls()
     if calls is None:
         raise EngineUnavailable(

@@ -27,7 +27,7 @@ def typed_graph(
     route: Route,
     images: Sequence[np.ndarray] | None = None,
 ) -> bytes:
-    """The model's "labels" graph for frames of ``shape``, RGB or YUV, as ``route`` wants it: from the cache, or made.
+    """Return the model's "labels" graph for frames of ``shape``, RGB or YUV, as ``route`` wants it: cached or made.
 
     ``images``, uint8 (H, W, 3) RGB each, calibrate int8; given ones replace what was kept. Raises EngineUnavailable
     where onnx, onnxslim or, for int8, the images are missing.
@@ -42,7 +42,7 @@ def typed_graph(
 
 
 def _for_yuv(cache: EngineCache, graph: bytes, shape: tuple[int, ...]) -> bytes:
-    """The same network with the conversion from YUV in front; int8 needs no calibration of its own."""
+    """Return the same network with the conversion from YUV in front; int8 needs no calibration of its own."""
     name = _name(hashlib.sha256(graph).hexdigest(), shape)
     kept = cache.load_graph(name)
     if kept is not None:
@@ -85,5 +85,5 @@ def _naming_what_is_missing() -> Iterator[None]:
 
 
 def _name(*parts: object) -> str:
-    """Changes with what a graph is made from, and with the format of what is made."""
+    """Return a name that changes with what a graph is made from, and with the format of what is made."""
     return hashlib.sha256(json.dumps([*parts, FORMAT]).encode()).hexdigest()[:32]

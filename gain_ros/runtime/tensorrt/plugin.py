@@ -59,7 +59,7 @@ class _Pass:
 
 
 def fused_onnx(model: ModelProto) -> ModelProto:
-    """A graph of :func:`gain_ros.onnx.precision.typed_onnx` with each attention pass as two plugin nodes.
+    """Return a graph of :func:`gain_ros.onnx.precision.typed_onnx` with each attention pass as two plugin nodes.
 
     ``gain::criss_cross_columns`` turns q, k, v into a partial result and softmax statistics; ``gain::criss_cross_rows``
     takes q, k, v, x and those, and gives x + attention. Raises ValueError for a graph without such passes.
@@ -83,7 +83,7 @@ def fused_onnx(model: ModelProto) -> ModelProto:
 
 
 def register() -> None:
-    """Makes the two plugins known to TensorRT, for engines built on this machine's GPU. May be called again.
+    """Make the two plugins known to TensorRT, for engines built on this machine's GPU. May be called again.
 
     Raises EngineUnavailable where TensorRT is older than 10.9, or Triton or PyTorch is missing.
     """
@@ -250,7 +250,7 @@ def _launch(plugins: Any, kernel: Kernel, lines: int, length: int, sizes: tuple[
 
 
 def _passes(nodes: list[NodeProto]) -> list[_Pass]:
-    """Finds each x + (gathered - p_self · v) / total, where p_self = exp(sum(q · k) - peak); casts are looked through.
+    """Find each x + (gathered - p_self · v) / total, where p_self = exp(sum(q · k) - peak); casts are looked through.
 
     This is the form that :func:`gain_ros.model.deploy.criss_cross_attention` exports.
     """
@@ -261,7 +261,7 @@ def _passes(nodes: list[NodeProto]) -> list[_Pass]:
         return source(node.input[0]) if node is not None and node.op_type == "Cast" else name
 
     def follow(name: str, *path: tuple[str, int]) -> str | None:
-        """The tensor reached by going up through nodes of these kinds, from each by the input of this number."""
+        """Return the tensor reached by going up through nodes of these kinds, from each by the input of this number."""
         for kind, position in path:
             node = producers.get(source(name))
             if node is None or node.op_type != kind:

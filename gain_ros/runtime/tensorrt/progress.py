@@ -30,7 +30,7 @@ class BuildProgress:
         self._share: float | None = None
 
     def begin(self, what: str) -> None:
-        """A build starts; ``what`` names it."""
+        """Note that a build starts; ``what`` names it."""
         with self._lock:
             self._phases, self._what, self._since, self._share = {}, what, self._clock(), None
 
@@ -79,7 +79,10 @@ class BuildProgress:
             return f"building {self._what}: {share}{self._clock() - self._since:.0f} s"
 
     def _update(self) -> None:
-        """A phase's steps contain its child phases. The share never goes back: libraries revise their counts."""
+        """Update the share, which never goes back: libraries revise their counts.
+
+        A phase's steps contain its child phases.
+        """
         share = sum(self._weight(name) * each.done / each.steps for name, each in self._phases.items())
         self._share = min(1.0, max(self._share or 0.0, share))
 

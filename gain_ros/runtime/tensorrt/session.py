@@ -177,7 +177,7 @@ class EngineSession:
 
 
 def _check_tensors(trt: Any, engine: Any) -> tuple[int, ...]:
-    """The shape of the frames of an engine that is ours: one uint8 picture in, two uint8 maps of its size out."""
+    """Return the frame shape of an engine that is ours: one uint8 picture in, two uint8 maps of its size out."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     modes = {name: engine.get_tensor_mode(name) for name in names}
     inputs = {name for name, mode in modes.items() if mode == trt.TensorIOMode.INPUT}
@@ -194,7 +194,7 @@ def _check_tensors(trt: Any, engine: Any) -> tuple[int, ...]:
 
 
 def _make_context(trt: Any, engine: Any) -> Any:
-    """A context that works in memory we own. TensorRT 11 has only the newer way to ask for it, 8.6 only the older."""
+    """Make a context that works in memory we own; TensorRT 11 has only the newer way for it, 8.6 only the older."""
     if hasattr(trt, "ExecutionContextAllocationStrategy"):
         context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
     else:

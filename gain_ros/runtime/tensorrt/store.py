@@ -59,7 +59,7 @@ class EngineStore:
         ]
 
     def load(self, shape: tuple[int, ...]) -> EngineSession | None:
-        """The engine in the cache for frames of ``shape``, checked; None where there is none or it is of no use now."""
+        """Load the engine for frames of ``shape``, checked; None where none is cached or it is of no use now."""
         entry = self.entry(shape)
         if entry is None:
             return None
@@ -74,7 +74,7 @@ class EngineStore:
         images: Sequence[np.ndarray] | None = None,
         accept: bool = False,
     ) -> EngineSession:
-        """Builds the engine for frames of ``shape``, unless another process is faster, and loads it.
+        """Build the engine for frames of ``shape``, unless another process is faster, and load it.
 
         It is checked against ``reference``, or without one against the golden pair, where that has this shape.
         ``images``, RGB uint8 (H, W, 3), calibrate int8; ``accept`` keeps an engine that disagrees.
@@ -97,11 +97,11 @@ class EngineStore:
         return session
 
     def entry(self, shape: tuple[int, ...]) -> Entry | None:
-        """The cache's entry of the engine for frames of ``shape`` (the plain one, whether or not a plugin is used)."""
+        """Return the cache's entry for frames of ``shape`` (of the plain engine, whether or not a plugin is used)."""
         return self.cache.load(self._key(self._graph(shape), shape))
 
     def forget(self, shape: tuple[int, ...], why: str) -> None:
-        """Deletes the engine for frames of ``shape`` from the cache, and the one with the plugin."""
+        """Delete the engine for frames of ``shape`` from the cache, and the one with the plugin."""
         entry = self.entry(shape)
         if entry is not None:
             keys = [entry.key, *([EngineKey(**entry.facts["fused_key"])] if entry.facts["fused_key"] else [])]
@@ -126,7 +126,7 @@ class EngineStore:
         )
 
     def _start(self, entry: Entry) -> EngineSession | None:
-        """Loads an engine and compares its labels with those that it gave when it was built."""
+        """Load an engine and compare its labels with those that it gave when it was built."""
         try:
             session = EngineSession(self._trt, self._cuda, entry.read(_PLAN), self._cuda_graph)
         except EngineRefusedError as error:
@@ -175,8 +175,9 @@ class EngineStore:
         return Built({_PLAN: plan, _LABELS: encode(labels)}, facts)
 
     def _build_fused(self, graph: bytes, progress: BuildProgress, plain: EngineSession) -> tuple[EngineKey | None, str]:
-        """The same graph with the attention as our plugin: its key where it gives the plain engine's labels, and why.
+        """Build the same graph with the attention as our plugin.
 
+        Returns its key where it gives the plain engine's labels, and why.
         Whatever goes wrong here, the plain engine stands.
         """
         try:
