@@ -45,6 +45,7 @@ _FORMAT = 1
 _REQUIRED = (WEIGHTS, GOLDEN, GOLDEN_LABELS)
 _KNOWN = (*_REQUIRED, *ONNX_FILES.values())
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
+_EXTERNAL_DATA = b"\n\x08location\x12"  # the key that every external tensor has (onnx.proto, TensorProto.external_data)
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -299,6 +300,11 @@ def _check_file(folder: Path, name: str, expected: str | None) -> None:
         raise ModelFolderError(
             file, "a pickle inside", "no file that can run code", "convert the checkpoint to safetensors"
         )
+    if file.suffix == ".onnx" and _EXTERNAL_DATA in file.read_bytes():
+        raise ModelFolderError(
+            file, "tensors in another file, which no sha256 covers", "a graph that stands alone",
+            "save it with all data inside, and package the model again",
+        )  # fmt: skip
     if expected is not None and (found := sha256(file)) != expected:
         raise ModelFolderError(
             file, f"sha256 {found}", expected, "the file was changed: copy or package the model again"

@@ -8,8 +8,10 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import yaml
+from onnx import TensorProto, helper, numpy_helper
 from schemas import errors
 
 from gain_ros import model_folder as model_folder_module
@@ -87,6 +89,24 @@ def test_onnx_names_the_file_of_a_form(folder: Path) -> None:
     assert opened.onnx("labels") is None
     with pytest.raises(ValueError, match="labels, logits"):
         opened.onnx("masks")
+
+
+def test_a_graph_with_tensors_in_another_file_is_refused(folder: Path, tmp_path: Path) -> None:
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    shape = [1024]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("x", "y"))
+    weight = numpy_helper.from_array(np.ones(shape, np.float32), "w")
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y], [weight]))
+    for external, name in ((False, "whole"), (True, "split")):
+        graph = tmp_path / f"{name}.onnx"
+        onnx.save(model, graph, save_as_external_data=external, location="w.bin", size_threshold=0)
+        target = tmp_path / name
+        if not external:
+            write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
+            continue
+        with pytest.raises(ModelFolderError, match=r"logits\.onnx: found tensors in another file"):
+            write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
+        assert not target.exists()
 
 
 def test_only_the_folder_itself_is_left_behind(folder: Path) -> None:

@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,8 +27,14 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(WRONG_USE)
 
 
-def make_folder(out: Path, inside: str = "") -> None:
-    """Make the folder that --out names, or one inside it. Raises UsageError."""
+def make_folder(out: Path, sources: Iterable[str], inside: str = "") -> None:
+    """Make the folder that --out names, or one inside it, but never where a source lies. Raises UsageError."""
+    for source in sources:
+        place, target = Path(source).resolve(), out.resolve()
+        if (place.is_dir() and target.is_relative_to(place)) or target / f"{place.stem}.png" == place:
+            raise UsageError(
+                f"--out {str(out)!r} is where {source!r} lies, which would be written over; name another folder"
+            )
     try:
         (out / inside).mkdir(parents=True, exist_ok=True)
     except OSError as error:

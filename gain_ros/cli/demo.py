@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(progress.close)
         model_folder = read_model_folder(find_model(args.model))
         source = open_source(_drawn(args.source, stack, progress.show))
-        make_folder(args.out)
+        make_folder(args.out, [args.source])
         result, unreadable = run_demo(source, model_folder, args.engine, args.out, progress.show)
     for problem in (*unreadable, *result["errors"]):
         complain(problem)

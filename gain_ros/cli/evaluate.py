@@ -113,7 +113,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
-    make_folder(args.out)
+    make_folder(args.out, args.bags)
 
 
 def _truth(args: argparse.Namespace) -> TruthOptions:

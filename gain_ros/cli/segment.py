@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.sources.opening import open_source
 
     source = open_source(args.source)
-    make_folder(args.out, "overlay" if args.overlay else "")
+    make_folder(args.out, [args.source], "overlay" if args.overlay else "")
     with open_segmenter(args.model, engine=args.engine) as segmenter:
         frames, seconds = _segment_all(source, segmenter, args)
         result = {

@@ -11,13 +11,13 @@ from types import FrameType
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the segmentation node; ends by ``sys.exit``: 0 on SIGINT and SIGTERM, 2 for a parameter that is refused.
+    """Run the segmentation node; ends by ``sys.exit``: 0 on a signal to end, 2 for a parameter that is refused.
 
     Args:
         args: command line, ``--ros-args`` included; None takes ``sys.argv``.
 
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
 
     from gain_ros.node.process import run_node

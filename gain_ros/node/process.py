@@ -20,7 +20,7 @@ from rclpy.utilities import remove_ros_args
 Result = TypeVar("Result")
 
 BAD_INPUT = 2
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SpinnableNode(Protocol):
@@ -82,16 +82,19 @@ def _run(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None) -> 
 
 
 def _init(args: Sequence[str] | None) -> None:
-    """Start the graph so that both signals end it.
+    """Start the graph so that each of SIGNALS ends it.
 
     rclpy's own handlers do that, from a thread of their own. They call Python's afterwards, whose KeyboardInterrupt
-    would strike anywhere, in the tidying up too; so Python's do nothing, except before there is a graph to end.
+    would strike anywhere, in the tidying up too; so Python's do nothing, except before there is a graph to end. rclpy
+    knows no SIGHUP, which comes when a terminal closes: it is passed on as SIGTERM.
     """
     started = False
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         if not started:
             sys.exit(0)
+        if number == signal.SIGHUP:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     for number in SIGNALS:
         signal.signal(number, on_signal)

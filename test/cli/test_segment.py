@@ -42,6 +42,15 @@ def test_nothing_but_masks_in_the_folder(model_folder, pictures, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
 
 
+@pytest.mark.parametrize("place", [".", "masks"])
+def test_a_source_is_never_written_over(model_folder, pictures, capsys, place):
+    before = {path: path.read_bytes() for path in pictures.iterdir()}
+    assert segment(model_folder, pictures, pictures / place) == 2
+    assert segment(model_folder, pictures / "a.png", pictures) == 2
+    assert "name another folder" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in pictures.iterdir()} == before
+
+
 def test_overlays_have_a_folder_of_their_own(model_folder, pictures, tmp_path):
     assert segment(model_folder, pictures, tmp_path / "out", "--overlay") == 0
     assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == ["a.jpg", "b.jpg"]

@@ -52,7 +52,9 @@ def ends_well(process, signal_number, said):
     return code == 0
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"]
+)
 @pytest.mark.parametrize("moment", ["streaming", "loading", "engine busy", "unconfigured"])
 def test_signals_end_the_process_with_code_0(graph, start, tmp_path, signal_number, moment):
     model = {"loading": "fake:open_s=60", "engine busy": "fake:delay_ms=60000"}.get(moment, "fake:delay_ms=5")
@@ -65,7 +67,7 @@ def test_signals_end_the_process_with_code_0(graph, start, tmp_path, signal_numb
     assert ends_well(process, signal_number, tmp_path / "said")
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("where", ["importing", "making the node", "tidied up"])
 def test_signals_at_either_end_of_its_life_end_the_process_with_code_0(domain_id, number, where):
     kill = f"import os, signal, time; os.kill(os.getpid(), signal.{number}); time.sleep(1); raise RuntimeError('late')"
