@@ -175,7 +175,9 @@ def own(hyper_parameters: dict[str, Any]) -> dict[str, Any]:
 
 def training_record(content: dict[str, Any], checkpoint: Path, data: LabelledFrames, precision: str) -> dict[str, Any]:
     model, trained_on = own(content["hyper_parameters"]), train_split(data)
-    val = {"train": "val for choosing checkpoints alone", "trainval": "val seen in training"}[trained_on]
+    val = "val seen in training" if val_seen(data) else "val for choosing checkpoints alone"
+    if held_out := data.hparams.get("held_out"):
+        trained_on, val = f"{trained_on} without {', '.join(held_out)}", "what was held out is val"
     return {
         "data": data.terms,
         "split": f"{trained_on}; {val}, test never seen",
@@ -196,6 +198,10 @@ def train_split(data: LabelledFrames) -> str:
     return data.hparams.get("train_split", "train")
 
 
+def val_seen(data: LabelledFrames) -> bool:
+    return train_split(data) == "trainval" and not data.hparams.get("held_out")
+
+
 def portable(config: Any) -> Any:
     """Return a resolved config without what was left open and without places on the machine that ran it."""
     if isinstance(config, dict):
@@ -209,7 +215,7 @@ def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size:
     return {
         "protocol": f"val split, {len(data.val_frames)} frames, network at {height}x{width}, labels at the truth's "
         "size, single scale, fp32 computation, 255 ignored, fractions",
-        "val_seen_in_training": train_split(data) == "trainval",
+        "val_seen_in_training": val_seen(data),
         **{f"val_{name}": value for name, value in rounded.items() if "/" not in name},
         "val_iou": {name.partition("/")[2]: value for name, value in rounded.items() if "/" in name},
     }
@@ -220,7 +226,7 @@ def sibling_record(folder: Path | None, model: dict[str, Any], data: LabelledFra
     if folder is None:
         return {}
     sibling = read_model_folder(folder)
-    if train_split(data) != "trainval" or sibling.metrics.get("val_seen_in_training", False):
+    if not val_seen(data) or sibling.metrics.get("val_seen_in_training", False):
         raise ModelFolderError(
             folder, "a pair that does not fit", "a model trained on train, told with one on trainval", ""
         )

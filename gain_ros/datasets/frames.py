@@ -122,9 +122,51 @@ class Frames(ABC):
     def __iter__(self) -> Iterator[Pair]:
         return (self[index] for index in range(len(self)))
 
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return a frame's name without decoding it."""
+
     def labels(self, index: int) -> np.ndarray:
         """Return the labels alone, uint8 H×W."""
         return self[index].labels
+
+
+@dataclass(frozen=True)
+class SomeFrames(Frames):
+    """Those of other frames that ``indices`` name."""
+
+    frames: Frames
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.frames[self.indices[index]]
+
+    def name(self, index: int) -> str:
+        return self.frames.name(self.indices[index])
+
+    def labels(self, index: int) -> np.ndarray:
+        return self.frames.labels(self.indices[index])
+
+
+def split_by_drive(frames: Frames, held_out: Sequence[str]) -> tuple[SomeFrames, SomeFrames]:
+    """Part frames into those of other drives, and those of the drives held out.
+
+    A drive is what a frame's name begins with: one of CamVid's ("0006R0", "0016E5", "0001TP", "Seq05VD"), a city of
+    Cityscapes. Neighbours in one drive look alike, so only a drive that was not trained on tells how a network does on
+    a new road. Raises DatasetError for a drive that is not there, and where none is left.
+    """
+    drives = [frames.name(index).partition("_")[0] for index in range(len(frames))]
+    missing, known = sorted(set(held_out) - set(drives)), sorted(set(drives))
+    if missing or set(held_out) == set(known):
+        raise DatasetError(
+            f"held out are {list(held_out)}; expected some, and not all, of the drives {', '.join(known)}"
+        )
+    parts = ([i for i, drive in enumerate(drives) if (drive in held_out) is held] for held in (False, True))
+    others, held = (SomeFrames(frames, part) for part in parts)
+    return others, held
 
 
 @dataclass(frozen=True)
@@ -149,6 +191,9 @@ class FramesOnDisk(Frames):
             )
         return Pair(np.ascontiguousarray(image), labels, files.image.stem)
 
+    def name(self, index: int) -> str:
+        return self.files[index].image.stem
+
     def labels(self, index: int) -> np.ndarray:
         labels = self.files[index].labels()
         return self[index].labels if labels is None else labels
@@ -165,6 +210,9 @@ class FramesInMemory(Frames):
 
     def __getitem__(self, index: int) -> Pair:
         return self.pairs[index]
+
+    def name(self, index: int) -> str:
+        return self.pairs[index].name
 
 
 def class_counts(frames: Frames, classes: int) -> np.ndarray:

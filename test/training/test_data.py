@@ -64,6 +64,30 @@ def test_data_modules_give_training_and_whole_frame_batches(cityscapes_root):
     assert len(list(data.test_dataloader())) == 3
 
 
+def test_drives_held_out_are_val_and_not_trained_on(cambridge_root):
+    data = CamVid(cambridge_root, masks="merged", train_split="trainval", held_out=("0016E5",), workers=0, scenes=1)
+    data.setup("fit")
+    assert [pair.name for pair in data.train_frames] == ["0001TP_008520", "0006R0_f00930", "scene1000"]
+    assert [pair.name for pair in data.val_frames] == ["0016E5_08190", "0016E5_07959"]
+    assert data.train_label_counts().sum() > 0
+
+
+def test_cities_are_held_out_of_train_alone(cityscapes_root):
+    data = Cityscapes(cityscapes_root, held_out=("bochum",), workers=0)
+    data.setup("fit")
+    data.setup("test")
+    assert {pair.name.partition("_")[0] for pair in data.train_frames} == {"aachen"}
+    assert {pair.name.partition("_")[0] for pair in data.val_frames} == {"bochum"}
+    assert len(data.train_frames) + len(data.val_frames) == 6
+    assert len(data.test_frames) == 3
+
+
+@pytest.mark.parametrize("held_out", [("ulm",), ("aachen", "bochum")])
+def test_what_cannot_be_held_out_is_refused(cityscapes_root, held_out):
+    with pytest.raises(DatasetError, match="of the drives aachen, bochum"):
+        Cityscapes(cityscapes_root, held_out=held_out).setup("fit")
+
+
 def test_scenes_are_added_to_training_alone(camvid_root):
     data = CamVid(camvid_root, workers=0, scenes=2)
     data.setup("fit")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gain_ros.datasets import camvid, cityscapes
-from gain_ros.datasets.frames import Frames, FramesInMemory, Pair, class_counts
+from gain_ros.datasets.frames import Frames, FramesInMemory, Pair, class_counts, split_by_drive
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
 from training.data.augment import Augmentation, paste_classes, paste_rectangle, random_colors, random_view
 from training.data.sampling import Draw, EachOnce, TrainSampler
@@ -110,6 +110,17 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
     def open_split(self, split: str) -> Frames:
         """Return the frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
 
+    def without_held_out(self, split: str, read: Callable[[str], Frames]) -> Frames:
+        """Open a split by ``read``, with "train" as ``train_split`` says; drives held out are "val" and not trained on.
+
+        Raises DatasetError for damaged data, and drives that are not there.
+        """
+        held_out, pool = self.hparams["held_out"], self.hparams["train_split"]
+        if split == "test" or not held_out:
+            return read(pool if split == "train" else split)
+        others, held = split_by_drive(read(pool), held_out)
+        return others if split == "train" else held
+
     def setup(self, stage: str) -> None:
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
         if stage == "fit":
@@ -188,8 +199,9 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 class CamVid(LabelledFrames):
     """CamVid, 11 classes; layouts and mask conventions as in :mod:`gain_ros.datasets.camvid`.
 
-    ``train_split`` "trainval" leaves no frames to choose a checkpoint on. ``scenes`` is the number of procedural
-    frames that are added to training (never to validation).
+    ``train_split`` "trainval" leaves no frames to choose a checkpoint on, unless drives of it are held out: those of
+    ``held_out`` ("0001TP", "0006R0", "0016E5") are then what "val" is, and not trained on. ``scenes`` is the number of
+    procedural frames that are added to training (never to validation).
     """
 
     label_set = CAMVID
@@ -202,35 +214,42 @@ class CamVid(LabelledFrames):
         masks: Literal["segnet", "merged", "strict"] = "segnet",
         train_split: Literal["train", "trainval"] = "train",
         scenes: int = 0,
+        held_out: tuple[str, ...] = (),
         **kwargs,
     ) -> None:
-        super().__init__(masks=masks, train_split=train_split, scenes=scenes, **kwargs)
+        super().__init__(masks=masks, train_split=train_split, scenes=scenes, held_out=list(held_out), **kwargs)
         self.root = Path(root)
 
-    def open_split(self, split: str) -> FramesInMemory:
-        masks, scenes = self.hparams["masks"], self.hparams["scenes"]
-        if split != "train":
-            return camvid.open_split(self.root, split, masks)
-        real = camvid.open_split(self.root, self.hparams["train_split"], masks)
-        return FramesInMemory([*real.pairs, *drawn_streets(FIRST_SCENE_SEED, scenes)])
+    def open_split(self, split: str) -> Frames:
+        frames = self.without_held_out(split, lambda part: camvid.open_split(self.root, part, self.hparams["masks"]))
+        if split != "train" or not self.hparams["scenes"]:
+            return frames
+        return FramesInMemory([*frames, *drawn_streets(FIRST_SCENE_SEED, self.hparams["scenes"])])
 
 
 class Cityscapes(LabelledFrames):
     """Cityscapes, 19 classes, read from disk by the workers; the layout as in :mod:`gain_ros.datasets.cityscapes`.
 
-    ``train_split`` "trainval" leaves no frames to choose a checkpoint on.
+    ``train_split`` "trainval" leaves no frames to choose a checkpoint on. The cities of ``held_out``, where it names
+    some, are what "val" is, and not trained on.
     """
 
     label_set = CITYSCAPES
     terms = "Cityscapes (Cordts et al. 2016) may be used for non-commercial purposes only."
     pasted = ("traffic sign", "person", "car", "truck", "bus", "motorcycle", "bicycle")
 
-    def __init__(self, root: str | Path, train_split: Literal["train", "trainval"] = "train", **kwargs) -> None:
-        super().__init__(train_split=train_split, **kwargs)
+    def __init__(
+        self,
+        root: str | Path,
+        train_split: Literal["train", "trainval"] = "train",
+        held_out: tuple[str, ...] = (),
+        **kwargs,
+    ) -> None:
+        super().__init__(train_split=train_split, held_out=list(held_out), **kwargs)
         self.root = Path(root)
 
     def open_split(self, split: str) -> Frames:
-        return cityscapes.open_split(self.root, self.hparams["train_split"] if split == "train" else split)
+        return self.without_held_out(split, lambda part: cityscapes.open_split(self.root, part))
 
 
 class Scenes(LabelledFrames):
