@@ -50,7 +50,7 @@ class ReceivedFrame:
 
     @property
     def stamp_ns(self) -> int:
-        """The message's stamp in nanoseconds; 0 where the camera sets none."""
+        """Return the message's stamp in nanoseconds; 0 where the camera sets none."""
         return to_ns(self.message.header.stamp)
 
 

@@ -107,7 +107,7 @@ class Source(ABC):
 
     @property
     def spec(self) -> str:
-        """What opens this very source again."""
+        """Return what opens this very source again."""
         return self.name
 
     def __iter__(self) -> Iterator[SourceFrame]:
