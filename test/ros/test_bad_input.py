@@ -33,6 +33,8 @@ RAW = {
     "zero size": (changed(height=0, width=0), "at least 1x1"),
     "step smaller than a row": (changed(step=23), "at least 24"),
     "absurd size": (changed(height=2**31, width=2**31), "max_pixels"),
+    "long side": (changed(height=1, width=16385, step=49155), "16384"),
+    "endless encoding": (changed(encoding="x" * 1_000_000), "xxx...xxx"),
     "engine fails": (poison(), "does not like"),
 }
 
@@ -82,6 +84,7 @@ def test_bad_images_fail_and_the_node_goes_on(graph, order):
         publisher.publish(image(rgb))
         eventually(lambda number=number: len(masks) == number + 1, f"a mask after: {name}")
         np.testing.assert_array_equal(pixels(masks[-1]), expected_mask(rgb))
+        assert len(graph.status()["last_error"]) < 1000
     assert node.frame_counts().in_flight == 0
 
 

@@ -83,8 +83,8 @@ class PreferTensorRt(Segmenter):
             if not self._thread.is_alive():
                 stack.callback(self._fast.close)
 
-    def _show(self, used: Segmenter) -> None:
-        self.info = replace(used.info, reason=self._reason)
+    def _show(self, used: Segmenter, failure: str = "") -> None:
+        self.info = replace(used.info, reason=self._reason, failure=failure)
 
     def _is_ready(self, shape: tuple[int, ...]) -> bool:
         with self._deciding:
@@ -114,7 +114,8 @@ class PreferTensorRt(Segmenter):
             now = self._build.text if self._build else ""
             raise EngineUnavailable(f"tensorrt is not ready and no other engine is installed: {now or states[0]}")
         results = self._other.segment(frames, confidence)
-        self._show(self._other)
+        failures = {self._states[frame.shape] for frame in frames} - {_PENDING, _READY}
+        self._show(self._other, "; ".join(sorted(failures)))
         return results
 
     def _prepare_wanted(self) -> None:
