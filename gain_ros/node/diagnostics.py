@@ -57,6 +57,9 @@ class CameraMonitor:
         self._silence_noticed = False
         self._reported = deque([FrameCounts(0, 0, 0, 0, 0)], maxlen=_REPORTS)
         self._reported_lost = 0
+        self._lagging = False
+        self.fell_behind = False
+        """Whether masks are late as of the last report, and were not before."""
 
     def received(self) -> None:
         """Note that a frame has arrived, or that the node begins to listen: silence counts from now."""
@@ -95,11 +98,10 @@ class CameraMonitor:
             lost, last_error, silent_ns = self._lost, self._last_error, now_ns - self._received_ns
         lost_now = (lost or 0) - self._reported_lost
         ages_ms = [entry.mask_age_ms for entry in times]
-        health = (
-            _failures(self._reported[-1], counts, lost_now, last_error, silent_ns, self.topic)
-            or _lag(self._reported[0], counts, percentiles(ages_ms)["p99"], limits)
-            or Health(DiagnosticStatus.OK, "active")
-        )
+        failures = _failures(self._reported[-1], counts, lost_now, last_error, silent_ns, self.topic)
+        lag = _lag(self._reported[0], counts, percentiles(ages_ms)["p99"], limits)
+        health = failures or lag or Health(DiagnosticStatus.OK, "active")
+        self._lagging, self.fell_behind = bool(lag), bool(lag) and not self._lagging
         self._reported.append(counts)
         self._reported_lost = lost or 0
         values = {

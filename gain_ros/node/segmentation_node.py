@@ -397,6 +397,8 @@ class SegmentationNode(LifecycleNode):
         info = segmenter.info
         limits = Limits(self._value("warn_mask_age"), self._value("warn_superseded"))
         health, values = self._monitors[camera].report(self._frames.counts(camera), limits)
+        if self._monitors[camera].fell_behind:
+            self.get_logger().warning(health.message, throttle_duration_sec=_LOG_PERIOD_S)
         engine = Health(DiagnosticStatus.ERROR, self._error) if self._error else self._engine_health(info)
         if engine.level == DiagnosticStatus.ERROR:
             self._log_error(engine.message)

@@ -106,9 +106,12 @@ def test_masks_that_are_late_are_a_warning_with_numbers(clock, age_ms, supersede
 
 def test_lag_is_judged_over_ten_reports_and_ends(clock):
     monitor = CameraMonitor("/image")
+    assert not monitor.fell_behind
     assert monitor.report(counts(10, superseded=10), LIMITS)[0].level == WARN
+    assert monitor.fell_behind
     levels = [monitor.report(counts(10, superseded=10), LIMITS)[0].level for _ in range(12)]
     assert levels == [WARN] * 9 + [OK] * 3
+    assert not monitor.fell_behind
 
 
 def test_failures_tell_more_than_lag(clock):
