@@ -103,7 +103,7 @@ class PreferTensorRt(Segmenter):
             if self._other is None or self._closed:
                 raise
             _logger.error("tensorrt failed, %s takes its frames from now on: %s", self._other.info.engine, error)
-            self._states.update((frame.shape, str(error)) for frame in frames)
+            self._states.update((frame.shape, str(error) or repr(error)) for frame in frames)
             return self._run_other(frames, confidence)
         self._show(self._fast)
         return results
@@ -128,7 +128,7 @@ class PreferTensorRt(Segmenter):
         try:
             self._tensorrt.prepare(shape, self._build, self._other)
         except Exception as error:  # whatever it is, the other engine goes on serving
-            self._states[shape] = str(error)
+            self._states[shape] = str(error) or repr(error)
             if not self._closed:
                 _logger.warning("no TensorRT for frames of %s: %s", describe(shape), error)
         else:
