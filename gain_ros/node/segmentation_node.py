@@ -422,9 +422,10 @@ class SegmentationNode(LifecycleNode):
     def _engine_health(self, info: EngineInfo) -> Health:
         """Judge whether the engine answers, and whether it is the one that was asked for."""
         busy_s, asked = self._frames.busy_s(), self._value("engine")
-        if busy_s > self._value("engine_timeout"):
-            text = f"nothing has come out for {busy_s:.0f} s: {info.engine} is still at the frames it got then"
-            return Health(DiagnosticStatus.ERROR, text)
+        hangs = busy_s > self._value("engine_timeout")
+        if hangs or busy_s > self._value("warn_mask_age"):
+            text = f"nothing has come out for {busy_s:.1f} s: {info.engine} is still at the frames it got then"
+            return Health(DiagnosticStatus.ERROR if hangs else DiagnosticStatus.WARN, text)
         if info.failure:
             level = DiagnosticStatus.WARN if asked == "auto" else DiagnosticStatus.ERROR
             return Health(level, f"{info.engine} runs, engine is {asked}: {info.failure}")

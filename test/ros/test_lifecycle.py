@@ -97,11 +97,14 @@ def test_an_engine_that_hangs_is_an_error_and_nothing_waits_for_it(graph):
     node = graph.start(
         lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
         model="fake",
-        engine_timeout=0.2,
+        engine_timeout=3600.0,
+        warn_mask_age=0.1,
     )
     graph.publisher().publish(image(picture()))
     text = "s: fake is still at the frames it got then"
-    eventually(lambda: text in graph.status().get("message", "") and graph.status()["level"] == 2, "an error")
+    eventually(lambda: text in graph.status().get("message", "") and graph.status()["level"] == 1, "a warning")
+    assert set_parameter(graph, "engine_timeout", 0.2).successful
+    eventually(lambda: text in graph.status()["message"] and graph.status()["level"] == 2, "an error")
     assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
     assert node.frame_counts().in_flight == 1
     status = eventually(lambda: graph.status().get("state") == "inactive" and graph.status(), "diagnostics go on")
@@ -277,7 +280,7 @@ def test_simulated_time_of_a_bag_that_loops(graph):
 
 
 def test_diagnostics_have_every_key_people_rely_on(graph):
-    node = graph.start(FakeSegmenter, model="fake")
+    node = graph.start(FakeSegmenter, model="fake", warn_mask_age=60.0)
     graph.publisher().publish(image(picture()))
     eventually(lambda: node.frame_counts().published == 1, "a mask")
     node.publish_diagnostics()
