@@ -8,7 +8,16 @@ else that reaches a user is a fault of this package.
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
+
+_short = reprlib.Repr()
+_short.maxstring = 80
+
+
+def quoted(text: str) -> str:
+    """Return a string that came from outside in quotes, cut to 80 characters: nobody bounds its length."""
+    return _short.repr(text)
 
 
 class GainError(Exception):

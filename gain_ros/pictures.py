@@ -18,7 +18,7 @@ import numpy as np
 
 from gain_ros.errors import ImageError
 
-MAX_PIXELS = 1 << 28
+MAX_PIXELS, MAX_SIDE = 1 << 28, 1 << 14
 
 # A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
 _MAX_JPEG_SCANS = 64
@@ -40,7 +40,7 @@ def read_rgb(file: Path) -> np.ndarray:
 
 def read_as_stored(file: Path) -> np.ndarray:
     """Read a JPEG or PNG in its own depth and channels, colours as BGR. Raises ImageError that names the file."""
-    return _read(file, lambda data: _decode(data, cv2.IMREAD_UNCHANGED, MAX_PIXELS))
+    return _read(file, lambda data: _decode(data, cv2.IMREAD_UNCHANGED))
 
 
 def read_ids(file: Path) -> np.ndarray:
@@ -48,17 +48,17 @@ def read_ids(file: Path) -> np.ndarray:
     return _read(file, decode_ids)
 
 
-def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE) -> np.ndarray:
     """Decode a JPEG or PNG to RGB uint8 (H, W, 3), a view with reversed channels.
 
-    Raises ImageError: another format, cut off, damaged, or of more than ``max_pixels``.
+    Raises ImageError: another format, cut off, damaged, of more than ``max_pixels`` or with a side above ``max_side``.
     """
-    return _decode(data, _AS_RGB, max_pixels)[..., ::-1]
+    return _decode(data, _AS_RGB, max_pixels, max_side)[..., ::-1]
 
 
 def decode_ids(data: bytes) -> np.ndarray:
     """Decode a PNG of class ids, uint8 (H, W). Raises ImageError."""
-    ids = _decode(data, cv2.IMREAD_UNCHANGED, MAX_PIXELS)
+    ids = _decode(data, cv2.IMREAD_UNCHANGED)
     if ids.ndim != 2 or ids.dtype != np.uint8:
         raise ImageError(f"pixels are {ids.dtype} {ids.shape}; expected an 8-bit PNG of class ids with one channel")
     return ids
@@ -87,8 +87,8 @@ def damage(file: Path) -> str | None:
     return None if end in tail else "is cut short"
 
 
-def check_size(height: int, width: int, max_pixels: int) -> None:
-    """Raise ImageError unless a picture of this size has pixels, and at most ``max_pixels``."""
+def check_size(height: int, width: int, max_pixels: int, max_side: int = MAX_SIDE) -> None:
+    """Raise ImageError unless a picture of this size has pixels, at most ``max_pixels``, and no longer side."""
     if height < 1 or width < 1:
         raise ImageError(f"image is {width}x{height}; expected at least 1x1: check the camera driver")
     if height * width > max_pixels:
@@ -96,6 +96,8 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
             f"image is {width}x{height} = {height * width} pixels; expected at most {max_pixels}: "
             "lower the camera's resolution or raise max_pixels"
         )
+    if max(height, width) > max_side:
+        raise ImageError(f"image is {width}x{height}; expected sides of at most {max_side} pixels (max_side)")
 
 
 def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
@@ -107,7 +109,7 @@ def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
         raise ImageError(f"{file}: {error}") from error
 
 
-def _decode(data: bytes, flags: int, max_pixels: int) -> np.ndarray:
+def _decode(data: bytes, flags: int, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE) -> np.ndarray:
     if data.startswith(_JPEG_START):
         kind, (height, width) = "JPEG", _jpeg_size(data)
     elif data.startswith(_PNG_START):
@@ -117,7 +119,7 @@ def _decode(data: bytes, flags: int, max_pixels: int) -> np.ndarray:
             f"no picture: it has {len(data)} bytes and begins with {data[:8].hex(' ') or 'nothing'}; expected JPEG or "
             "PNG: convert the file, or set the camera's image_transport to one of them"
         )
-    check_size(height, width, max_pixels)
+    check_size(height, width, max_pixels, max_side)
     pixels = _pixels(data, flags, f"{kind} of {width}x{height}")
     if pixels.shape[:2] != (height, width):
         raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         source = open_source(_drawn(args.source, stack, progress.show))
         make_folder(args.out, [args.source])
         result, unreadable = run_demo(source, model_folder, args.engine, args.out, progress.show)
-    for problem in (*unreadable, *result["errors"]):
+    for problem in (*result["warnings"], *result["errors"]):
         complain(problem)
     line = {"latency_ms": result["mask_age_ms"], "out": str(args.out)}
     line = {key: line.get(key, result.get(key)) for key in _LINE}
