@@ -1,12 +1,13 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m training fit|validate|test --config FILE`` and ``python -m training package CKPT --out FOLDER``."""
+"""``python -m training fit|validate|test --config FILE``; ``package CKPT --out FOLDER`` and ``robustness MODEL``."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from training.data import LabelledFrames
 from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import SegmentationTask
 
-HELP = "Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder."
+HELP = """Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder;
+`python -m training robustness --help`: what bad pictures cost it."""
 
 
 class TrainingCLI(LightningCLI):
@@ -110,10 +112,8 @@ def mute() -> None:
 
 
 def main() -> TrainingCLI:
-    if sys.argv[1:2] == ["package"]:
-        from training.package import main as package
-
-        sys.exit(package(sys.argv[2:]))
+    if sys.argv[1:2] in (["package"], ["robustness"]):
+        sys.exit(import_module(f"training.{sys.argv[1]}").main(sys.argv[2:]))
     mute()
     try:
         return TrainingCLI(
