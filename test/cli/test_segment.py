@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gain_ros.cli import main
+from gain_ros.cli.out_folder import WRITTEN
 from gain_ros.runtime.opening import open_segmenter
 
 
@@ -20,6 +21,11 @@ def pictures(tmp_path):
     for name, size in (("b", (40, 70)), ("a", (90, 50))):
         cv2.imwrite(str(folder / f"{name}.png"), rng.integers(0, 256, (*size, 3), dtype=np.uint8))
     return folder
+
+
+def names(folder) -> list[str]:
+    """What a user sees of a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.name != WRITTEN)
 
 
 def segment(model_folder, source, out, *more: str) -> int:
@@ -39,7 +45,7 @@ def test_masks_are_what_the_segmenter_gives_at_the_source_s_size(model_folder, p
 
 def test_nothing_but_masks_in_the_folder(model_folder, pictures, tmp_path):
     assert segment(model_folder, pictures, tmp_path / "out") == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize("place", [".", "masks"])
@@ -69,7 +75,7 @@ def test_an_unreadable_image_is_told_and_the_rest_is_done(model_folder, pictures
     (pictures / "aa.jpg").write_bytes(b"nothing")
     assert segment(model_folder, pictures, tmp_path / "out") == 1
     assert "aa.jpg" in capsys.readouterr().err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
 
 
 def test_an_out_that_cannot_be_a_folder_is_wrong_use(model_folder, pictures, tmp_path, capsys):
