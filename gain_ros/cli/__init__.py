@@ -69,9 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        complain(
-            f"{error.filename or 'what was made'} cannot be written: {error.strerror}; free space or name another place"
-        )
+        complain(f"the output of {verb} cannot be written: {error.strerror}; free space or name another place")
         return WRONG_USE
     except KeyboardInterrupt:
         complain("stopped")

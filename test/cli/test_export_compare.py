@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from disks import full_disk
 
 from gain_ros.cli import main
 from gain_ros.model_folder import read_model_folder
@@ -35,6 +36,25 @@ def test_export_writes_a_graph_that_agrees_with_pytorch(model_folder, tmp_path, 
 def test_export_into_a_missing_folder_is_wrong_use(model_folder, tmp_path, capsys):
     assert main(["export", str(model_folder), "--onnx", str(tmp_path / "none" / "g.onnx")]) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_export_writes_over_nothing_and_leaves_nothing_behind(model_folder, tmp_path, capsys):
+    file = tmp_path / "graph.onnx"
+    with full_disk(1000):
+        assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
+    assert "the output of export cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+    file.write_text("mine")
+    assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+def test_import_writes_over_no_model(model_folder, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    words = ["import-simpleseg", "none.pth", "--arch", "r18", "--dataset", "camvid", "--out", str(tmp_path / "mine")]
+    assert main(words) == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bag_files import rgb, write
+from disks import full_disk
+from videos import cut_short, write_video
 
 from gain_ros.cli import main
 from gain_ros.cli.out_folder import WRITTEN
@@ -84,10 +89,64 @@ def test_an_out_that_cannot_be_a_folder_is_wrong_use(model_folder, pictures, tmp
     assert "--out" in capsys.readouterr().err
 
 
-def test_an_error_while_writing_ends_the_run(model_folder, pictures, tmp_path, monkeypatch):
-    def full(*_args):
-        raise OSError("no space left")
+def test_masks_of_an_earlier_run_go_all_together_and_only_when_told(model_folder, pictures, tmp_path, capsys):
+    assert segment(model_folder, pictures, tmp_path / "out", "--overlay") == 0
+    assert segment(model_folder, pictures / "a.png", tmp_path / "out") == 2
+    assert "holds 4 files of an earlier run" in capsys.readouterr().err
+    assert segment(model_folder, pictures / "a.png", tmp_path / "out", "--force") == 0
+    assert names(tmp_path / "out") == ["a.png", "overlay"]
+    assert names(tmp_path / "out" / "overlay") == []
 
-    monkeypatch.setattr("gain_ros.pictures.encode", full)
-    with pytest.raises(OSError, match="no space"):
-        segment(model_folder, pictures, tmp_path / "out")
+
+def test_a_mask_that_is_a_user_s_is_refused(model_folder, pictures, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.png").write_text("mine")
+    assert segment(model_folder, pictures, tmp_path / "out", "--force") == 2
+    assert "'mine.png', which gain did not write" in capsys.readouterr().err
+    assert (tmp_path / "out" / "mine.png").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(OSError(errno.ENOSPC, "No space left on device"), 2), (KeyboardInterrupt, 130)]
+)
+def test_what_is_there_when_a_run_ends_early_is_whole(model_folder, pictures, tmp_path, monkeypatch, capsys, end, code):
+    real, written = Path.write_bytes, []
+
+    def write_bytes(path, data):
+        real(path, data[: len(data) // 2] if written else data)
+        if written:
+            raise end
+        written.append(path)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert segment(model_folder, pictures, tmp_path / "out") == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert names(tmp_path / "out") == ["a.png"]
+    assert cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED).shape == (90, 50)
+
+
+def test_a_full_disk_leaves_nothing_of_a_file(model_folder, pictures, tmp_path, capsys):
+    with full_disk(100):
+        assert segment(model_folder, pictures, tmp_path / "out") == 2
+    assert "the output of segment cannot be written: File too large" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_cut_short_is_told_with_the_frames_that_are_missing(model_folder, tmp_path, capsys):
+    video = cut_short(write_video(tmp_path / "drive.avi", frames=20))
+    assert segment(model_folder, video, tmp_path / "out", "--json") == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert 0 < result["frames"] < 20
+    assert result["frames"] + result["unreadable"] == 20
+    assert f"is cut short after {result['frames']} of 20 frames" in told.err
+
+
+def test_a_bag_cut_short_gives_the_masks_that_are_there(model_folder, tmp_path, capsys):
+    bag = write(tmp_path / "bag", {"/front": [rgb(i, np.full((40, 60, 3), i, np.uint8)) for i in range(5)]})
+    cut_short(next(bag.glob("*.mcap")), 0.98)
+    assert segment(model_folder, bag, tmp_path / "out", "--json") == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert (result["frames"], result["unreadable"]) == (5, 1)
+    assert "is truncated" in told.err
