@@ -83,7 +83,7 @@ def test_the_cache_is_where_the_desktop_says(tmp_path: Path, monkeypatch: pytest
 
 
 OWNER = """
-import sys, time
+import sys
 from pathlib import Path
 from gain_ros.files import atomic, scratch_folder
 with atomic(Path(sys.argv[1], "drive"), replace_folder=True) as new:
@@ -91,7 +91,7 @@ with atomic(Path(sys.argv[1], "drive"), replace_folder=True) as new:
     print(new.parent, flush=True)
     if sys.argv[2]:
         Path(sys.argv[1], "drive").rename(new.with_name("drive.old"))  # where a kill is worst
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -99,7 +99,7 @@ with atomic(Path(sys.argv[1], "drive"), replace_folder=True) as new:
 def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path, moved: str) -> None:
     write_folder(tmp_path / "drive", "first")
     words = [sys.executable, "-c", OWNER, str(tmp_path), moved]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as owner:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         left = Path(owner.stdout.readline().strip())
         assert sweep(tmp_path) == [], "its owner lives"

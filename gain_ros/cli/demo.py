@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     progress = Stages()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)
+        out = stack.enter_context(out_folder(args.out, [args.source], EVALUATION))
         model_folder = read_model_folder(find_model(args.model))
         source = open_source(_drawn(args.source, stack, progress.show))
-        out = stack.enter_context(out_folder(args.out, [args.source], EVALUATION))
         result, unreadable = run_demo(source, model_folder, args.engine, out.scratch, progress.show)
         out.publish()
     for problem in (*unreadable, *result["errors"]):

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gain_ros.errors import UsageError
@@ -18,7 +18,7 @@ WRITTEN = ".gain_files"  # a line for each file that was written: a file that ha
 EVALUATION = ("result.json", "frames.jsonl", "report.html", "overlay.web?", "gallery/*")
 
 
-@dataclass
+@dataclass(frozen=True)
 class OutFolder:
     """Where a verb writes: into ``scratch``, from where :meth:`publish` moves what is finished to ``folder``.
 
@@ -27,7 +27,7 @@ class OutFolder:
 
     folder: Path
     scratch: Path
-    old: list[Path] = field(default_factory=list)
+    old: list[Path]
 
     def publish(self) -> None:
         """Move what lies in ``scratch`` into the folder. Raises OSError."""
@@ -88,7 +88,7 @@ def _check_sources(out: Path, sources: Iterable[str]) -> None:
 
 
 def _earlier(out: Path, patterns: tuple[str, ...], replace: bool) -> list[Path]:
-    """Return the files of an earlier run that the patterns match, and forget those that are no longer there."""
+    """Return an earlier run's files that the patterns match, and forget what is gone. Raises UsageError for others."""
     lines = _written(out)
     found = sorted(file for pattern in patterns for file in out.glob(pattern))
     for file in found:

@@ -13,7 +13,8 @@ _MOVIE = (b"mdat", b"moov", b"moof")  # behind the boxes, some cameras append wh
 
 def is_cut(path: Path) -> bool:
     """Tell whether a part of the container lies behind the end of the file. False where a container does not say."""
-    size = path.stat().st_size
+    if not path.is_file():  # a pipe
+        return False
     with path.open("rb") as stream:
         magic = stream.read(8)
         stream.seek(0)
@@ -23,7 +24,7 @@ def is_cut(path: Path) -> bool:
             end = _end_of_matroska(stream)
         else:
             end = _end_of_boxes(stream) if magic[4:] == b"ftyp" else 0
-    return end > size
+    return end > path.stat().st_size
 
 
 def _end_of_riff(stream: BinaryIO) -> int:

@@ -57,7 +57,7 @@ class VideoSource(Source):
                 index += 1
         finally:
             capture.release()
-        if index != self.length and is_cut(self._path):
+        if (self.length is None or index < self.length) and is_cut(self._path):
             raise CutShort(
                 f"{self.name!r} is cut short after {index} of {self.length or 'an unknown number of'} frames; "
                 "what is there was used: copy the video again, or record again",
