@@ -9,7 +9,6 @@ what to do).
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import sys
 import tempfile
@@ -34,9 +33,6 @@ VERBS = {
     "import-simpleseg": "published checkpoint to model folder",
     "node": "the ROS 2 node itself, where no ROS is installed",
 }
-
-
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,10 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GainError as error:
         complain(str(error))
         return error.exit_code
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        complain(f"the output of {verb} cannot be written: {error.strerror}; free space or name another place")
+    except OSError as error:  # the disk is full, or what was there is gone or somebody else's
+        complain(f"{verb} cannot go on: {error}; free space, or name another place")
         return WRONG_USE
     except KeyboardInterrupt:
         complain("stopped")

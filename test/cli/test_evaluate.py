@@ -227,7 +227,7 @@ def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, capsys, ro
     """No file may grow beyond ``room`` bytes: the rows do not fit, or the rows do and the result does not."""
     with full_disk(room):
         assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH) == 2
-    assert "cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert "File too large" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

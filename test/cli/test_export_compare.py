@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from contextlib import nullcontext
@@ -42,12 +43,22 @@ def test_export_writes_over_nothing_and_leaves_nothing_behind(model_folder, tmp_
     file = tmp_path / "graph.onnx"
     with full_disk(1000):
         assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
-    assert "the output of export cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert "export cannot go on: [Errno 27] File too large" in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
     file.write_text("mine")
     assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert file.read_text() == "mine"
+
+
+def test_export_to_where_one_may_not_write_is_one_line(model_folder, tmp_path, capsys, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)  # root may write anywhere
+    assert main(["export", str(model_folder), "--onnx", str(tmp_path / "graph.onnx")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"Permission denied: '{tmp_path}'" in line
 
 
 def test_import_writes_over_no_model(model_folder, tmp_path, capsys):
