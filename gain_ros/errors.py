@@ -45,6 +45,14 @@ class SourceError(GainError, ValueError):
     """A source that cannot be read: says what was given, what was expected and what to do."""
 
 
+class CutShort(SourceError):  # noqa: N818 - reads as the state it reports
+    """A recording ends before all of its frames have come; ``missing`` of them are not there, as far as is known."""
+
+    def __init__(self, text: str, missing: int):
+        super().__init__(text)
+        self.missing = max(1, missing)
+
+
 class DatasetError(GainError, ValueError):
     """The data set on disk is not what it should be; the message lists what is wrong and how to mend it."""
 
