@@ -13,8 +13,9 @@ from pathlib import Path
 
 from gain_ros.errors import UsageError
 from gain_ros.files import atomic, scratch_folder
+from gain_ros.pictures import is_marked
 
-WRITTEN = ".gain_files"  # a line for each file that was written: a file that has changed since is a user's
+WRITTEN = ".gain_files"  # a line for each file that carries no mark: one that has changed since is a user's
 EVALUATION = ("result.json", "frames.jsonl", "report.html", "overlay.web?", "gallery/*")
 
 
@@ -32,8 +33,10 @@ class OutFolder:
     def publish(self) -> None:
         """Move what lies in ``scratch`` into the folder. Raises OSError."""
         files = sorted(file for file in self.scratch.rglob("*") if file.is_file())
-        with (self.folder / WRITTEN).open("a", encoding="utf-8") as written:  # before a file is there, it is known
-            written.writelines(_line(self.scratch, file) for file in files)
+        lines = [_line(self.scratch, file) for file in files if not is_marked(file)]
+        if lines:  # before a file is there, it is known
+            with (self.folder / WRITTEN).open("a", encoding="utf-8") as written:
+                written.writelines(lines)
         while self.old:
             self.old.pop().unlink(missing_ok=True)
         for file in files:
@@ -92,7 +95,7 @@ def _earlier(out: Path, patterns: tuple[str, ...], replace: bool) -> list[Path]:
     lines = _written(out)
     found = sorted(file for pattern in patterns for file in out.glob(pattern))
     for file in found:
-        if _line(out, file) not in lines:
+        if _line(out, file) not in lines and not (file.is_file() and is_marked(file)):
             raise UsageError(
                 f"--out {str(out)!r} holds {str(file.relative_to(out))!r}, which gain did not write, or which has "
                 "changed since; move it away or name another folder"

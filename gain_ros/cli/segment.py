@@ -98,12 +98,13 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
 def _write(out: OutFolder, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
     import cv2
 
-    from gain_ros.pictures import encode
+    from gain_ros.pictures import encode, marked
     from gain_ros.runtime import drawing
 
-    (out.scratch / f"{frame.stem}.png").write_bytes(encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3))
+    mask = encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3)
+    (out.scratch / f"{frame.stem}.png").write_bytes(marked(mask))
     if overlay:
         picture = drawing.overlay(frame.rgb, labels, label_set, 0.5)
         (out.scratch / "overlay").mkdir(exist_ok=True)
-        (out.scratch / "overlay" / f"{frame.stem}.jpg").write_bytes(encode(picture, ".jpg"))
+        (out.scratch / "overlay" / f"{frame.stem}.jpg").write_bytes(marked(encode(picture, ".jpg")))
     out.publish()

@@ -15,7 +15,6 @@ from disks import full_disk
 from videos import cut_short, write_video
 
 from gain_ros.cli import main
-from gain_ros.cli.out_folder import WRITTEN
 from gain_ros.runtime.opening import open_segmenter
 
 
@@ -30,8 +29,8 @@ def pictures(tmp_path):
 
 
 def names(folder) -> list[str]:
-    """What a user sees of a folder."""
-    return sorted(path.name for path in folder.iterdir() if path.name != WRITTEN)
+    """What lies in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def segment(model_folder, source, out, *more: str) -> int:
