@@ -57,9 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GainError as error:
         complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        complain("stopped")
-        return 130
 
 
 def _usage() -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -59,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)

@@ -9,8 +9,6 @@ it lost and how old its masks were is counted too. D gets result.json, frames.js
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +146,6 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(
             "--mode realtime and --attach need ROS 2 (rclpy); source a workspace or pip install -r requirements.txt"
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     try:
         if args.attach:

@@ -21,8 +21,4 @@ def run(arguments: list[str]) -> int:
         return WRONG_USE
     from gain_ros.node.main import main
 
-    try:
-        main([sys.argv[0], *arguments])
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else DONE
-    return DONE
+    return main([sys.argv[0], *arguments])
