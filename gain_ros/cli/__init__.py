@@ -45,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
         return WRONG_USE
     module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
-    if verb == "node":  # its arguments are ROS's own
-        return module.run(rest)
-    parser = Parser(prog=f"gain {verb}", description=module.__doc__)
-    module.configure(parser)
     try:
+        if verb == "node":  # its arguments are ROS's own
+            return module.run(rest)
+        parser = Parser(prog=f"gain {verb}", description=module.__doc__)
+        module.configure(parser)
         return module.run(parser.parse_args(rest))
     except GraphError as error:
         print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process

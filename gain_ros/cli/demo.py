@@ -27,7 +27,7 @@ from gain_ros.cli.common import (
     print_json,
 )
 from gain_ros.errors import UsageError
-from gain_ros.libraries import has_module
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.sources.source import OnProgress
@@ -49,11 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for library, package in (("rclpy", "ROS 2"), ("jinja2", "Jinja2")):
-        if not has_module(library):
-            raise UsageError(
-                f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
-            )
+    require("gain demo", "rclpy", "jinja2", "pygal")
     from gain_ros.evaluation.demo import run_demo
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source

@@ -26,7 +26,7 @@ from gain_ros.cli.common import (
     say,
 )
 from gain_ros.errors import UsageError
-from gain_ros.libraries import has_module
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.evaluation.report.gallery import Gallery
@@ -111,6 +111,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
+    require("gain evaluate", "jinja2", "pygal", *["rclpy"] * live)
     make_folder(args.out, args.bags)
 
 
@@ -142,10 +143,6 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
     from gain_ros.evaluation.realtime import evaluate_realtime
     from gain_ros.evaluation.result import write_result
 
-    if not has_module("rclpy"):
-        raise UsageError(
-            "--mode realtime and --attach need ROS 2 (rclpy); source a workspace or pip install -r requirements.txt"
-        )
     progress = Stages()
     try:
         if args.attach:

@@ -69,6 +69,29 @@ def test_a_missing_model_is_one_line_and_code_2(tmp_path, capsys):
     assert "no_such_model" in line
 
 
+@pytest.mark.parametrize(
+    ("missing", "words", "needs"),
+    [
+        ("rosbags", ["evaluate", "drive.mcap", "--out", "out"], "the bag 'drive.mcap'"),
+        ("rosbags", ["segment", "drive.mcap", "--out", "out"], "the bag 'drive.mcap'"),
+        ("rosbags", ["bag-from", "pictures", "--out", "out"], "gain bag-from"),
+        ("pygal", ["evaluate", "pictures", "--out", "out"], "gain evaluate"),
+        ("pygal", ["demo", "--out", "out"], "gain demo"),
+        ("rclpy", ["node"], "gain node"),
+        ("rclpy", ["evaluate", "pictures", "--mode", "realtime", "--out", "out"], "gain evaluate"),
+    ],
+)
+def test_a_missing_library_is_one_line_before_any_work(missing, words, needs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drive.mcap").touch()
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"gain: {needs} needs ")
+    assert missing in line
+    assert "pip install" in line
+
+
 def test_python_m_gain_ros_is_the_same_command():
     done = subprocess.run([sys.executable, "-m", "gain_ros", "nothing"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
