@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node as a process: signals, exit codes, and peers with another transport set-up."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from fake_segmenter import expected_mask
 from graph import eventually, image, picture, pixels
 from sensor_msgs.msg import Image
 from streets import street
+
+from gain_ros.node.process import remove_dead_segments
 
 HERE = Path(__file__).parent
 PROFILE = HERE.parents[1] / "config" / "fastdds.xml"
@@ -171,6 +174,25 @@ def test_arguments_that_are_not_for_ros_end_the_process_with_code_2_and_one_line
     assert done.stderr.splitlines() == [
         f"gain_ros: unknown arguments {' '.join(arguments)}; expected --ros-args -p NAME:=VALUE -r FROM:=TO"
     ]
+
+
+def test_shared_memory_of_dead_processes_of_this_user_is_removed(tmp_path, monkeypatch):
+    names = [f"fastdds_{number:016x}" for number in range(3)] + ["fastdds_port7000"]
+    for name in names:
+        (tmp_path / name).touch()
+        (tmp_path / f"{name}_el").touch()
+    live, new, dead, _ = (tmp_path / f"{name}_el" for name in names)
+    for lock in tmp_path.iterdir():
+        os.utime(lock, (0, 0))
+    new.touch()
+    with live.open("rb") as held, monkeypatch.context() as another:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        another.setattr(os, "getuid", lambda: dead.stat().st_uid + 1)
+        remove_dead_segments(tmp_path)
+        assert dead.exists()
+        another.undo()
+        remove_dead_segments(tmp_path)
+    assert {path.name.removesuffix("_el") for path in tmp_path.iterdir()} == {*names} - {"fastdds_0000000000000002"}
 
 
 def test_the_log_names_the_topics_and_after_five_silent_seconds_those_there_are(graph, start, tmp_path):
