@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import signal
+import stat
 import sys
 import threading
 import time
@@ -95,13 +96,14 @@ def remove_dead_segments(folder: Path = Path("/dev/shm")) -> None:
     As ``fastdds shm clean`` does: whoever uses a segment holds the lock of the file beside it.
     """
     for lock in folder.glob("fast*_el"):
-        with contextlib.suppress(OSError), lock.open("rb") as stream:
-            found = os.fstat(stream.fileno())
-            young = time.time() - found.st_mtime < _MAKING_S
-            if found.st_uid == os.getuid() and not young and _SEGMENT_LOCK.fullmatch(lock.name):
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
-                lock.unlink()
+        with contextlib.suppress(OSError):
+            found = lock.lstat()
+            ours = _SEGMENT_LOCK.fullmatch(lock.name) and stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+            if ours and time.time() - found.st_mtime > _MAKING_S:
+                with lock.open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+                    lock.unlink()
 
 
 def _init(args: Sequence[str] | None) -> None:
@@ -150,8 +152,8 @@ def _spin(node: SpinnableNode) -> bool:
         idle = node.close()
         executor.shutdown()
         node.destroy_node()
-        vars(node).clear()  # services of a lifecycle node keep its shared memory, and a busy thread keeps the node
         rclpy.try_shutdown()
+        vars(node).clear()  # services of a lifecycle node keep its shared memory, and a busy thread keeps the node
     return idle
 
 
