@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import argparse
 import importlib
 import subprocess
 import sys
@@ -111,11 +112,17 @@ def test_every_verb_has_a_module():
         assert callable(importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}").run)
 
 
-@pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5"])
+@pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5", "9" * 5000 + "x1"])
 def test_a_size_must_be_height_x_width(text):
     with pytest.raises(Exception, match="HEIGHTxWIDTH"):
         frame_size(text)
     assert frame_size("720x960") == (720, 960)
+
+
+@pytest.mark.parametrize("size", ["99999x99999", "1x33554433"])
+def test_a_size_that_no_node_takes_is_refused(size):
+    with pytest.raises(argparse.ArgumentTypeError, match="33554432 pixels"):
+        frame_size(size)
 
 
 def test_json_has_no_nan():
