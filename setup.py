@@ -48,7 +48,7 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            "gain = gain_ros.cli:main",
+            "gain = gain_ros.__main__:main",
             "segmentation_node = gain_ros.node.main:main",
         ],
     },

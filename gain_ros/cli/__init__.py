@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_USE
     _sweep()
     module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
-    if verb == "node":  # its arguments are ROS's own
-        return module.run(rest)
-    parser = Parser(prog=f"gain {verb}", description=module.__doc__)
-    module.configure(parser)
     try:
+        if verb == "node":  # its arguments are ROS's own
+            return module.run(rest)
+        parser = Parser(prog=f"gain {verb}", description=module.__doc__)
+        module.configure(parser)
         return module.run(parser.parse_args(rest))
     except GraphError as error:
         print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process
@@ -65,9 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # the disk is full, or what was there is gone or somebody else's
         complain(f"{verb} cannot go on: {error}; free space, or name another place")
         return WRONG_USE
-    except KeyboardInterrupt:
-        complain("stopped")
-        return 130
 
 
 def _sweep() -> None:

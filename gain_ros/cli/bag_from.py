@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, complain, print_json
 from gain_ros.errors import UsageError
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.sources.source import Source
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    require("gain bag-from", "rosbags")
     from gain_ros.sources.recording import write_bag
 
     if args.rate is not None and not 0 < args.rate <= 1000:

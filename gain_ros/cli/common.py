@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
 DEFAULT_MODEL = "gain_nano_camvid"
+_MOST_PIXELS = 1 << 25
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,10 +43,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def frame_size(text: str) -> tuple[int, int]:
     """Read a size, height x width: "720x960" gives (720, 960)."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) > 0 and int(width) > 0):
-        raise argparse.ArgumentTypeError(f"size {text!r} is not HEIGHTxWIDTH; give for example 720x960")
-    return int(height), int(width)
+    found = re.fullmatch(r"(\d{1,8})x(\d{1,8})", text.lower())
+    height, width = map(int, found.groups()) if found else (0, 0)
+    if not height * width:
+        raise argparse.ArgumentTypeError(f"size {text[:80]!r} is not HEIGHTxWIDTH; give for example 720x960")
+    if height * width > _MOST_PIXELS:
+        raise argparse.ArgumentTypeError(f"size {text!r} has more than the {_MOST_PIXELS} pixels that a node takes")
+    return height, width
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from gain_ros.cli.common import (
 from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
 from gain_ros.files import scratch_folder
-from gain_ros.libraries import has_module
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.sources.source import OnProgress
@@ -50,16 +49,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for library, package in (("rclpy", "ROS 2"), ("jinja2", "Jinja2")):
-        if not has_module(library):
-            raise UsageError(
-                f"demo needs {package} ({library}); source a ROS 2 workspace or pip install -r requirements.txt"
-            )
+    require("gain demo", "rclpy", "jinja2", "pygal")
     from gain_ros.evaluation.demo import run_demo
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)

@@ -9,8 +9,6 @@ it lost and how old its masks were is counted too. D gets result.json, frames.js
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +26,7 @@ from gain_ros.cli.common import (
 from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
 from gain_ros.files import scratch_folder
-from gain_ros.libraries import has_module
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.evaluation.report.gallery import Gallery
@@ -116,6 +114,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
+    require("gain evaluate", "jinja2", "pygal", *["rclpy"] * live)
 
 
 def _truth(args: argparse.Namespace) -> TruthOptions:
@@ -146,11 +145,6 @@ def _live(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from gain_ros.evaluation.realtime import evaluate_realtime
     from gain_ros.evaluation.result import write_result
 
-    if not has_module("rclpy"):
-        raise UsageError(
-            "--mode realtime and --attach need ROS 2 (rclpy); source a workspace or pip install -r requirements.txt"
-        )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended
     progress = Stages()
     try:
         if args.attach:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sys
 
-from gain_ros.cli.common import DONE, WRONG_USE, complain
-from gain_ros.libraries import has_module
+from gain_ros.cli.common import DONE
+from gain_ros.libraries import require
 
 
 def run(arguments: list[str]) -> int:
@@ -16,13 +16,7 @@ def run(arguments: list[str]) -> int:
         print("usage: gain node [--ros-args -p NAME:=VALUE ... -r FROM:=TO ...]")
         print("config/segmentation.yaml lists the parameters.")
         return DONE
-    if not has_module("rclpy"):
-        complain("rclpy is not installed; source a ROS 2 workspace, or pip install -r requirements.txt")
-        return WRONG_USE
+    require("gain node", "rclpy")
     from gain_ros.node.main import main
 
-    try:
-        main([sys.argv[0], *arguments])
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else DONE
-    return DONE
+    return main([sys.argv[0], *arguments])

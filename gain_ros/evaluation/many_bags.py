@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import BagScore, Evaluation, FrameRow, atomic_text, model_card, read_rows, row_line
 from gain_ros.files import scratch_folder
 from gain_ros.score import mean_iou, pixel_accuracy
+from gain_ros.signals import end_with_parent
 from gain_ros.sources.source import OnProgress
 
 Ended = BagOutcome | BagScore
@@ -138,17 +140,26 @@ def _one_by_one(tasks: Sequence[Task], models: Models, report: OnProgress) -> It
 
 
 def _in_processes(tasks: Sequence[Task], workers: int, report: OnProgress) -> Iterator[tuple[int, Ended]]:
-    with ThreadPoolExecutor(workers) as pool:
+    # Processes inherit what their thread blocks: Ctrl-C, which a terminal sends to all of them, reaches us alone.
+    with ThreadPoolExecutor(workers, "bag", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as pool:
         places: dict[Future[BagOutcome], int] = {pool.submit(_in_process, task): i for i, task in enumerate(tasks)}
-        for done, future in enumerate(as_completed(places), 1):
-            task, error = tasks[places[future]], future.exception()
-            yield places[future], future.result() if error is None else _failed(task, error)
-            report("bags", done, len(tasks))
+        try:
+            for done, future in enumerate(as_completed(places), 1):
+                task, error = tasks[places[future]], future.exception()
+                yield places[future], future.result() if error is None else _failed(task, error)
+                report("bags", done, len(tasks))
+        finally:
+            for future in places:
+                future.cancel()
+            while wait(places, timeout=0.1).not_done:
+                for process in active_children():
+                    process.kill()
 
 
 def _in_process(task: Task) -> BagOutcome:
     # A pool of one for each bag: a process that dies, of a decoder's crash or for want of memory, takes one bag along.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    start, parent = get_context("spawn"), (os.getpid(),)
+    with ProcessPoolExecutor(1, mp_context=start, initializer=end_with_parent, initargs=parent) as pool:
         return pool.submit(_open_and_evaluate, task).result()
 
 

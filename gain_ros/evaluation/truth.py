@@ -99,6 +99,11 @@ def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth 
         return _open_topic(options.topic, options, source, model)
     if options.folder is not None:
         return _open_folder(options, options.folder, model)
+    if options.labels is not None:
+        raise SourceError(
+            f"--truth-labels {options.labels!r} says what the ids of truth mean, and none is named; "
+            "give --truth-topic or --truth-dir too, or leave it out"
+        )
     if source.label_set is not None:
         return SourceTruth(source, match_classes(model, source.label_set.name))
     return None

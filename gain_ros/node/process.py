@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import re
 import signal
+import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -17,10 +23,13 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
+from gain_ros.signals import handle_signals, ignore_signals
+
 Result = TypeVar("Result")
 
 BAD_INPUT = 2
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SEGMENT_LOCK = re.compile(r"fast(dds|rtps)_[0-9a-f]{16}_el")
+_MAKING_S = 1.0  # a lock is taken just after its file is made
 
 
 class SpinnableNode(Protocol):
@@ -48,7 +57,8 @@ def run_node(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None 
         args: command line, ``--ros-args`` included; None takes ``sys.argv``.
 
     Returns:
-        Exit code: 0, or 2 where an argument or a parameter is refused (one line on standard error).
+        Exit code: 0, or 2 where an argument or a parameter is refused (one line on standard error). From then on
+        signals are ignored: a second Ctrl-C while the interpreter ends must not spoil the exit code.
 
     """
     try:
@@ -57,8 +67,7 @@ def run_node(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None 
         print(f"gain_ros: {error}", file=sys.stderr)
         return BAD_INPUT
     finally:
-        for number in SIGNALS:  # a second Ctrl-C while the interpreter ends must not spoil the exit code
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
     if not idle:
         # A thread inside an engine cannot be stopped, and the interpreter's end under it may crash: leave without.
         sys.stdout.flush()
@@ -81,28 +90,47 @@ def _run(make_node: Callable[[], SpinnableNode], args: Sequence[str] | None) -> 
     return _spin(node)
 
 
+def remove_dead_segments(folder: Path = Path("/dev/shm")) -> None:
+    """Remove shared memory that Fast DDS made for processes of this user that were killed, up to 68 MB a node.
+
+    As ``fastdds shm clean`` does: whoever uses a segment holds the lock of the file beside it.
+    """
+    for lock in folder.glob("fast*_el"):
+        with contextlib.suppress(OSError):
+            found = lock.lstat()
+            ours = _SEGMENT_LOCK.fullmatch(lock.name) and stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+            if ours and time.time() - found.st_mtime > _MAKING_S:
+                with lock.open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+                    lock.unlink()
+
+
 def _init(args: Sequence[str] | None) -> None:
-    """Start the graph so that each of SIGNALS ends it.
+    """Start the graph so that each of SIGNALS ends it, also one that comes before there is a graph to end.
 
     rclpy's own handlers do that, from a thread of their own. They call Python's afterwards, whose KeyboardInterrupt
-    would strike anywhere, in the tidying up too; so Python's do nothing, except before there is a graph to end. rclpy
-    knows no SIGHUP, which comes when a terminal closes: it is passed on as SIGTERM.
+    would strike anywhere, in the tidying up too; so Python's do nothing once there is a graph. rclpy knows no SIGHUP,
+    which comes when a terminal closes: it is passed on as SIGTERM.
     """
+    early: list[int] = []
     started = False
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if not started:
-            sys.exit(0)
-        if number == signal.SIGHUP:
+            early.append(number)
+        elif number == signal.SIGHUP:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    for number in SIGNALS:
-        signal.signal(number, on_signal)
+    handle_signals(on_signal)
+    remove_dead_segments()
     try:
         rclpy.init(args=args)
     except RuntimeError as error:
         raise BadArgumentsError(str(error)) from error
     started = True
+    if early:
+        rclpy.try_shutdown()
     if unknown := remove_ros_args(args)[1:]:
         raise BadArgumentsError(
             f"unknown arguments {' '.join(unknown)}; expected --ros-args -p NAME:=VALUE -r FROM:=TO"
@@ -125,6 +153,7 @@ def _spin(node: SpinnableNode) -> bool:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+        vars(node).clear()  # services of a lifecycle node keep its shared memory, and a busy thread keeps the node
     return idle
 
 

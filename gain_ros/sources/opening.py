@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from gain_ros.errors import SourceError
+from gain_ros.libraries import require
 from gain_ros.sources.files import FilesSource, FolderSource
 from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, Source
 from gain_ros.sources.video import CameraSource, VideoSource
@@ -36,6 +37,7 @@ def open_source(spec: str | os.PathLike[str], labels_topic: str | None = None) -
     else:
         topic = None
     if path.is_dir() or path.suffix.lower() in BAG_SUFFIXES:
+        require(f"the bag {text!r}", "rosbags")
         from gain_ros.sources.bags import BagSource  # rosbags takes its time to import
 
         return BagSource(text, path, topic, labels_topic)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import argparse
 import importlib
 import subprocess
 import sys
@@ -69,6 +70,29 @@ def test_a_missing_model_is_one_line_and_code_2(tmp_path, capsys):
     assert "no_such_model" in line
 
 
+@pytest.mark.parametrize(
+    ("missing", "words", "needs"),
+    [
+        ("rosbags", ["evaluate", "drive.mcap", "--out", "out"], "the bag 'drive.mcap'"),
+        ("rosbags", ["segment", "drive.mcap", "--out", "out"], "the bag 'drive.mcap'"),
+        ("rosbags", ["bag-from", "pictures", "--out", "out"], "gain bag-from"),
+        ("pygal", ["evaluate", "pictures", "--out", "out"], "gain evaluate"),
+        ("pygal", ["demo", "--out", "out"], "gain demo"),
+        ("rclpy", ["node"], "gain node"),
+        ("rclpy", ["evaluate", "pictures", "--mode", "realtime", "--out", "out"], "gain evaluate"),
+    ],
+)
+def test_a_missing_library_is_one_line_before_any_work(missing, words, needs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drive.mcap").touch()
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"gain: {needs} needs ")
+    assert missing in line
+    assert "pip install" in line
+
+
 def test_python_m_gain_ros_is_the_same_command():
     done = subprocess.run([sys.executable, "-m", "gain_ros", "nothing"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -88,11 +112,17 @@ def test_every_verb_has_a_module():
         assert callable(importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}").run)
 
 
-@pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5"])
+@pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5", "9" * 5000 + "x1"])
 def test_a_size_must_be_height_x_width(text):
     with pytest.raises(Exception, match="HEIGHTxWIDTH"):
         frame_size(text)
     assert frame_size("720x960") == (720, 960)
+
+
+@pytest.mark.parametrize("size", ["99999x99999", "1x33554433"])
+def test_a_size_that_no_node_takes_is_refused(size):
+    with pytest.raises(argparse.ArgumentTypeError, match="33554432 pixels"):
+        frame_size(size)
 
 
 def test_json_has_no_nan():

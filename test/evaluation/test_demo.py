@@ -17,6 +17,7 @@ import random_model_folder
 from gain_ros.cli.out_folder import WRITTEN
 
 pytestmark = pytest.mark.ros
+CLIP = "overlay.webp" if hasattr(cv2, "imreadanimation") else "overlay.webm"
 
 
 def demo(model: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
@@ -47,7 +48,7 @@ def test_every_published_mask_is_received(model_folder, pictures, tmp_path):
     counts = line["frames"]
     assert counts["received"] == sum(counts[key] for key in ("published", "superseded", "stale", "failed"))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [WRITTEN, "overlay.webp", "report.html", "result.json"]
+    assert names == [WRITTEN, CLIP, "report.html", "result.json"]
     assert json.loads((tmp_path / "out" / "result.json").read_text())["model"]["name"] == "random_nano"
 
 

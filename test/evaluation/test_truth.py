@@ -131,6 +131,7 @@ def test_no_truth_asked_for_and_none_there(tmp_path):
         (TruthOptions(topic="/ids"), "is no bag"),
         (TruthOptions(folder="nowhere"), "is not there"),
         (TruthOptions(topic="/ids", folder="x"), "give --truth-topic or --truth-dir"),
+        (TruthOptions(labels="camvdi"), "'camvdi'.*give --truth-topic or --truth-dir too"),
         (TruthOptions(tolerance_ms=-1), "0 or more"),
         (TruthOptions(tolerance_ms=float("nan")), "0 or more"),
         (TruthOptions(by="luck"), "by 'luck'"),

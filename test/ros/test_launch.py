@@ -28,9 +28,9 @@ def launched(domain_id, tmp_path):
         return processes[-1]
 
     yield run
-    for process in processes:
-        process.kill()
-        process.wait()
+    for process in processes:  # it ends its nodes first; killed, it would leave them
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
 
 
 def test_arguments_reach_the_node_and_ctrl_c_ends_it(graph, launched, tmp_path):

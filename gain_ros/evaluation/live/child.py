@@ -1,18 +1,16 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m gain_ros.evaluation.live.child MODULE ...``: as ``python -m MODULE ...``, and it ends with its parent."""
+"""``python -m gain_ros.evaluation.live.child PARENT MODULE ...``: ``python -m MODULE ...``, ended with its parent."""
 
-import ctypes
 import runpy
-import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from gain_ros.signals import end_with_parent
 
 
 def main() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    del sys.argv[0]
+    end_with_parent(int(sys.argv[1]))
+    del sys.argv[:2]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

@@ -114,7 +114,7 @@ class Child:
         self.name, self._log = name, log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gain_ros.evaluation.live.child", *arguments],
+                [sys.executable, "-m", "gain_ros.evaluation.live.child", str(os.getpid()), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if talks else errors,
                 stderr=errors,
@@ -146,15 +146,15 @@ class Child:
         return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
 
     def stop(self) -> None:
-        """End it in order, then by force."""
-        if self.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
+        """End it in order, so that it gives its shared memory back, then by force."""
         for end in (self.process.terminate, self.process.kill):
             if self.process.poll() is None:
                 end()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(_STOP_S)
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
 
 
 def _with_checkout() -> str:

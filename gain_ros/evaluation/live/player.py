@@ -3,8 +3,7 @@
 """A camera made of a recording: a process that publishes a source's frames at the pace they were recorded.
 
 It prepares frames before they are due, waits for "go" on standard input, publishes, and writes each frame on standard
-output: ``{"frame": index, "stamp_ns": ..., "sent_ns": ...}`` and at last ``{"sent": n}``. It ends when standard input
-closes.
+output: ``{"frame": index, "stamp_ns": ..., "sent_ns": ...}`` and at last ``{"sent": n}``. A signal ends it.
 
 Images of a bag go out as they were recorded, compressed ones too, so what the node cannot decode fails there. Frames of
 anything else go out as rgb8. The stamp is the moment of sending, as a camera's; with --clock it is the recorded one,
@@ -39,6 +38,7 @@ from std_msgs.msg import Header
 
 from gain_ros.errors import ImageError, SourceError
 from gain_ros.messages import fill_image
+from gain_ros.signals import Stopped, ignore_signals, raise_on_signals
 from gain_ros.sources.opening import open_source
 from gain_ros.sources.source import Source, SourceFrame
 from gain_ros.times import NS_PER_S
@@ -255,9 +255,20 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for the frames of a live source: they cannot be read again")
     parser.add_argument("--clock", action="store_true", help="recorded stamps, and /clock")
     args = parser.parse_args()
+    raise_on_signals()
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        return _run(args)
+    except Stopped:
+        return 0
+    finally:  # a process that just ends leaves its shared memory behind
+        ignore_signals()
+        rclpy.shutdown()
+
+
+def _run(args: argparse.Namespace) -> int:
     source = open_source(args.source)
     frames = Prefetched(outgoing(source), args.limit)
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("player")
     topic, kind = (f"{args.topic}/compressed", CompressedImage) if source.compressed else (args.topic, Image)
     publisher = node.create_publisher(kind, topic, QoSProfile(depth=10))
@@ -270,11 +281,12 @@ def main() -> int:
     if not _await_subscriber(publisher, topic):
         return 1
     wait_s = (lambda _: 0.0) if source.live else waits_s(args.rate, 1 / source.rate_hz)
-    write_line(sent=play(iter(frames), publisher, wait_s, args.keep, clock))
-    sys.stdin.read()  # the last frame lives in our shared memory until it is read
-    if clock is not None:
-        clock.stop()
-    rclpy.shutdown()
+    try:
+        write_line(sent=play(iter(frames), publisher, wait_s, args.keep, clock))
+        sys.stdin.read()  # the last frame lives in our shared memory until it is read
+    finally:
+        if clock is not None:
+            clock.stop()
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from streets import street
 
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
@@ -101,6 +103,21 @@ def test_a_child_dies_with_its_parent(module, tmp_path):
             break
         time.sleep(0.05)
     assert not is_running(pid)
+
+
+@pytest.mark.ros
+def test_a_player_that_is_stopped_gives_its_shared_memory_back(tmp_path):
+    arguments = ["gain_ros.evaluation.live.player", "--source", str(street(tmp_path)), "--topic", "/images"]
+    with own_domain() as domain, environment(graph_variables(domain, fastdds_profile())):
+        player = Child("player", arguments, tmp_path / "log", talks=True)
+        assert "ready" in next(player.lines())
+        locks = [os.readlink(file) for file in Path(f"/proc/{player.process.pid}/fd").iterdir()]
+        locks = [Path(file) for file in locks if re.search(r"/fast(dds|rtps)_[0-9a-f]+_el$", file)]
+        player.stop()
+    if not locks:
+        pytest.skip("no Fast DDS with shared memory")
+    assert player.process.returncode == 0
+    assert not any(lock.exists() for lock in locks)
 
 
 def is_running(pid: int) -> bool:
