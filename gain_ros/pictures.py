@@ -17,25 +17,25 @@ import cv2
 import numpy as np
 
 from gain_ros.errors import ImageError
+from gain_ros.files import read_bounded
 
-MAX_PIXELS = 1 << 28
+MAX_SIDE = 1 << 14
+MAX_PIXELS = MAX_SIDE**2
 
 # A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
 _MAX_JPEG_SCANS = 64
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _AS_RGB = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_CHECKED_SUFFIXES = (".png", ".jpg", ".jpeg")
+_MAX_FILE_BYTES = 1 << 30
 
 
 def read_rgb(file: Path) -> np.ndarray:
-    """Read a picture file as RGB uint8 (H, W, 3), a view with reversed channels.
+    """Read a JPEG or PNG as RGB uint8 (H, W, 3), a view with reversed channels.
 
-    What is named .png, .jpg or .jpeg must be a JPEG or PNG; any other may be of each format that OpenCV knows.
-    Raises ImageError that names the file: missing, cut off, damaged, too large or no picture.
+    Raises ImageError that names the file: missing, cut off, damaged, too large or no such picture.
     """
-    checked = file.suffix.lower() in _CHECKED_SUFFIXES
-    return _read(file, decode_rgb if checked else lambda data: _pixels(data, _AS_RGB, "file")[..., ::-1])
+    return _read(file, decode_rgb)
 
 
 def read_as_stored(file: Path) -> np.ndarray:
@@ -56,9 +56,9 @@ def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return _decode(data, _AS_RGB, max_pixels)[..., ::-1]
 
 
-def decode_ids(data: bytes) -> np.ndarray:
+def decode_ids(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a PNG of class ids, uint8 (H, W). Raises ImageError."""
-    ids = _decode(data, cv2.IMREAD_UNCHANGED, MAX_PIXELS)
+    ids = _decode(data, cv2.IMREAD_UNCHANGED, max_pixels)
     if ids.ndim != 2 or ids.dtype != np.uint8:
         raise ImageError(f"pixels are {ids.dtype} {ids.shape}; expected an 8-bit PNG of class ids with one channel")
     return ids
@@ -100,7 +100,7 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
 
 def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
     try:
-        return decode(file.read_bytes())
+        return decode(read_bounded(file, _MAX_FILE_BYTES))
     except OSError as error:
         raise ImageError(f"{file}: cannot be read: {error.strerror}") from error
     except ImageError as error:
@@ -118,19 +118,14 @@ def _decode(data: bytes, flags: int, max_pixels: int) -> np.ndarray:
             "PNG: convert the file, or set the camera's image_transport to one of them"
         )
     check_size(height, width, max_pixels)
-    pixels = _pixels(data, flags, f"{kind} of {width}x{height}")
-    if pixels.shape[:2] != (height, width):
-        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
-    return pixels
-
-
-def _pixels(data: bytes, flags: int, what: str) -> np.ndarray:
+    if max(height, width) > MAX_SIDE:
+        raise ImageError(f"{kind} is {width}x{height}; expected at most {MAX_SIDE} a side: cut it, or scale it down")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"{what} cannot be decoded: {error}") from error
-    if pixels is None:
-        raise ImageError(f"{what} cannot be decoded: its data ({len(data)} bytes) is damaged or no picture")
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: {error}") from error
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
     return pixels
 
 
