@@ -48,7 +48,7 @@ def read_bounded(file: Path, most_bytes: int) -> bytes:
     if status.st_size > most_bytes:
         raise OSError(errno.EFBIG, f"has {status.st_size} bytes, more than {most_bytes}")
     with file.open("rb") as stream:
-        return stream.read(most_bytes)
+        return stream.read(status.st_size)  # most_bytes would be allocated at once
 
 
 def check_private(path: Path) -> None:
