@@ -161,7 +161,7 @@ class EngineSegmenter(Segmenter):
         except Exception as error:  # NaN, sizes that differ: whatever a library raises for a graph it has loaded
             raise GoldenMismatch(
                 f"engine {info.engine!r} ({info.version}, {info.provider}) fails on the golden picture of model "
-                f"{self.model_folder.name!r}: {error}; take another engine, or package the model again"
+                f"{self.model_folder.name!r}: {error}; take another engine"
             ) from error
         if share < MIN_AGREEMENT:
             raise GoldenMismatch(
