@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from gain_ros.errors import ImageError, ModelFolderError
 from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
+from gain_ros.yaml_files import read_yaml, write_yaml
 
 MODEL_YAML = "model.yaml"
 WEIGHTS = "weights.safetensors"
@@ -47,8 +47,6 @@ _FORMAT = 1
 _REQUIRED = (WEIGHTS, GOLDEN, GOLDEN_LABELS)
 _KNOWN = (*_REQUIRED, *ONNX_FILES.values())
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
-_MAX_YAML_BYTES = 1 << 17
-_MAX_DIGITS = 20
 _MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 _MAX_INPUT_PIXELS = 1 << 24
 _MAX_GOLDEN_PIXELS = 1 << 25
@@ -229,34 +227,15 @@ def write_model_folder(
         scratch.mkdir()
         _write_files(scratch, weights, golden, onnx_files)
         hashes = {file: sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
-        _write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
+        try:
+            write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
+        except ValueError as error:
+            raise ModelFolderError(
+                target, str(error), "plain text, numbers, lists and mappings", "convert the values"
+            ) from error
         written = read_model_folder(scratch)
         written.golden()
     return replace(written, path=target.resolve())
-
-
-class _Loader(yaml.SafeLoader):
-    """Of a document whose values take no more memory and time than its text promises."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # a few lines of them stand for gigabytes
-            raise yaml.YAMLError("an alias; write the value out")
-        return super().compose_node(parent, index)
-
-    def small_int(self, node: yaml.ScalarNode) -> int:
-        if len(node.value) > _MAX_DIGITS:
-            raise yaml.YAMLError(f"a number of {len(node.value)} digits")
-        return self.construct_yaml_int(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.small_int)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes shared values out, since _Loader takes no alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 class _Fields:
@@ -265,15 +244,13 @@ class _Fields:
     def __init__(self, file: Path):
         self.file = file
         try:
-            self._values = _Loader(read_bounded(file, _MAX_YAML_BYTES).decode("utf-8")).get_single_data()
+            self._values = read_yaml(file)
         except FileNotFoundError as error:
             raise ModelFolderError(
                 file, "nothing", "the description of a model", "give a model folder or package again"
             ) from error
-        except Exception as error:  # the reader raises whatever it trips over, also RecursionError and KeyError
-            raise ModelFolderError(
-                file, f"broken YAML ({str(error)[:200]})", "a YAML mapping", "restore the file"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise ModelFolderError(file, str(error), "a YAML mapping", "restore the file") from error
         if not isinstance(self._values, dict):
             raise ModelFolderError(file, type(self._values).__name__, "a YAML mapping", "restore the file")
 
@@ -387,18 +364,6 @@ def _write_files(
         file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
 
 
-def _write_yaml(file: Path, document: dict[str, Any]) -> None:
-    try:
-        text = yaml.dump(
-            document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
-        )
-    except yaml.YAMLError as error:
-        raise ModelFolderError(
-            file, str(error), "plain text, numbers, lists and mappings", "convert the values"
-        ) from error
-    file.write_text(text, encoding="utf-8")
-
-
 def _model_homes() -> list[Path]:
     homes = [Path(__file__).resolve().parent.parent / "models"]
     try:
@@ -428,16 +393,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(key, str) for key in value) and _is_plain(value)
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell whether JSON has it: no dates, sets or bytes, which YAML has too."""
-    if isinstance(value, dict):
-        return all(isinstance(key, (str, int, float)) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (str, int, float))
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
 def _is_list(value: Any, counts: Container[int], valid: Callable[[Any], bool]) -> bool:
