@@ -34,5 +34,5 @@ def test_a_class_map_with_aliases_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bomb.yaml"
     rows = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     file.write_text("\n".join(["a0: &a0 [lol]", *rows, "from: *a8", "to: camvid", "map: {}"]))
-    with pytest.raises(SourceError, match="no class map.*alias"):
+    with pytest.raises(SourceError, match=r"no class map.*alias"):
         match_classes(CAMVID, str(file))
