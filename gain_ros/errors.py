@@ -8,7 +8,16 @@ else that reaches a user is a fault of this package.
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
+
+_short = reprlib.Repr()
+_short.maxstring = 80
+
+
+def quoted(text: str) -> str:
+    """Return a string that came from outside in quotes, cut to 80 characters: nobody bounds its length."""
+    return _short.repr(text)
 
 
 class GainError(Exception):
@@ -34,6 +43,14 @@ class ImageError(GainError, ValueError):
 
 class SourceError(GainError, ValueError):
     """A source that cannot be read: says what was given, what was expected and what to do."""
+
+
+class CutShort(SourceError):  # noqa: N818 - reads as the state it reports
+    """A recording ends before all of its frames have come; ``missing`` of them are not there, as far as is known."""
+
+    def __init__(self, text: str, missing: int):
+        super().__init__(text)
+        self.missing = max(1, missing)
 
 
 class DatasetError(GainError, ValueError):

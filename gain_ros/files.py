@@ -1,19 +1,73 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Files and folders that are whole or absent, checksums, and where caches live."""
+"""Files and folders that are whole or absent, temporary folders, checksums, and where caches live."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-SCRATCH = ".new."  # begins the names of what is being written; a run that is killed leaves such a folder behind
+_PREFIX, _SUFFIX, _OLD = ".gain-", ".new", ".old"
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder in ``parent``, or where the system keeps temporary files, that is gone when the block ends.
+
+    What killed processes left there goes first. Raises OSError.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    sweep(parent)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    with _lock(made):
+        folder = made.rename(f"{made}{_SUFFIX}")  # no name that is swept is ever without its lock
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> list[str]:
+    """Remove the scratch folders in ``parent`` whose owner is gone, and with it their lock; returns their names."""
+    gone = []
+    for folder in parent.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with contextlib.suppress(OSError), _lock(folder) as held:
+            if held and folder.stat().st_uid == os.geteuid():
+                _step_back(folder)
+                shutil.rmtree(folder)
+                gone.append(folder.name)
+    return gone
+
+
+def _step_back(scratch: Path) -> None:
+    """Put a folder that had stepped aside for a new one back, where :func:`atomic` was killed between the two."""
+    for old in scratch.glob(f"*{_OLD}"):
+        target = scratch.parent / old.name.removesuffix(_OLD)
+        if not target.exists():
+            old.rename(target)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Lock a folder; the system unlocks it when the process dies. False: someone has, or there are no locks here."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -26,8 +80,8 @@ def atomic(target: Path, replace_folder: bool = False) -> Iterator[Path]:
     ...     file.write_text("{}")
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target.parent, ignore_cleanup_errors=True) as scratch:
-        new, old = Path(scratch, target.name), Path(scratch, f"{target.name}.old")
+    with scratch_folder(target.parent) as scratch:
+        new, old = scratch / target.name, scratch / f"{target.name}{_OLD}"
         yield new
         if not (replace_folder and target.is_dir()):
             new.replace(target)

@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gain_ros.errors import ImageError
+from gain_ros.errors import ImageError, quoted
 from gain_ros.frames import Frame, YuvFrame, as_rgb
-from gain_ros.pictures import check_size, decode_rgb
+from gain_ros.pictures import MAX_SIDE, check_size, decode_rgb
 
 RGB = None
 REVERSED = -1
@@ -78,17 +78,18 @@ _ENCODINGS: dict[str, _Packed | _SemiPlanar] = {
 ENCODINGS = tuple(_ENCODINGS)
 
 
-def decode_image(message: Any, max_pixels: int) -> np.ndarray:
+def decode_image(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -> np.ndarray:
     """Turn a ``sensor_msgs/Image`` into RGB, uint8 H×W×3: :func:`read_image`, with NV12 and YUYV converted too."""
-    return as_rgb(read_image(message, max_pixels))
+    return as_rgb(read_image(message, max_pixels, max_side))
 
 
-def read_image(message: Any, max_pixels: int) -> Frame:
+def read_image(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -> Frame:
     """Turn a ``sensor_msgs/Image`` into a frame for :meth:`gain_ros.runtime.segmenter.Segmenter.segment`.
 
     Args:
         message: the message; its ``data`` is any buffer of bytes.
         max_pixels: largest ``height * width`` accepted.
+        max_side: largest height and width accepted.
 
     Returns:
         RGB uint8 H×W×3, or for nv12, yuyv and yuv422_yuy2 a :class:`YuvFrame`. This one, and the RGB of rgb8, bgr8 and
@@ -100,7 +101,7 @@ def read_image(message: Any, max_pixels: int) -> Frame:
 
     """
     height, width = message.height, message.width
-    check_size(height, width, max_pixels)
+    check_size(height, width, max_pixels, max_side)
     layout = _ENCODINGS.get(message.encoding)
     if layout is None:
         _check_data(message, height)
@@ -113,12 +114,13 @@ def read_image(message: Any, max_pixels: int) -> Frame:
         raise ImageError(f"{message.encoding} of {width}x{height} cannot be converted to RGB: {error}") from error
 
 
-def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
+def decode_compressed(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -> np.ndarray:
     """Turn a ``sensor_msgs/CompressedImage`` (JPEG or PNG) into RGB.
 
     Args:
         message: the message; the kind of file is told by its first bytes, not by ``format``.
         max_pixels: largest ``height * width`` accepted.
+        max_side: largest height and width accepted.
 
     Returns:
         uint8 H×W×3 RGB (a view with reversed channels).
@@ -128,11 +130,13 @@ def decode_compressed(message: Any, max_pixels: int) -> np.ndarray:
 
     """
     if "compressedDepth" in message.format:
-        raise ImageError(f"format {message.format!r} is a depth image; expected a JPEG or PNG: choose the colour topic")
+        raise ImageError(
+            f"format {quoted(message.format)} is a depth image; expected a JPEG or PNG: choose the colour topic"
+        )
     try:
-        return decode_rgb(bytes(message.data), max_pixels)
+        return decode_rgb(bytes(message.data), max_pixels, max_side)
     except ImageError as error:
-        raise ImageError(f"compressed image of format {message.format!r}: {error}") from error
+        raise ImageError(f"compressed image of format {quoted(message.format)}: {error}") from error
 
 
 def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
@@ -142,7 +146,9 @@ def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
     Raises ImageError: another encoding, or size, step and data length that do not make an image.
     """
     if message.encoding not in ("mono8", "8UC1"):
-        raise ImageError(f"encoding {message.encoding!r} holds no class ids; expected mono8: publish labels as mono8")
+        raise ImageError(
+            f"encoding {quoted(message.encoding)} holds no class ids; expected mono8: publish labels as mono8"
+        )
     check_size(message.height, message.width, max_pixels)
     _check_rows(message, message.width, message.height)
     data = memoryview(message.data).cast("B")
@@ -174,7 +180,7 @@ def _check_data(message: Any, rows: int) -> None:
     expected = rows * message.step
     if len(message.data) != expected:
         raise ImageError(
-            f"{message.encoding!r} image of {message.width}x{message.height} with step {message.step} has "
+            f"{quoted(message.encoding)} image of {message.width}x{message.height} with step {message.step} has "
             f"{len(message.data)} bytes; expected {expected} ({rows} rows of step bytes): check the camera driver"
         )
 
@@ -228,14 +234,14 @@ def _decode_with_cv_bridge(message: Any) -> np.ndarray:
         from cv_bridge import CvBridge, CvBridgeError
     except (ImportError, AttributeError) as error:  # AttributeError: built against NumPy 1, running on NumPy 2
         raise ImageError(
-            f"encoding {message.encoding!r} is not known; expected one of {', '.join(ENCODINGS)}: "
+            f"encoding {quoted(message.encoding)} is not known; expected one of {', '.join(ENCODINGS)}: "
             f"change the camera's encoding or install cv_bridge ({error})"
         ) from error
     try:
         rgb = CvBridge().imgmsg_to_cv2(message, "rgb8")
     except (CvBridgeError, cv2.error) as error:
         raise ImageError(
-            f"encoding {message.encoding!r} is known neither here nor to cv_bridge ({error}); "
+            f"encoding {quoted(message.encoding)} is known neither here nor to cv_bridge ({quoted(str(error))}); "
             f"expected one of {', '.join(ENCODINGS)}: change the camera's encoding"
         ) from error
     return np.ascontiguousarray(rgb, np.uint8)

@@ -77,7 +77,7 @@ class ModelFolder:
 
     @property
     def digest(self) -> str:
-        """The model's identity: hex sha256 over the names and hashes of its files."""
+        """Return the model's identity: hex sha256 over the names and hashes of its files."""
         lines = "".join(f"{name} {self.sha256[name]}\n" for name in sorted(self.sha256))
         return hashlib.sha256(lines.encode()).hexdigest()
 

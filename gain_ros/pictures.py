@@ -10,6 +10,7 @@ must match the camera's own pixels.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,9 @@ import numpy as np
 from gain_ros.errors import ImageError
 from gain_ros.files import read_bounded
 
-MAX_SIDE = 1 << 14
-MAX_PIXELS = MAX_SIDE**2
+MAX_PIXELS, MAX_SIDE = 1 << 28, 1 << 14
+
+_PNG_HEAD, _NOTE = 33, b"Software\0gain_ros"  # the signature and the first chunk, IHDR; keyword and text
 
 # A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
 _MAX_JPEG_SCANS = 64
@@ -40,7 +42,7 @@ def read_rgb(file: Path) -> np.ndarray:
 
 def read_as_stored(file: Path) -> np.ndarray:
     """Read a JPEG or PNG in its own depth and channels, colours as BGR. Raises ImageError that names the file."""
-    return _read(file, lambda data: _decode(data, cv2.IMREAD_UNCHANGED, MAX_PIXELS))
+    return _read(file, lambda data: _decode(data, cv2.IMREAD_UNCHANGED))
 
 
 def read_ids(file: Path) -> np.ndarray:
@@ -48,12 +50,12 @@ def read_ids(file: Path) -> np.ndarray:
     return _read(file, decode_ids)
 
 
-def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE) -> np.ndarray:
     """Decode a JPEG or PNG to RGB uint8 (H, W, 3), a view with reversed channels.
 
-    Raises ImageError: another format, cut off, damaged, or of more than ``max_pixels``.
+    Raises ImageError: another format, cut off, damaged, of more than ``max_pixels`` or with a side above ``max_side``.
     """
-    return _decode(data, _AS_RGB, max_pixels)[..., ::-1]
+    return _decode(data, _AS_RGB, max_pixels, max_side)[..., ::-1]
 
 
 def decode_ids(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -69,6 +71,22 @@ def encode(pixels: np.ndarray, suffix: str = ".png", *options: int) -> bytes:
     if pixels.ndim == 3:  # a view of BGR is turned back for nothing
         pixels = pixels[..., ::-1] if pixels.strides[2] < 0 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(suffix, pixels, options)[1].tobytes()
+
+
+def marked(data: bytes) -> bytes:
+    """Return a PNG or JPEG with a note in its head that we wrote it, which other programs drop when they save it."""
+    if data.startswith(_JPEG_START):
+        at, segment = 2, b"\xff\xfe" + (2 + len(_NOTE)).to_bytes(2, "big") + _NOTE
+    else:
+        at, chunk = _PNG_HEAD, b"tEXt" + _NOTE
+        segment = len(_NOTE).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    return data[:at] + segment + data[at:]
+
+
+def is_marked(file: Path) -> bool:
+    """Tell whether a file is as :func:`marked` returned it. Raises OSError."""
+    with file.open("rb") as stream:
+        return _NOTE in stream.read(_PNG_HEAD + 8 + len(_NOTE))
 
 
 def damage(file: Path) -> str | None:
@@ -87,8 +105,8 @@ def damage(file: Path) -> str | None:
     return None if end in tail else "is cut short"
 
 
-def check_size(height: int, width: int, max_pixels: int) -> None:
-    """Raise ImageError unless a picture of this size has pixels, and at most ``max_pixels``."""
+def check_size(height: int, width: int, max_pixels: int, max_side: int = MAX_SIDE) -> None:
+    """Raise ImageError unless a picture of this size has pixels, at most ``max_pixels``, and no longer side."""
     if height < 1 or width < 1:
         raise ImageError(f"image is {width}x{height}; expected at least 1x1: check the camera driver")
     if height * width > max_pixels:
@@ -96,6 +114,8 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
             f"image is {width}x{height} = {height * width} pixels; expected at most {max_pixels}: "
             "lower the camera's resolution or raise max_pixels"
         )
+    if max(height, width) > max_side:
+        raise ImageError(f"image is {width}x{height}; expected sides of at most {max_side} pixels (max_side)")
 
 
 def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
@@ -107,7 +127,7 @@ def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
         raise ImageError(f"{file}: {error}") from error
 
 
-def _decode(data: bytes, flags: int, max_pixels: int) -> np.ndarray:
+def _decode(data: bytes, flags: int, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE) -> np.ndarray:
     if data.startswith(_JPEG_START):
         kind, (height, width) = "JPEG", _jpeg_size(data)
     elif data.startswith(_PNG_START):
@@ -117,9 +137,7 @@ def _decode(data: bytes, flags: int, max_pixels: int) -> np.ndarray:
             f"no picture: it has {len(data)} bytes and begins with {data[:8].hex(' ') or 'nothing'}; expected JPEG or "
             "PNG: convert the file, or set the camera's image_transport to one of them"
         )
-    check_size(height, width, max_pixels)
-    if max(height, width) > MAX_SIDE:
-        raise ImageError(f"{kind} is {width}x{height}; expected at most {MAX_SIDE} a side: cut it, or scale it down")
+    check_size(height, width, max_pixels, max_side)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:

@@ -17,4 +17,4 @@ def silence() -> None:
     """Switch telemetry off for this process and its children. Call it before one of these libraries is imported."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "there is none", to the import system
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "there is none", to import

@@ -14,6 +14,7 @@ from gain_ros.errors import ModelFolderError
 from gain_ros.frames import check_frame, in_memory_order
 
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in a core's cache
+_LONG = 1 << 14  # an axis of more pixels is not kept: 16 that are hold 10 MB at most
 
 
 def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -55,7 +56,10 @@ def labels_from_logits(
     logits = np.ascontiguousarray(logits, dtype=np.float32)
     if not np.isfinite(logits).all():
         raise ModelFolderError("the network", "logits with NaN or infinity", "finite ones", "package the model again")
-    rows, columns = _axis(logits.shape[1], size[0]), _axis(logits.shape[2], size[1])
+    rows, columns = (
+        (_kept_axis if pixels <= _LONG else _axis)(samples, pixels)
+        for samples, pixels in zip(logits.shape[1:], size, strict=True)
+    )
     top = logits.argmax(0).astype(np.uint8)
     labels = top.take(columns.low, 1).take(rows.low, 0)
     cells = _border_cells(top, rows, columns)
@@ -83,7 +87,6 @@ class _Axis:
     weights: np.ndarray
 
 
-@functools.lru_cache(maxsize=64)
 def _axis(samples: int, pixels: int) -> _Axis:
     position = (2 * np.arange(pixels) + 1) * samples - pixels  # in units of 1 / (2 · pixels): exact
     cell = position // (2 * pixels) + 1
@@ -94,6 +97,9 @@ def _axis(samples: int, pixels: int) -> _Axis:
     table = np.minimum(first + within, pixels - 1)
     low, high = np.maximum(cell - 1, 0), np.minimum(cell, samples - 1)
     return _Axis(low, high, weight, first, count, table, weight[table])
+
+
+_kept_axis = functools.lru_cache(maxsize=16)(_axis)
 
 
 def _border_cells(top: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
@@ -166,14 +172,16 @@ def _confidence(logits: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
     margins = logits - logits.max(0)
     if margins.min() < -80.0:  # float32 has no exp(-88)
         margins = np.maximum(margins, -600.0, dtype=np.float64)
-    across = np.stack([cv2.resize(plane, (width, plane.shape[0]), interpolation=cv2.INTER_LINEAR) for plane in margins])
     scores = np.empty((height, width), np.uint8)
     cells = np.flatnonzero(rows.count)
     step = max(1, _BLOCK // (len(margins) * width))
     for group in np.split(cells, range(step, len(cells), step)):
         first, count = rows.first[group], rows.count[group]
-        upper = across[:, rows.low[first]]
-        slope = across[:, rows.high[first]] - upper
+        top, bottom = rows.low[first[0]], rows.high[first[-1]] + 1
+        size = (width, bottom - top)
+        across = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in margins[:, top:bottom]])
+        upper = across[:, rows.low[first] - top]
+        slope = across[:, rows.high[first] - top] - upper
         terms = np.exp(upper + slope * rows.weight[first, None])
         growth = np.exp(slope * (logits.shape[1] / height))
         best, total = np.empty((2, count.max(), len(group), width), margins.dtype)

@@ -4,13 +4,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from gain_ros.files import atomic, cache_folder, check_private, read_bounded, sha256, write_through
+from gain_ros.files import (
+    atomic,
+    cache_folder,
+    check_private,
+    read_bounded,
+    scratch_folder,
+    sha256,
+    sweep,
+    write_through,
+)
 
 
 @pytest.fixture
@@ -109,3 +121,55 @@ def test_only_regular_files_are_read_and_no_large_ones(tmp_path: Path) -> None:
     for name, text in (("a", "has 4 bytes, more than 3"), ("pipe", "is no regular file")):
         with pytest.raises(OSError, match=text):
             read_bounded(tmp_path / name, 3)
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from gain_ros.files import atomic, scratch_folder
+with atomic(Path(sys.argv[1], "drive"), replace_folder=True) as new:
+    new.mkdir()
+    print(new.parent, flush=True)
+    if sys.argv[2]:
+        Path(sys.argv[1], "drive").rename(new.with_name("drive.old"))  # where a kill is worst
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("moved", ["", "moved"])
+def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path, moved: str) -> None:
+    write_folder(tmp_path / "drive", "first")
+    words = [sys.executable, "-c", OWNER, str(tmp_path), moved]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        left = Path(owner.stdout.readline().strip())
+        assert sweep(tmp_path) == [], "its owner lives"
+        owner.kill()
+    with scratch_folder(tmp_path):
+        assert not left.exists()
+    assert (names(tmp_path / "drive"), names(tmp_path)) == (["first"], ["drive"])
+
+
+def test_only_what_is_ours_is_swept(tmp_path: Path) -> None:
+    for name in ("gain-a.new", ".gain-a", ".new", ".gain-b.new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".gain-file.new").touch()
+    (tmp_path / ".gain-link.new").symlink_to(tmp_path / "gain-a.new")
+    with scratch_folder(tmp_path) as folder:
+        assert sweep(tmp_path) == []
+        left = {".gain-a", ".gain-file.new", ".gain-link.new", ".new", "gain-a.new", folder.name}
+        assert set(names(tmp_path)) == left
+    assert not folder.exists()
+
+
+def test_a_file_system_without_locks_is_written_to_and_never_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with scratch_folder(tmp_path) as folder:
+        assert sweep(tmp_path) == []
+        assert folder.is_dir()
+    assert names(tmp_path) == []

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from gain_ros.errors import ImageError
 from gain_ros.frames import YuvFrame
-from gain_ros.messages import ENCODINGS, decode_compressed, decode_image, fill_image, read_image
+from gain_ros.messages import ENCODINGS, decode_compressed, decode_image, decode_labels, fill_image, read_image
+from gain_ros.pictures import MAX_SIDE
 
 MAX_PIXELS = 10_000
 
@@ -215,6 +216,42 @@ def test_what_is_no_image_is_refused_with_a_reason(change, said):
     vars(bad).update(change)
     with pytest.raises(ImageError, match=said):
         decode_image(bad, MAX_PIXELS)
+
+
+@pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])
+def test_a_picture_with_a_longer_side_is_refused(monkeypatch, size):
+    decode_image(message(picture(4, 6), "rgb8", 4, 6), MAX_PIXELS, max_side=6)
+    bad = message(picture(4, 6), "rgb8", 4, 6)
+    with pytest.raises(ImageError, match=r"6x4; expected sides of at most 5 pixels \(max_side\)"):
+        decode_image(bad, MAX_PIXELS, max_side=5)
+    bad.height, bad.width = size
+    png = file_of(np.zeros((*size, 3), np.uint8), ".png")
+    monkeypatch.setattr(cv2, "imdecode", never_decode)
+    for decode, wide in ((read_image, bad), (decode_compressed, compressed(png, "png"))):
+        with pytest.raises(ImageError, match=r"16385.*\(max_side\)"):
+            decode(wide, 1 << 20)
+
+
+@pytest.mark.parametrize("with_cv_bridge", [False, True])
+def test_strings_of_a_message_are_cut_where_they_are_repeated(monkeypatch, with_cv_bridge):
+    def unknown(given_message, encoding):
+        raise sys.modules["cv_bridge"].CvBridgeError(f"{given_message.encoding} is no colour format")
+
+    if with_cv_bridge:
+        fake_cv_bridge(monkeypatch, unknown)
+    long = "x" * 10_000_000
+    refused = [
+        (read_image, message(picture(5, 4), long, 5, 4)),
+        (read_image, message(picture(5, 4), long, 4, 4)),
+        (decode_labels, message(picture(5, 4), long, 5, 4)),
+        (decode_compressed, compressed(b"GIF89a", long)),
+        (decode_compressed, compressed(b"GIF89a", f"compressedDepth{long}")),
+    ]
+    for decode, bad in refused:
+        with pytest.raises(ImageError) as error:
+            decode(bad, MAX_PIXELS)
+        assert "xxxx" in str(error.value)
+        assert len(str(error.value)) < 800
 
 
 def test_every_listed_encoding_decodes():

@@ -12,10 +12,31 @@ import numpy as np
 import pytest
 
 from gain_ros.errors import ImageError
-from gain_ros.pictures import damage, decode_ids, decode_rgb, encode, read_as_stored, read_ids, read_rgb
+from gain_ros.pictures import (
+    damage,
+    decode_ids,
+    decode_rgb,
+    encode,
+    is_marked,
+    marked,
+    read_as_stored,
+    read_ids,
+    read_rgb,
+)
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
 IDS = RGB[..., 0].copy()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_mark_changes_no_pixel_and_goes_when_another_program_saves_the_file(suffix: str, tmp_path: Path) -> None:
+    plain, file = encode(RGB, suffix), tmp_path / f"a{suffix}"
+    file.write_bytes(marked(plain))
+    assert is_marked(file)
+    assert damage(file) is None
+    np.testing.assert_array_equal(decode_rgb(file.read_bytes()), decode_rgb(plain))
+    cv2.imwrite(str(file), cv2.imread(str(file)))
+    assert not is_marked(file)
 
 
 def test_what_is_encoded_comes_back() -> None:
@@ -33,7 +54,7 @@ def test_other_formats_are_refused_under_every_name(tmp_path: Path, suffix: str)
             read_rgb(tmp_path / name)
 
 
-@pytest.mark.parametrize(("size", "said"), [((1, 16_385), "at most 16384 a side"), ((16_385, 16_384), "at most 268")])
+@pytest.mark.parametrize(("size", "said"), [((1, 16_385), "sides of at most 16384"), ((16_385, 16_384), "at most 268")])
 def test_a_picture_is_bounded_before_it_is_decoded(
     size: tuple[int, int], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

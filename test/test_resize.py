@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -141,6 +144,28 @@ def test_shrinking_is_the_area_average(frame: tuple[int, int], size: tuple[int, 
     rgb = np.random.default_rng(4).integers(0, 256, (*frame, 3), dtype=np.uint8)
     expected = box_average(box_average(rgb.astype(np.float64), size[0]).swapaxes(0, 1), size[1]).swapaxes(0, 1)
     assert np.abs(resize_input(rgb, size) - expected).max() <= 0.5 + 1e-3
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    """Counts the bytes of arrays, among others."""
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [(1, 16384), (16384, 1)])
+def test_long_and_narrow_pictures_take_little_memory(traced: None, size: tuple[int, int]) -> None:
+    logits = np.random.default_rng(9).normal(size=(11, 45, 60)).astype(np.float32)
+    labels_from_logits(logits, size, confidence=True)
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+
+
+def test_sizes_that_were_seen_before_are_kept_in_a_few_megabytes(traced: None) -> None:
+    logits = np.random.default_rng(9).normal(size=(2, 4, 4)).astype(np.float32)
+    for size in [*((1, 16384 - number) for number in range(20)), *((1, 100_000 + number) for number in range(20))]:
+        labels_from_logits(logits, size)
+    assert tracemalloc.get_traced_memory()[0] < 12 << 20
 
 
 @pytest.mark.parametrize("frame", [(18, 24), (35, 47), (36, 47), (1, 1)])

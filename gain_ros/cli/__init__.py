@@ -8,13 +8,17 @@ what to do).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from gain_ros import __version__
 from gain_ros.cli.common import DONE, WRONG_USE, Parser, complain
 from gain_ros.errors import GainError, GraphError
+from gain_ros.files import cache_folder, sweep
 
 VERBS = {
     "demo": "a real ROS graph in one command: player, node, subscriber; pictures and a report",
@@ -44,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
         return WRONG_USE
+    _sweep()
     module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
     if verb == "node":  # its arguments are ROS's own
         return module.run(rest)
@@ -57,9 +62,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GainError as error:
         complain(str(error))
         return error.exit_code
+    except OSError as error:  # the disk is full, or what was there is gone or somebody else's
+        complain(f"{verb} cannot go on: {error}; free space, or name another place")
+        return WRONG_USE
     except KeyboardInterrupt:
         complain("stopped")
         return 130
+
+
+def _sweep() -> None:
+    """Remove the temporary folders of processes of ours that were killed; what lies beside an output goes with it."""
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
+        for folder in (Path(tempfile.gettempdir()), cache_folder()):
+            sweep(folder)
 
 
 def _usage() -> str:

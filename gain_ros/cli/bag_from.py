@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     for problem in source.problems:
         complain(problem)
     if args.json:
-        print_json({"frames": done, "topics": topics, "out": str(args.out), "unreadable": len(source.problems)})
+        print_json({"frames": done, "topics": topics, "out": str(args.out), "unreadable": source.unreadable})
     else:
         print(f"{done} frames in {args.out}: " + ", ".join(f"{topic} ({count})" for topic, count in topics.items()))
     return CHECK_FAILED if source.problems else DONE

@@ -86,9 +86,12 @@ def run(args: argparse.Namespace) -> int:
         if reference is not None:
             reference.close()
     _print(args, entry, size, report, reference)
+    incomplete = [] if source is None else source.problems
+    for text in incomplete:
+        complain(text)
     if problem:
         complain(f"{problem}; {'kept, as --accept says' if args.accept else 'deleted again; --accept keeps it'}")
-    return CHECK_FAILED if problem and not args.accept else DONE
+    return CHECK_FAILED if incomplete or (problem and not args.accept) else DONE
 
 
 def _open_images(args: argparse.Namespace) -> Any:

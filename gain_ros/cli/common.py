@@ -8,11 +8,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NoReturn
 
-from gain_ros.errors import UsageError
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
@@ -25,22 +22,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         complain(f"{self.prog.removeprefix('gain ')}: {message}; {self.prog} --help says what it takes")
         raise SystemExit(WRONG_USE)
-
-
-def make_folder(out: Path, sources: Iterable[str], inside: str = "") -> None:
-    """Make the folder that --out names, or one inside it, but never where a source lies. Raises UsageError."""
-    for source in sources:
-        place, target = Path(source).resolve(), out.resolve()
-        if (place.is_dir() and target.is_relative_to(place)) or target / f"{place.stem}.png" == place:
-            raise UsageError(
-                f"--out {str(out)!r} is where {source!r} lies, which would be written over; name another folder"
-            )
-    try:
-        (out / inside).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--out {str(out)!r} cannot be a folder: {error}; name a folder that can be written"
-        ) from error
 
 
 def complain(text: str) -> None:

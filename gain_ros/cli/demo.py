@@ -13,7 +13,6 @@ import contextlib
 import re
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +23,11 @@ from gain_ros.cli.common import (
     add_engine,
     add_model,
     complain,
-    make_folder,
     print_json,
 )
+from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
+from gain_ros.files import scratch_folder
 from gain_ros.libraries import has_module
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ def run(args: argparse.Namespace) -> int:
     progress = Stages()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)
+        out = stack.enter_context(out_folder(args.out, [args.source], EVALUATION))
         model_folder = read_model_folder(find_model(args.model))
         source = open_source(_drawn(args.source, stack, progress.show))
-        make_folder(args.out, [args.source])
-        result, unreadable = run_demo(source, model_folder, args.engine, args.out, progress.show)
-    for problem in (*unreadable, *result["errors"]):
+        result, unreadable = run_demo(source, model_folder, args.engine, out.scratch, progress.show)
+        out.publish()
+    for problem in (*result["warnings"], *result["errors"]):
         complain(problem)
     line = {"latency_ms": result["mask_age_ms"], "out": str(args.out)}
     line = {key: line.get(key, result.get(key)) for key in _LINE}
@@ -90,7 +91,7 @@ def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:
             "the drawn street comes with a checkout of gain_ros alone, and this is an installed one; "
             "give --source an image folder, a video, a bag or a webcam number"
         ) from error
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_scene_")))
+    folder = stack.enter_context(scratch_folder())
     seed = int(named[1] or _SCENE_SEED)
     return str(
         write_street(folder, seed, _SCENE_FRAMES, _SCENE_HZ, lambda n: report("drawing a street", n, _SCENE_FRAMES))

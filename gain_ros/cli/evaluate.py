@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,12 @@ from gain_ros.cli.common import (
     add_json,
     add_model,
     complain,
-    make_folder,
     print_json,
     say,
 )
+from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
+from gain_ros.files import scratch_folder
 from gain_ros.libraries import has_module
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from gain_ros.evaluation.report.page import write_report
 
-    result = _live(args) if args.attach or args.mode == "realtime" else _offline(args)
-    page = write_report(args.out)
+    evaluate = _live if args.attach or args.mode == "realtime" else _offline
+    with out_folder(args.out, args.bags, EVALUATION) as out:
+        result = evaluate(args, out.scratch)
+        page = args.out / write_report(out.scratch).name
+        out.publish()
     for text in (*result["errors"], *result["warnings"]):
         complain(text)
     if args.json:
@@ -113,7 +116,6 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
-    make_folder(args.out, args.bags)
 
 
 def _truth(args: argparse.Namespace) -> TruthOptions:
@@ -122,24 +124,24 @@ def _truth(args: argparse.Namespace) -> TruthOptions:
     return TruthOptions(args.truth_topic, args.truth_dir, args.truth_labels, args.truth_by, args.tolerance)
 
 
-def _offline(args: argparse.Namespace) -> dict[str, Any]:
+def _offline(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from gain_ros.evaluation.many_bags import evaluate_bags
     from gain_ros.evaluation.offline import Job
     from gain_ros.evaluation.result import write_result
 
     jobs = [Job(bag, args.model, args.engine, _truth(args), args.batch, args.against) for bag in args.bags]
     progress = Stages()
-    with tempfile.TemporaryDirectory(prefix=".rows.", dir=args.out) as scratch:
+    with scratch_folder(out) as rows:
         try:
-            done = evaluate_bags(jobs, Path(scratch), progress.show, args.workers, args.ray)
+            done = evaluate_bags(jobs, rows, progress.show, args.workers, args.ray)
         finally:
             progress.close()
-        result = write_result(args.out, done.evaluation, done.rows())
-    _write_galleries(args.out, done.galleries)
+        result = write_result(out, done.evaluation, done.rows())
+    _write_galleries(out, done.galleries)
     return result
 
 
-def _live(args: argparse.Namespace) -> dict[str, Any]:
+def _live(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from gain_ros.evaluation.attach import evaluate_attached
     from gain_ros.evaluation.realtime import evaluate_realtime
     from gain_ros.evaluation.result import write_result
@@ -159,8 +161,8 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
             )
     finally:
         progress.close()
-    result = write_result(args.out, evaluation, rows)
-    _write_galleries(args.out, (gallery,))
+    result = write_result(out, evaluation, rows)
+    _write_galleries(out, (gallery,))
     return result
 
 
@@ -168,10 +170,7 @@ def _write_galleries(out: Path, galleries: tuple[Gallery, ...]) -> None:
     first, *others = galleries
     for other in others:
         first.merge(other)
-    try:
-        first.write(out)
-    except OSError as error:
-        raise UsageError(f"pictures cannot be written to {out}: {error}; free space or name another --out") from error
+    first.write(out)
 
 
 def _compare(args: argparse.Namespace) -> int:

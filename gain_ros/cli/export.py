@@ -9,13 +9,13 @@ from pathlib import Path
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, print_json
 from gain_ros.errors import UsageError
-from gain_ros.files import sha256
+from gain_ros.files import atomic, sha256
 from gain_ros.libraries import has_module
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
-    parser.add_argument("--onnx", required=True, type=Path, metavar="F", help="the file to write")
+    parser.add_argument("--onnx", required=True, type=Path, metavar="F", help="the file to write; must not exist")
     parser.add_argument(
         "--form", choices=("labels", "logits"), default="labels",
         help="labels: camera picture to mask and confidence; logits: network picture to the head's logits",
@@ -36,8 +36,11 @@ def run(args: argparse.Namespace) -> int:
     model_folder = read_model_folder(find_model(args.model))
     if not args.onnx.parent.is_dir():
         raise UsageError(f"--onnx {str(args.onnx)!r}: its folder does not exist; make it first")
-    export_onnx(model_folder.path, args.onnx, args.form, args.size)
-    parity = graph_agreement(model_folder, args.onnx, args.form, args.size)
+    if args.onnx.exists():
+        raise UsageError(f"--onnx {str(args.onnx)!r} exists already; name another file or remove it")
+    with atomic(args.onnx) as file:
+        export_onnx(model_folder.path, file, args.form, args.size)
+        parity = graph_agreement(model_folder, file, args.form, args.size)
     result = {
         "path": str(args.onnx),
         "sha256": sha256(args.onnx),

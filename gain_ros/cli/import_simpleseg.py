@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gain_ros.cli.common import DONE, add_json, complain, print_json
 from gain_ros.errors import UsageError
+from gain_ros.files import atomic
 from gain_ros.libraries import has_module
 
 
@@ -20,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dilation", type=int, choices=(1, 2),
         help="of ResNet-18's last stage, which no checkpoint records; default: 2 for cityscapes, 1 for camvid",
     )  # fmt: skip
-    parser.add_argument("--out", "-o", required=True, type=Path, metavar="M", help="the model folder to write")
+    parser.add_argument(
+        "--out", "-o", required=True, type=Path, metavar="M", help="the model folder to write; must not exist"
+    )
     add_json(parser)
 
 
@@ -29,16 +32,21 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("import-simpleseg reads a PyTorch checkpoint, but torch is not installed; pip install torch")
     from gain_ros.model.simpleseg import convert
 
-    try:
-        report = convert(args.checkpoint, args.arch, args.dataset, args.dilation, args.out)
-    except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from error
-    if has_module("onnx"):
-        from gain_ros.onnx.export import add_onnx
+    if args.out.exists():
+        raise UsageError(f"--out {str(args.out)!r} exists already; name another folder or remove it")
+    with atomic(args.out) as folder:
+        try:
+            report = convert(args.checkpoint, args.arch, args.dataset, args.dilation, folder)
+        except (ValueError, OSError) as error:
+            raise UsageError(str(error)) from error
+        if has_module("onnx"):
+            from gain_ros.onnx.export import add_onnx
 
-        add_onnx(args.out)
-    else:
-        complain(f"{args.out} runs with engine torch alone; pip install onnx and import again for the other engines")
+            add_onnx(folder)
+        else:
+            complain(
+                f"{args.out} runs with engine torch alone; pip install onnx and import again for the other engines"
+            )
     if args.json:
         print_json({"parameters": report.parameters, "out": str(args.out)})
     else:

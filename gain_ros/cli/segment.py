@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from gain_ros.cli.common import (
     add_json,
     add_model,
     complain,
-    make_folder,
     print_json,
     say,
 )
+from gain_ros.cli.out_folder import OutFolder, out_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
     add_engine(parser)
     parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
+    parser.add_argument("--force", action="store_true", help="replace the masks that an earlier run wrote to D")
     add_json(parser)
 
 
@@ -47,15 +49,17 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.sources.opening import open_source
 
     source = open_source(args.source)
-    make_folder(args.out, [args.source], "overlay" if args.overlay else "")
-    with open_segmenter(args.model, engine=args.engine) as segmenter:
-        frames, seconds = _segment_all(source, segmenter, args)
+    with (
+        out_folder(args.out, [args.source], ("*.png", "overlay/*.jpg"), args.force) as out,
+        open_segmenter(args.model, engine=args.engine) as segmenter,
+    ):
+        frames, seconds = _segment_all(source, segmenter, args, out)
         result = {
             "frames": frames,
             "engine": segmenter.info.engine,
             "fps": round(frames / seconds, 2) if seconds else 0.0,
             "out": str(args.out),
-            "unreadable": len(source.problems),
+            "unreadable": source.unreadable,
         }
     for problem in source.problems:
         complain(problem)
@@ -66,39 +70,41 @@ def run(args: argparse.Namespace) -> int:
     return CHECK_FAILED if source.problems or not frames else DONE
 
 
-def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace) -> tuple[int, float]:
+def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace, out: OutFolder) -> tuple[int, float]:
     """Segment every frame, with decoding and writing beside the network; returns frames and seconds."""
     from gain_ros.sources.prefetch import prefetch
 
     say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
     progress = Progress("segmenting", source.length)
+    write = partial(_write, out, label_set=segmenter.model_folder.labels, overlay=args.overlay)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(1, "write") as writer:
         try:
             for frame in prefetch(source):
                 labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
-                pending.append(
-                    writer.submit(_write, args.out, frame, labels, segmenter.model_folder.labels, args.overlay)
-                )
+                pending.append(writer.submit(write, frame, labels))
                 if len(pending) > _MOST_WAITING:
                     pending.pop(0).result()
                 frames += 1
                 progress.show(frames)
         finally:
             progress.close()
-        for write in pending:
-            write.result()
+        for written in pending:
+            written.result()
     return frames, time.monotonic() - started_s
 
 
-def _write(out: Path, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
+def _write(out: OutFolder, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
     import cv2
 
-    from gain_ros.pictures import encode
+    from gain_ros.pictures import encode, marked
     from gain_ros.runtime import drawing
 
-    (out / f"{frame.stem}.png").write_bytes(encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3))
+    mask = encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3)
+    (out.scratch / f"{frame.stem}.png").write_bytes(marked(mask))
     if overlay:
         picture = drawing.overlay(frame.rgb, labels, label_set, 0.5)
-        (out / "overlay" / f"{frame.stem}.jpg").write_bytes(encode(picture, ".jpg"))
+        (out.scratch / "overlay").mkdir(exist_ok=True)
+        (out.scratch / "overlay" / f"{frame.stem}.jpg").write_bytes(marked(encode(picture, ".jpg")))
+    out.publish()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from gain_ros.doctor.finding import Finding
 from gain_ros.doctor.loopback_ends import FRAME_SIZE, RATE_HZ
 from gain_ros.errors import GraphError
+from gain_ros.files import scratch_folder
 from gain_ros.libraries import has_module
 
 _ENOUGH = 0.97  # of the frames sent
@@ -64,7 +64,7 @@ def measure(profile: Path | None) -> Loopback:
     from gain_ros.evaluation.live.graph import Child, environment, graph_variables, own_domain
 
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gain_loopback_")))
+        scratch = stack.enter_context(scratch_folder())
         domain = stack.enter_context(own_domain())
         stack.enter_context(environment(graph_variables(domain, profile)))
 

@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from gain_ros.errors import GraphError, SourceError
@@ -19,6 +18,7 @@ from gain_ros.evaluation.realtime import LOST, LiveFrame, LiveTally, in_use_at
 from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import Evaluation, FrameRow
 from gain_ros.evaluation.truth import TruthOptions, open_truth
+from gain_ros.files import scratch_folder
 from gain_ros.sources.opening import open_source
 from gain_ros.sources.source import OnProgress
 
@@ -54,8 +54,8 @@ def evaluate_attached(
     source = open_source(spec, truth.topic)
     if source.topic is None:
         raise SourceError(f"{spec!r} is no bag; give the bag that is played to the node")
-    with TemporaryDirectory(prefix="gain_attach_") as scratch:
-        listener = _listen(source.topic, source.compressed, mask_topic, Path(scratch) / "masks", report)
+    with scratch_folder() as scratch:
+        listener = _listen(source.topic, source.compressed, mask_topic, scratch / "masks", report)
         if listener.label_set is None:
             raise GraphError(f"nothing on {mask_topic.rpartition('/')[0]}/label_info_json; is the node a gain_ros one?")
         known = open_truth(truth, source, listener.label_set)

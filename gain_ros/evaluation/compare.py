@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """A table for people, with the verdict as its last line."""
+        """Return a table for people, with the verdict as its last line."""
         verdict = "failed" if self.failed else "passed"
         return "\n".join([_line("", "before", "after", "change"), *map(_row_line, self.rows), *self.notes, verdict])
 

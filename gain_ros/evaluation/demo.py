@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from gain_ros.evaluation.live.replay import Settings
 from gain_ros.evaluation.reader import Reader
 from gain_ros.evaluation.realtime import play_and_score
 from gain_ros.evaluation.report.clip import Clip
+from gain_ros.evaluation.report.gallery import FOLDER
 from gain_ros.evaluation.report.page import write_report
-from gain_ros.evaluation.result import RESULT, write_result
+from gain_ros.evaluation.result import FRAMES, write_result
 from gain_ros.evaluation.truth import TruthOptions, open_truth
 from gain_ros.model_folder import ModelFolder
 from gain_ros.sources.source import OnProgress, Source
@@ -42,11 +43,10 @@ def run_demo(
     published = sum(row.outcome == "published" for row in rows)
     counts = {"sent": live["sent"], "published": published, "received": live["masks_received"]}
     evaluation = replace(evaluation, details={**evaluation.details, **counts})
-    with tempfile.TemporaryDirectory(prefix=".demo.", dir=out) as name:
-        scratch = Path(name)
-        result = write_result(scratch, evaluation, rows)
-        gallery.write(scratch)
-        files = [clip.write(scratch, source.rate_hz), write_report(scratch), scratch / RESULT]
-        for file in filter(None, files):
-            file.replace(out / file.name)
+    result = write_result(out, evaluation, rows)
+    gallery.write(out)
+    clip.write(out, source.rate_hz)
+    write_report(out)
+    (out / FRAMES).unlink()  # these two are in the page
+    shutil.rmtree(out / FOLDER)
     return result, [row.error for row in rows if row.error is not None]

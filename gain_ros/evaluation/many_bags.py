@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -24,6 +23,7 @@ from gain_ros.errors import SourceError
 from gain_ros.evaluation.offline import BagOutcome, Job, Models, evaluate_bag, open_models
 from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import BagScore, Evaluation, FrameRow, atomic_text, model_card, read_rows, row_line
+from gain_ros.files import scratch_folder
 from gain_ros.score import mean_iou, pixel_accuracy
 from gain_ros.sources.source import OnProgress
 
@@ -180,8 +180,8 @@ def _on_ray(tasks: Sequence[Task], address: str, report: OnProgress) -> Iterator
 
 def _evaluate_remotely(job: Job) -> tuple[BagOutcome, str]:
     """Evaluate on a machine that may share no disk for the rows with this one."""
-    with tempfile.TemporaryDirectory() as folder:
-        task = Task(job, Path(folder) / "rows.jsonl")
+    with scratch_folder() as folder:
+        task = Task(job, folder / "rows.jsonl")
         return _open_and_evaluate(task), task.rows.read_text(encoding="utf-8")
 
 

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import Evaluation, FrameRow, model_card
 from gain_ros.evaluation.tally import ScoredMask, Tally, score_mask
 from gain_ros.evaluation.truth import Truth, TruthOptions, open_truth
+from gain_ros.files import scratch_folder
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import ModelFolder, find_model, read_model_folder
 from gain_ros.runtime.opening import open_segmenter
@@ -124,13 +124,13 @@ def play_and_score(
 
     """
     source = reader.source
-    with TemporaryDirectory(prefix="gain_realtime_") as scratch:
-        replay = run_replay(source, settings, Path(scratch), report)
+    with scratch_folder() as scratch:
+        replay = run_replay(source, settings, scratch, report)
         if source.live:
-            reader = Reader(_KeptFrames(source, replay, Path(scratch)), None)
+            reader = Reader(_KeptFrames(source, replay, scratch), None)
         frames = live_frames(replay)
         tally = LiveTally(source.name, model_folder.labels, reader.truth, segmenter, on_mask)
-        end = None if settings.limit is None else max(frames, default=-1) + 1
+        end = None if settings.limit is None or len(frames) < settings.limit else max(frames) + 1
         for index, frame in enumerate(itertools.islice(reader, end)):
             tally.add_live(frame, frames.get(index))
             report("scoring", index + 1, end or source.length)

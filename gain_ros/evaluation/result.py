@@ -187,10 +187,13 @@ class _RowCounts:
         self.truth: Counter[str | None] = Counter()
         self.stage_ms: dict[str, array[float]] = {}
         self.age_ms: array[float] = array("d")
+        self.first_error: dict[str | None, str] = {}
 
     def add(self, row: FrameRow) -> None:
         self.outcomes[row.bag, row.outcome] += 1
         self.truth[row.truth] += 1
+        if row.error is not None:
+            self.first_error.setdefault(REFUSED if row.truth == REFUSED else row.outcome, row.error)
         for stage, value in row.stage_ms.items():
             self.stage_ms.setdefault(stage, array("d")).append(value)
         if row.stage_ms:
@@ -203,6 +206,16 @@ class _RowCounts:
         counts = {outcome: sum(self.outcomes[bag, outcome] for bag in names) for outcome in OUTCOMES}
         return {"received": sum(counts.values()), **counts}
 
+    def reasons(self, last_error: str | None) -> list[str]:
+        """Name the first reason why frames failed, and why truth was refused; a node tells its latest one alone."""
+        failed = sum(count for (_, outcome), count in self.outcomes.items() if outcome == "failed")
+        first, texts = self.first_error, []
+        if failed and (reason := first.get("failed") or last_error):
+            texts.append(f"{failed} frames failed, {'the first' if 'failed' in first else 'the latest'}: {reason}")
+        if REFUSED in first:
+            texts.append(f"the truth of {self.truth[REFUSED]} frames was refused, the first: {first[REFUSED]}")
+        return texts
+
 
 def _result(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any]:
     bags = evaluation.bags
@@ -214,7 +227,10 @@ def _result(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any]:
         "mode": evaluation.mode,
         "partial": bool(errors),
         "errors": errors,
-        "warnings": [f"{bag.bag}: {warning}" for bag in bags for warning in bag.warnings],
+        "warnings": [
+            *(f"{bag.bag}: {warning}" for bag in bags for warning in bag.warnings),
+            *counted.reasons(evaluation.details.get("realtime", {}).get("last_error")),
+        ],
         "model": {"name": evaluation.model, "sha256": evaluation.sha256},
         "engine": evaluation.engine,
         "provider": evaluation.provider,

@@ -19,6 +19,8 @@ from gain_ros.times import NODE_STAGES, percentiles
 _WINDOW_NS = 10 * 1_000_000_000
 _SILENCE_NS = 3 * 1_000_000_000
 _LOGGED_SILENCE_NS = 5 * 1_000_000_000
+# The judged window, in reports of one a second.
+_REPORTS = 10
 # Below this share a frame lost now and then is not worth a warning.
 _LOSS_SHARE = 0.1
 
@@ -29,6 +31,14 @@ class Health:
 
     level: bytes
     message: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Above what a camera's masks are late: their age (p99), and the share of frames that were superseded."""
+
+    mask_age_s: float
+    superseded: float
 
 
 class CameraMonitor:
@@ -45,8 +55,11 @@ class CameraMonitor:
         self._last_error = ""
         self._received_ns = time.monotonic_ns()
         self._silence_noticed = False
-        self._reported = FrameCounts(0, 0, 0, 0, 0)
+        self._reported = deque([FrameCounts(0, 0, 0, 0, 0)], maxlen=_REPORTS)
         self._reported_lost = 0
+        self._lagging = False
+        self.fell_behind = False
+        """Whether masks are late as of the last report, and were not before."""
 
     def received(self) -> None:
         """Note that a frame has arrived, or that the node begins to listen: silence counts from now."""
@@ -75,7 +88,7 @@ class CameraMonitor:
         with self._lock:
             self._last_error = reason
 
-    def report(self, counts: FrameCounts) -> tuple[Health, dict[str, str]]:
+    def report(self, counts: FrameCounts, limits: Limits) -> tuple[Health, dict[str, str]]:
         """Judge what happened since the last report, and give the values of its status by key."""
         with self._lock:
             now_ns = time.monotonic_ns()
@@ -84,8 +97,13 @@ class CameraMonitor:
             times = list(self._times)
             lost, last_error, silent_ns = self._lost, self._last_error, now_ns - self._received_ns
         lost_now = (lost or 0) - self._reported_lost
-        health = _judge(self._reported, counts, lost_now, last_error, silent_ns, self.topic)
-        self._reported, self._reported_lost = counts, lost or 0
+        ages_ms = [entry.mask_age_ms for entry in times]
+        failures = _failures(self._reported[-1], counts, lost_now, last_error, silent_ns, self.topic)
+        lag = _lag(self._reported[0], counts, percentiles(ages_ms)["p99"], limits)
+        health = failures or lag or Health(DiagnosticStatus.OK, "active")
+        self._lagging, self.fell_behind = bool(lag), bool(lag) and not self._lagging
+        self._reported.append(counts)
+        self._reported_lost = lost or 0
         values = {
             "fps": f"{_rate_hz(times):.1f}",
             "received": str(counts.received),
@@ -95,7 +113,7 @@ class CameraMonitor:
             "failed": str(counts.failed),
             "in_flight": str(counts.in_flight),
             "lost_upstream": "unknown" if lost is None else str(lost),
-            **_percentiles("mask_age_ms", [entry.mask_age_ms for entry in times]),
+            **_percentiles("mask_age_ms", ages_ms),
             **_percentiles("stamp_age_ms", [entry.stamp_age_ms for entry in times if entry.stamp_age_ms is not None]),
         }
         for stage in NODE_STAGES:
@@ -114,7 +132,10 @@ def status(name: str, hardware_id: str, health: Health, values: Mapping[str, str
     )
 
 
-def _judge(before: FrameCounts, now: FrameCounts, lost: int, last_error: str, silent_ns: int, topic: str) -> Health:
+def _failures(
+    before: FrameCounts, now: FrameCounts, lost: int, last_error: str, silent_ns: int, topic: str
+) -> Health | None:
+    """Judge frames that gave no mask since the last report."""
     received, published = now.received - before.received, now.published - before.published
     failed, stale = now.failed - before.failed, now.stale - before.stale
     if failed:
@@ -130,7 +151,20 @@ def _judge(before: FrameCounts, now: FrameCounts, lost: int, last_error: str, si
         return Health(DiagnosticStatus.WARN, f"{lost} frames of {topic} lost on the way here: see docs/transport.md")
     if silent_ns > _SILENCE_NS:
         return Health(DiagnosticStatus.WARN, f"no frame on {topic} for {silent_ns / 1e9:.0f} s")
-    return Health(DiagnosticStatus.OK, "active")
+    return None
+
+
+def _lag(before: FrameCounts, now: FrameCounts, age_ms: float | None, limits: Limits) -> Health | None:
+    """Judge how far masks are behind the camera, over the last ten seconds."""
+    received, superseded = now.received - before.received, now.superseded - before.superseded
+    if (age_ms or 0.0) <= 1e3 * limits.mask_age_s and superseded <= limits.superseded * received:
+        return None
+    age = "no mask came out" if age_ms is None else f"masks are {age_ms:.0f} ms old (p99)"
+    return Health(
+        DiagnosticStatus.WARN,
+        f"lagging: {age}, {superseded} of {received} frames superseded; warn_mask_age is {limits.mask_age_s:g} s, "
+        f"warn_superseded {limits.superseded:g}: take a smaller model, a faster engine or fewer cameras",
+    )
 
 
 def _rate_hz(times: list[FrameTimes]) -> float:

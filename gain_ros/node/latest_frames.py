@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gain_ros.times import to_ns
+from gain_ros.times import NS_PER_S, to_ns
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
+
+# A camera whose latest frame is older sends nothing that could claim a share.
+_SENDING_NS = NS_PER_S
+# A quarter more than its share is let pass, so that cameras of like cost stay together in one network call.
+_CHARGED = 0.8
 
 
 class Outcome(enum.Enum):
@@ -50,7 +56,7 @@ class ReceivedFrame:
 
     @property
     def stamp_ns(self) -> int:
-        """The message's stamp in nanoseconds; 0 where the camera sets none."""
+        """Return the message's stamp in nanoseconds; 0 where the camera sets none."""
         return to_ns(self.message.header.stamp)
 
 
@@ -72,22 +78,33 @@ class FrameCounts:
 class LatestFrames:
     """The waiting places between the thread that receives and the one that works; safe to use from both.
 
-    Cameras are served together: :meth:`take` hands out the latest frame of every camera that has one, so none can
-    starve another.
+    Cameras are served together: :meth:`take` hands out the latest frame of every camera that has one. One whose frames
+    take longer than its share of the worker's time (an n-th of it, where n cameras send) waits until the others had
+    theirs. That is the generic cell rate algorithm, with a burst of one frame.
 
     Args:
         cameras: their names.
         on_end: called with every frame that ends and its outcome, by whichever thread ends it; it has to be quick.
+        clock_ns: ``time.monotonic_ns``, or a test's.
 
     """
 
-    def __init__(self, cameras: Iterable[str], on_end: Callable[[ReceivedFrame, Outcome], None] | None = None) -> None:
+    def __init__(
+        self,
+        cameras: Iterable[str],
+        on_end: Callable[[ReceivedFrame, Outcome], None] | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._on_end = on_end
+        self._clock_ns = clock_ns
         self._condition = threading.Condition()
         self._waiting: dict[str, ReceivedFrame] = {}
         self._received = dict.fromkeys(cameras, 0)
         self._ended = {camera: dict.fromkeys(Outcome, 0) for camera in self._received}
-        self._working = False
+        self._latest_ns: dict[str, int] = {}
+        self._paid_until_ns = dict.fromkeys(self._received, 0)
+        self._due_ns = dict.fromkeys(self._received, 0)
+        self._taken_ns: int | None = None
         self._closed = False
 
     def put(self, frame: ReceivedFrame) -> None:
@@ -97,6 +114,7 @@ class LatestFrames:
         """
         with self._condition:
             self._received[frame.camera] += 1
+            self._latest_ns[frame.camera] = frame.received_ns
             if self._closed or frame.camera in self._waiting:
                 self._end(frame if self._closed else self._waiting[frame.camera], Outcome.SUPERSEDED)
             if not self._closed:
@@ -104,15 +122,31 @@ class LatestFrames:
                 self._condition.notify_all()
 
     def take(self) -> list[ReceivedFrame]:
-        """Wait for frames and hand out every one that waits, at most one a camera; empty once closed."""
+        """Wait for frames and hand out those whose camera is due, at most one a camera; empty once closed."""
         with self._condition:
-            self._working = False
+            self._taken_ns = None
             self._condition.notify_all()
-            self._condition.wait_for(lambda: self._waiting or self._closed)
-            frames = list(self._waiting.values())
-            self._waiting.clear()
-            self._working = bool(frames)
-            return frames
+            while not self._closed and (wait_s := self._until_due_s()) != 0:
+                self._condition.wait(wait_s)
+            now_ns = self._clock_ns()
+            due = [camera for camera in self._waiting if self._due_ns[camera] <= now_ns]
+            self._taken_ns = now_ns if due else None
+            return [self._waiting.pop(camera) for camera in due]
+
+    def charge(self, camera: str, busy_ns: int) -> None:
+        """Note how long the frames that were taken last kept the worker busy for the sake of one camera."""
+        with self._condition:
+            now_ns = self._clock_ns()
+            sending = sum(now_ns - latest_ns < _SENDING_NS for latest_ns in self._latest_ns.values())
+            started_ns = now_ns if self._taken_ns is None else self._taken_ns
+            paid_ns = round(_CHARGED * max(1, sending) * busy_ns)
+            self._paid_until_ns[camera] = max(self._paid_until_ns[camera], started_ns) + paid_ns
+            self._due_ns[camera] = self._paid_until_ns[camera] - busy_ns
+
+    def busy_s(self) -> float:
+        """Return for how long the worker has been at the frames it took last; 0 while it waits for some."""
+        with self._condition:
+            return 0.0 if self._taken_ns is None else (self._clock_ns() - self._taken_ns) / NS_PER_S
 
     def settle(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         """Record how a frame that was taken has ended; to be called once for each."""
@@ -133,7 +167,7 @@ class LatestFrames:
         False when that took longer than ``timeout_s``.
         """
         with self._condition:
-            return self._condition.wait_for(lambda: not self._waiting and not self._working, timeout_s)
+            return self._condition.wait_for(lambda: not self._waiting and self._taken_ns is None, timeout_s)
 
     def close(self) -> None:
         """Drop what waits and let :meth:`take` return empty from now on."""
@@ -146,6 +180,11 @@ class LatestFrames:
         with self._condition:
             ended = {outcome.value: count for outcome, count in self._ended[camera].items()}
             return FrameCounts(received=self._received[camera], **ended)
+
+    def _until_due_s(self) -> float | None:
+        """Seconds until a frame that waits is due; None where none waits."""
+        due_ns = min((self._due_ns[camera] for camera in self._waiting), default=None)
+        return None if due_ns is None else max(0, due_ns - self._clock_ns()) / NS_PER_S
 
     def _end(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         self._ended[frame.camera][outcome] += 1

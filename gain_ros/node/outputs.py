@@ -84,7 +84,9 @@ class CameraOutputs:
             self._label_info.publish(self._label_info_message())
 
     def publish_mask(self, header: Header, segmentation: Mask) -> None:
-        """Publish the class ids (mono8) under the camera's own header."""
+        """Publish the class ids (mono8) under the camera's own header. Raises RuntimeError once deactivated."""
+        if not self._mask.is_activated:
+            raise RuntimeError("the node was deactivated while the engine was at this frame")
         self._mask.publish(fill_image(Image(), segmentation.labels, header))
 
     def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None:

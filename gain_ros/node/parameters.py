@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
+from gain_ros.pictures import MAX_SIDE
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
 
 if TYPE_CHECKING:
@@ -165,6 +166,41 @@ PARAMETERS = (
         maximum=1_073_741_824,
     ),
     Spec(
+        "max_side",
+        MAX_SIDE,
+        "Largest height and width accepted: a long and narrow image has few pixels and yet takes much memory and time.",
+        Taken.LIVE,
+        minimum=1,
+        maximum=1_048_576,
+    ),
+    Spec(
+        "engine_timeout",
+        5.0,
+        "Seconds. Frames that the engine has been at for longer are an error on /diagnostics, and nothing waits for "
+        "them any more. Raise it where the network takes that long by right.",
+        Taken.LIVE,
+        minimum=0.1,
+        maximum=3600.0,
+    ),
+    Spec(
+        "warn_mask_age",
+        0.5,
+        "Seconds. /diagnostics warns where masks are published later than this after their frames were received (p99 "
+        "of the last ten seconds).",
+        Taken.LIVE,
+        minimum=0.001,
+        maximum=3600.0,
+    ),
+    Spec(
+        "warn_superseded",
+        0.8,
+        "/diagnostics warns where more than this share of the frames of the last ten seconds was superseded. A network "
+        "that is slower than its camera leaves frames out by design: 0.8 lets it take one in five. 1.0 never warns.",
+        Taken.LIVE,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Spec(
         "overlay_alpha",
         0.5,
         "Weight of the class colours in segmentation/overlay; the camera image has the rest.",
@@ -175,7 +211,8 @@ PARAMETERS = (
     Spec(
         "autostart",
         True,
-        "Configure and activate at start. Set it to false where a lifecycle manager does that.",
+        "Configure and activate at start; where that fails the process ends with exit code 2. Set it to false where a "
+        "lifecycle manager does that.",
         Taken.START,
     ),
 )

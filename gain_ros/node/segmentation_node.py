@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,12 +20,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.messages import decode_compressed, read_image
-from gain_ros.node.diagnostics import CameraMonitor, Health, status
+from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
-from gain_ros.node.process import ShutdownRequestedError, run_interruptible
+from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError, run_interruptible
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter
     from rclpy.subscription import Subscription
 
-    from gain_ros.runtime.segmenter import Segmenter
+    from gain_ros.runtime.segmenter import EngineInfo, Segmenter
 
-_LOG_PERIOD_S = 5.0
+_LOG_PERIOD_S, _DIAGNOSTICS_PERIOD_S = 5.0, 1.0
+# A model that takes longer to load is worth a warning: on a slow machine most take seconds.
+_SLOW_LOADING_S = 60.0
 # Well below the two seconds in which the process must be gone after a signal.
 _STOP_TIMEOUT_S = 1.0
 
@@ -96,11 +99,12 @@ class SegmentationNode(LifecycleNode):
         self._state = "unconfigured"
         self._enabled = True
         self._error = ""
-        self._loading = False
+        self._loading_since: float | None = None
         self._segmenter: Segmenter | None = None
         self._build = BuildProgress()
         self._stop_logs = forward_logs(self.get_logger())
         self._worker: Worker | None = None
+        self._stuck_workers: list[Worker] = []
         self._frames = LatestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
         self._outputs: dict[str, CameraOutputs] = {}
@@ -108,10 +112,11 @@ class SegmentationNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnosed_at = 0.0
         self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
         # Not the node's clock: with use_sim_time and no /clock yet that one stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._diagnostics_timer = self.create_timer(1.0, self.publish_diagnostics, clock=steady)
+        self._diagnostics_timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=steady)
         self._autostart_timer = self.create_timer(0.0, self._on_autostart, clock=steady)
 
     # Lifecycle
@@ -120,8 +125,9 @@ class SegmentationNode(LifecycleNode):
         self._autostart_timer.cancel()
         if not self._value("autostart"):
             return
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        done = TransitionCallbackReturn.SUCCESS
+        if (self.trigger_configure() != done or self.trigger_activate() != done) and self.context.ok():
+            sys.exit(BAD_INPUT)  # nobody manages this node, so nobody would see it idle
 
     @_transition
     def on_configure(self, state: LifecycleState) -> None:
@@ -165,7 +171,8 @@ class SegmentationNode(LifecycleNode):
 
     @_transition
     def on_cleanup(self, state: LifecycleState) -> None:
-        self._release()
+        if not self._release():
+            self.get_logger().error("the engine is still at work; what it holds is freed when the process ends")
         self._check(super().on_cleanup(state))
         self._enter("unconfigured")
 
@@ -178,8 +185,7 @@ class SegmentationNode(LifecycleNode):
 
     def transition_failed(self, transition: str, error: Exception) -> None:
         """Say why a transition was refused, and undo what it had begun."""
-        self._error = f"{transition}: {error}"
-        self.get_logger().error(f"cannot {transition}: {error}")
+        self._error = f"cannot {transition}: {error}"
         if transition == "configure":
             self._release()
         elif transition == "activate":
@@ -195,7 +201,8 @@ class SegmentationNode(LifecycleNode):
         """Free everything before the node is destroyed; False when an engine is still busy and cannot be stopped."""
         released = self._release()
         self._stop_logs()
-        return released and not self._loading and not self._build.text
+        idle = all(worker.stop(0) for worker in self._stuck_workers)
+        return released and idle and self._loading_since is None and not self._build.text
 
     def _enter(self, state: str) -> None:
         self._state, self._error = state, ""
@@ -207,8 +214,14 @@ class SegmentationNode(LifecycleNode):
 
     def _load(self) -> Segmenter:
         """Open the model in a thread of its own: it takes seconds, in which a signal must still end the process."""
-        self._loading = True
-        return run_interruptible(self._open_and_warm_up, lambda: not self.context.ok())
+        self._error, self._loading_since = "", time.monotonic()
+        return run_interruptible(self._open_and_warm_up, self._interrupted)
+
+    def _interrupted(self) -> bool:
+        """Tell whether to give up a wait in the executor's thread, whose timer stands still: keep reporting."""
+        if self.context.ok() and time.monotonic() - self._diagnosed_at > _DIAGNOSTICS_PERIOD_S:
+            self.publish_diagnostics()
+        return not self.context.ok()
 
     def _open_and_warm_up(self) -> Segmenter:
         self._build = BuildProgress()
@@ -225,11 +238,13 @@ class SegmentationNode(LifecycleNode):
             segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
             return segmenter
         finally:
-            self._loading = False
+            self._loading_since = None
 
     def _release(self) -> bool:
         self._build.cancel()
         stopped = self._worker is None or self._worker.stop(_STOP_TIMEOUT_S)
+        if self._worker is not None and not stopped:
+            self._stuck_workers.append(self._worker)
         self._worker = None
         for outputs in self._outputs.values():
             outputs.destroy()
@@ -280,13 +295,14 @@ class SegmentationNode(LifecycleNode):
         )
 
     def _unsubscribe(self) -> None:
-        """Stop taking frames and wait for the one at work, so that its mask still goes out."""
+        """Stop taking frames and wait for the one at work, so that its mask still goes out, unless that takes long."""
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs.clear()
         self._frames.drop_waiting()
-        while self._worker is not None and not self._frames.wait_idle(0.05) and self.context.ok():
-            pass
+        while self._worker is not None and not self._frames.wait_idle(0.05):
+            if self._interrupted() or self._frames.busy_s() > self._value("engine_timeout"):
+                return
 
     def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
         self._frames.put(ReceivedFrame(camera, message, time.monotonic_ns()))
@@ -321,7 +337,8 @@ class SegmentationNode(LifecycleNode):
         return parameter_value(self, name)
 
     def _live_settings(self) -> LiveSettings:
-        return LiveSettings(self._value("max_frame_age"), self._value("max_pixels"), self._value("overlay_alpha"))
+        names = ("max_frame_age", "max_pixels", "max_side", "overlay_alpha")
+        return LiveSettings(*(self._value(name) for name in names))
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         configured = self._state in ("inactive", "active")
@@ -331,19 +348,34 @@ class SegmentationNode(LifecycleNode):
 
     def publish_diagnostics(self) -> None:
         """Publish one status per camera, or one for the node while no model is loaded."""
+        self._diagnosed_at = time.monotonic()
         if self._build.text:
             self.get_logger().info(self._build.text, throttle_duration_sec=_LOG_PERIOD_S)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         if self._segmenter is None or not self._monitors:
-            level = DiagnosticStatus.ERROR if self._error else DiagnosticStatus.OK
             model = self._value("model")
             values = {"state": self._state, "model": model, "engine": "", "provider": "", "last_error": self._error}
-            message.status = [status("segmentation", model, Health(level, self._error or self._state), values)]
+            message.status = [status("segmentation", model, self._health_without_model(), values)]
         else:
             message.status = [self._camera_status(camera, self._segmenter) for camera in self._monitors]
         self._diagnostics.publish(message)
         self._log_silence()
+
+    def _log_error(self, text: str) -> None:
+        """Say what is wrong with the node, and say it again while it is."""
+        self.get_logger().error(text, throttle_duration_sec=_LOG_PERIOD_S)
+
+    def _health_without_model(self) -> Health:
+        if self._error:
+            self._log_error(self._error)
+            return Health(DiagnosticStatus.ERROR, self._error)
+        since = self._loading_since  # the thread that loads takes it away
+        if since is None:
+            return Health(DiagnosticStatus.OK, self._state)
+        loading_s = time.monotonic() - since
+        level = DiagnosticStatus.WARN if loading_s > _SLOW_LOADING_S else DiagnosticStatus.OK
+        return Health(level, f"loading the model for {loading_s:.0f} s")
 
     def _log_silence(self) -> None:
         """Say once that a camera is silent, and what else there is to listen to: most often a topic is misspelt."""
@@ -363,9 +395,15 @@ class SegmentationNode(LifecycleNode):
 
     def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
         info = segmenter.info
-        health, values = self._monitors[camera].report(self._frames.counts(camera))
-        if self._error:
-            health = Health(DiagnosticStatus.ERROR, self._error)
+        limits = Limits(self._value("warn_mask_age"), self._value("warn_superseded"))
+        health, values = self._monitors[camera].report(self._frames.counts(camera), limits)
+        if self._monitors[camera].fell_behind:
+            self.get_logger().warning(health.message, throttle_duration_sec=_LOG_PERIOD_S)
+        engine = Health(DiagnosticStatus.ERROR, self._error) if self._error else self._engine_health(info)
+        if engine.level == DiagnosticStatus.ERROR:
+            self._log_error(engine.message)
+        if engine.level >= health.level and engine.level != DiagnosticStatus.OK:
+            health = engine
         elif self._state != "active" or not self._enabled:
             health = Health(DiagnosticStatus.OK, self._state if self._enabled else f"{self._state}, disabled")
         shared = {
@@ -373,12 +411,28 @@ class SegmentationNode(LifecycleNode):
             "enabled": str(self._enabled).lower(),
             "model": segmenter.model_folder.name,
             "engine": info.engine,
+            "engine_asked": self._value("engine"),
             "provider": info.provider,
             "device": info.device,
             "engine_build": self._build.text,
             "topic": self._monitors[camera].topic,
         }
         return status(_prefix(camera), segmenter.model_folder.name, health, shared | values)
+
+    def _engine_health(self, info: EngineInfo) -> Health:
+        """Judge whether the engine answers, and whether it is the one that was asked for."""
+        busy_s, asked = self._frames.busy_s(), self._value("engine")
+        hangs = busy_s > self._value("engine_timeout")
+        if hangs or busy_s > self._value("warn_mask_age"):
+            text = f"nothing has come out for {busy_s:.1f} s: {info.engine} is still at the frames it got then"
+            return Health(DiagnosticStatus.ERROR if hangs else DiagnosticStatus.WARN, text)
+        if info.failure:
+            level = DiagnosticStatus.WARN if asked == "auto" else DiagnosticStatus.ERROR
+            return Health(level, f"{info.engine} runs, engine is {asked}: {info.failure}")
+        if asked not in ("auto", info.engine):
+            text = f"{info.engine} runs until {asked} is ready; {self._build.text or 'nothing is built'}"
+            return Health(DiagnosticStatus.WARN, text)
+        return Health(DiagnosticStatus.OK, "")
 
 
 def _prefix(camera: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gain_ros.errors import ImageError
-from gain_ros.frames import Frame
+from gain_ros.frames import Frame, size_of
 from gain_ros.node.latest_frames import LatestFrames, Outcome, ReceivedFrame
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ class LiveSettings:
 
     Attributes:
         max_frame_age_s: age of a frame's stamp above which it is stale; 0 is off.
-        max_pixels: largest image accepted.
+        max_pixels, max_side: largest image accepted.
         overlay_alpha: weight of the colours in the overlay.
 
     """
 
     max_frame_age_s: float
     max_pixels: int
+    max_side: int
     overlay_alpha: float
 
 
@@ -72,11 +73,17 @@ class FrameTimes:
 
 @dataclass
 class _Job:
-    """One frame on its way; ``times`` fills up as it goes."""
+    """One frame on its way; ``stage_ms`` fills up as it goes, and ``busy_ms`` is what it has cost so far."""
 
     received: ReceivedFrame
     picture: Frame
     stage_ms: dict[str, float] = field(default_factory=dict)
+    busy_ms: float = 0.0
+
+    @property
+    def pixels(self) -> int:
+        height, width = size_of(self.picture.shape)
+        return height * width
 
 
 class Worker:
@@ -85,7 +92,7 @@ class Worker:
     Args:
         frames: where they come from.
         segmenter: what makes the masks; stays the caller's.
-        decode: message and pixel bound to RGB uint8 H×W×3 or a YuvFrame; raises ImageError.
+        decode: message, pixel bound and bound of each side to RGB uint8 H×W×3 or a YuvFrame; raises ImageError.
         outputs: for every camera.
         settings: read once a round.
         clock_ns: the node's clock, for stamps.
@@ -98,7 +105,7 @@ class Worker:
         self,
         frames: LatestFrames,
         segmenter: Segmenter,
-        decode: Callable[[Any, int], Frame],
+        decode: Callable[[Any, int, int], Frame],
         outputs: Mapping[str, Outputs],
         *,
         settings: Callable[[], LiveSettings],
@@ -139,14 +146,35 @@ class Worker:
     def _process(self, frames: list[ReceivedFrame]) -> None:
         settings = self._settings()
         jobs = [job for frame in frames if (job := self._prepare(frame, settings)) is not None]
-        if not jobs:
-            return
-        confidence = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
-        results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
-        pairs = list(zip(jobs, results, strict=True))
+        pairs = self._segment(jobs) if jobs else []
         published = [pair for pair in pairs if self._publish_mask(*pair)]
         for job, result in published:
             self._publish_extras(job, result, settings.overlay_alpha)
+        for job, _ in pairs:
+            self._frames.charge(job.received.camera, round(1e6 * job.busy_ms))
+
+    def _segment(self, jobs: list[_Job], wasted_ms: float = 0.0) -> list[tuple[_Job, Mask]]:
+        """Segment frames together; where that fails each by itself, so that only the frame to blame fails.
+
+        That frame is charged for the ``wasted_ms`` of the failure too.
+        """
+        start_ns = time.monotonic_ns()
+        try:
+            confidence = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
+            results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
+            pairs = list(zip(jobs, results, strict=True))
+        except Exception as error:  # whatever an engine or the graph raises
+            wasted_ms += _ms_since(start_ns)
+            if len(jobs) > 1:
+                return [pair for job in jobs for pair in self._segment([job], wasted_ms)]
+            self._fail(jobs[0].received, f"{type(error).__name__}: {error}")
+            self._frames.charge(jobs[0].received.camera, round(1e6 * wasted_ms))
+            return []
+        pixels = sum(job.pixels for job in jobs)
+        for job, result in pairs:
+            resizes_ms = result.stage_ms["pre"] + result.stage_ms["post"]
+            job.busy_ms += resizes_ms * job.pixels / pixels + result.stage_ms["infer"] / len(jobs)
+        return pairs
 
     def _prepare(self, frame: ReceivedFrame, settings: LiveSettings) -> _Job | None:
         start_ns = time.monotonic_ns()
@@ -155,15 +183,15 @@ class Worker:
             self._settle(frame, Outcome.STALE)
             return None
         try:
-            picture = self._decode(frame.message, settings.max_pixels)
-        except ImageError as error:
-            self._fail(frame, str(error))
-            return None
+            picture = self._decode(frame.message, settings.max_pixels, settings.max_side)
         except Exception as error:  # one camera's message must not cost the others' frames
-            self._fail(frame, f"image: {type(error).__name__}: {error}")
+            self._fail(
+                frame, str(error) if isinstance(error, ImageError) else f"image: {type(error).__name__}: {error}"
+            )
+            self._frames.charge(frame.camera, time.monotonic_ns() - start_ns)
             return None
-        wait_ms = (start_ns - frame.received_ns) / 1e6
-        return _Job(frame, picture, {"wait": wait_ms, "decode": _ms_since(start_ns)})
+        wait_ms, decode_ms = (start_ns - frame.received_ns) / 1e6, _ms_since(start_ns)
+        return _Job(frame, picture, {"wait": wait_ms, "decode": decode_ms}, decode_ms)
 
     def _publish_mask(self, job: _Job, result: Mask) -> bool:
         start_ns = time.monotonic_ns()
@@ -174,6 +202,7 @@ class Worker:
             return False
         end_ns = time.monotonic_ns()
         job.stage_ms.update(result.stage_ms, publish=(end_ns - start_ns) / 1e6)
+        job.busy_ms += job.stage_ms["publish"]
         self._settle(job.received, Outcome.PUBLISHED)
         age_ms = (end_ns - job.received.received_ns) / 1e6
         times = FrameTimes(end_ns, age_ms, self._stamp_age_ms(job.received), job.stage_ms, job.received.stamp_ns)
@@ -181,10 +210,12 @@ class Worker:
         return True
 
     def _publish_extras(self, job: _Job, result: Mask, alpha: float) -> None:
+        start_ns = time.monotonic_ns()
         try:
             self._outputs[job.received.camera].publish_extras(job.received.message.header, job.picture, result, alpha)
         except Exception as error:  # the mask is out already: the frame stays published
             self._on_error(job.received.camera, f"publish: {type(error).__name__}: {error}")
+        job.busy_ms += _ms_since(start_ns)
 
     def _fail(self, frame: ReceivedFrame, reason: str) -> None:
         self._settle(frame, Outcome.FAILED)

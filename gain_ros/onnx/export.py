@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gain_ros.files import scratch_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,10 +59,9 @@ def add_onnx(folder: str | Path) -> ModelFolder:
         "labels": None,
         "logits": model_folder.input_size,
     }  # a fixed size is faster, and the network's never changes
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         files = {
-            form: export_onnx(model_folder.path, Path(scratch) / f"{form}.onnx", form, size)
-            for form, size in sizes.items()
+            form: export_onnx(model_folder.path, scratch / f"{form}.onnx", form, size) for form, size in sizes.items()
         }
         if in_half:
             for file in files.values():

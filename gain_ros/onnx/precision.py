@@ -8,13 +8,12 @@ torch only where a folder brings no ONNX of its own.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gain_ros.files import scratch_folder
 from gain_ros.model_folder import ModelFolder
 from gain_ros.onnx.quantize import quantise
 from gain_ros.onnx.rewriting import to_half, with_half_scales, with_shape
@@ -68,6 +67,6 @@ def _plain(model_folder: ModelFolder, form: str) -> ModelProto:
         return onnx.load_from_string(graph)
     from gain_ros.onnx.export import export_onnx
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         size = model_folder.input_size if form == "logits" else None
-        return onnx.load(export_onnx(model_folder.path, Path(folder) / f"{form}.onnx", form, size))
+        return onnx.load(export_onnx(model_folder.path, folder / f"{form}.onnx", form, size))

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gain_ros.files import scratch_folder
 from gain_ros.resize import resize_input
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def quantise(model: ModelProto, images: Sequence[np.ndarray]) -> ModelProto:
 
     kept = [node.name for node in model.graph.node if any(part in node.name for part in KEPT)]
     copy = ModelProto.FromString(model.SerializeToString())  # the quantiser changes what it is given
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "quantised.onnx"
+    with scratch_folder() as folder:
+        file = folder / "quantised.onnx"
         quantize_static(
             copy,
             str(file),

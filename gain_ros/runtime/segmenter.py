@@ -40,7 +40,7 @@ class EngineInfo:
     """Which engine runs a model and why. Take the value once: a Segmenter may replace it between two frames.
 
     ``provider`` is what the engine runs on, in its own words; ``device`` "cpu" or "cuda"; ``reason`` why this engine
-    was taken, or "as asked".
+    was taken, or "as asked"; ``failure`` why the one that is preferred to it does not run, where that failed.
     """
 
     engine: str
@@ -48,6 +48,7 @@ class EngineInfo:
     provider: str
     device: str
     reason: str
+    failure: str = ""
 
 
 class Segmenter(Protocol):

@@ -14,7 +14,7 @@ from rosbags.rosbag1 import Reader as Rosbag1Reader
 from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.typesys import Stores, get_typestore
 
-from gain_ros.errors import ImageError, SourceError
+from gain_ros.errors import CutShort, ImageError, SourceError
 from gain_ros.messages import decode_compressed, decode_image, decode_labels
 from gain_ros.pictures import MAX_PIXELS
 from gain_ros.sources.cut_mcap import CutMcap, is_cut
@@ -133,7 +133,7 @@ class Bag:
         return [each for each in self.reader.connections if each.topic == topic and each.msgtype in (_RAW, _COMPRESSED)]
 
     def messages(self, topic: str, start_ns: int | None = None) -> Iterator[RecordedMessage]:
-        """Yield messages of an image topic in recorded order. Raises SourceError where the bag breaks off."""
+        """Yield messages of an image topic in recorded order. Raises CutShort where the bag breaks off."""
         connections = self.of_topic(topic)
         expected, done = sum(each.msgcount for each in connections), 0
         try:
@@ -141,18 +141,21 @@ class Bag:
                 done += 1
                 yield self._message(connection.msgtype, log_ns, raw)
         except Exception as error:  # whatever rosbags, sqlite or a decompressor make of damaged bytes
-            raise SourceError(
+            raise CutShort(
                 f"{self.name!r} breaks off after {done} of {expected} messages of {topic}: {error}; "
-                "what came before was used: copy the bag again, or record again"
+                "what came before was used: copy the bag again, or record again",
+                expected - done,
             ) from error
         if start_ns is None and self._cut:
-            raise SourceError(
-                f"{self.name!r} is truncated after {done} messages of {topic}; what is there was used: record again"
+            raise CutShort(
+                f"{self.name!r} is truncated after {done} messages of {topic}; what is there was used: record again",
+                expected - done,
             )
         if start_ns is None and done < expected:
-            raise SourceError(
+            raise CutShort(
                 f"{self.name!r} holds {done} of the {expected} messages of {topic} that its index promises; "
-                "what is there was used: copy the bag again"
+                "what is there was used: copy the bag again",
+                expected - done,
             )
 
     def _message(self, kind: str, log_ns: int, raw: bytes) -> RecordedMessage:

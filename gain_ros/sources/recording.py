@@ -60,14 +60,12 @@ def write_bag(source: Source, out: Path, rate_hz: float | None, tick: Callable[[
 
 
 def _record(source: Source, folder: Path, rate_hz: float, tick: Callable[[], object]) -> dict[str, int]:
-    source.problems.clear()
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     with writer:
         bag = _Topics(writer)
-        for index, frame in enumerate(source.frames()):
+        for index, frame in enumerate(source.noted()):
             if isinstance(frame, BadFrame):
-                source.problems.append(frame.error)
                 continue
             stamp_ns = _START_NS + round(index * 1e9 / rate_hz)
             bag.add_image(stamp_ns, *_encoded(frame, source.lossy))

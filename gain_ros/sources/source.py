@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gain_ros.errors import ImageError
+from gain_ros.errors import CutShort, ImageError
 from gain_ros.labels import LabelSet
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")  # what is taken for a picture; pictures.py refuses some
@@ -89,7 +89,8 @@ class Source(ABC):
         topic: the image topic of a bag; None for whatever is no bag.
         compressed: the topic carries CompressedImage.
         label_set: what the ids in ``labels`` mean; None where there is no truth.
-        problems: one line for each frame that could not be read so far; iterating leaves such frames out.
+        problems: one line for each frame that could not be read so far, and one where the source is cut short.
+        unreadable: how many frames they stand for; iterating leaves these out.
         warnings: what else is odd, known once all frames have been read.
 
     """
@@ -103,25 +104,37 @@ class Source(ABC):
     def __init__(self, name: str, length: int | None, rate_hz: float):
         self.name, self.length, self.rate_hz = name, length, rate_hz
         self.problems: list[str] = []
+        self.unreadable = 0
         self.warnings: list[str] = []
 
     @property
     def spec(self) -> str:
-        """What opens this very source again."""
+        """Return what opens this very source again."""
         return self.name
 
     def __iter__(self) -> Iterator[SourceFrame]:
+        return (frame for frame in self.noted() if isinstance(frame, SourceFrame))
+
+    def noted(self) -> Iterator[SourceFrame | BadFrame]:
+        """Yield every frame, also those that cannot be read, and note in ``problems`` what is not there."""
         self.problems.clear()
         self.warnings.clear()
-        for frame in self.frames():
-            if isinstance(frame, BadFrame):
-                self.problems.append(frame.error)
-            else:
+        self.unreadable = 0
+        try:
+            for frame in self.frames():
+                if isinstance(frame, BadFrame):
+                    self._note(frame.error, 1)
                 yield frame
+        except CutShort as error:
+            self._note(str(error), error.missing)
+
+    def _note(self, problem: str, unreadable: int) -> None:
+        self.problems.append(problem)
+        self.unreadable += unreadable
 
     @abstractmethod
     def frames(self) -> Iterator[SourceFrame | BadFrame]:
-        """Yield every frame, also those that cannot be read."""
+        """Yield every frame, also those that cannot be read. Raises CutShort at the end of a recording cut short."""
 
     def messages(self) -> Iterator[RecordedMessage]:
         """Yield the messages of ``topic`` as they were recorded; none where there is no topic."""

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import cv2
 
-from gain_ros.errors import SourceError
+from gain_ros.errors import CutShort, SourceError
+from gain_ros.sources.containers import is_cut
 from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, BadFrame, Source, SourceFrame
 
 
 class VideoSource(Source):
-    """A video file, through OpenCV."""
+    """A video file, through OpenCV.
+
+    Raises SourceError where OpenCV cannot read it; while frames are read, CutShort for a file that was. Its container's
+    sizes tell that, not its frame count, which is often a guess, or counts frames that are hidden on purpose.
+    """
 
     lossy = True
 
@@ -52,6 +57,12 @@ class VideoSource(Source):
                 index += 1
         finally:
             capture.release()
+        if (self.length is None or index < self.length) and is_cut(self._path):
+            raise CutShort(
+                f"{self.name!r} is cut short after {index} of {self.length or 'an unknown number of'} frames; "
+                "what is there was used: copy the video again, or record again",
+                (self.length or 0) - index,
+            )
 
 
 class CameraSource(Source):

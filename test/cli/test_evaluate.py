@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +12,12 @@ import numpy as np
 import pytest
 import yaml
 from bag_files import IMAGE, header, rgb, write
+from disks import full_disk
 from random_model_folder import picture
+from videos import cut_short, write_video
 
 from gain_ros.cli import main
+from gain_ros.cli.out_folder import WRITTEN
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.offline import Job
 from gain_ros.evaluation.result import BagScore
@@ -74,7 +76,7 @@ def test_a_bag_is_scored_as_segment_and_the_score_would(model_folder, drive, tmp
     assert result["model"] == {"name": "random_nano", "sha256": read_model_folder(model_folder).digest}
     assert len(rows_of(tmp_path / "out")) == 4
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
-    assert not list((tmp_path / "out").glob(".*")), "nothing is left over"
+    assert [file.name for file in (tmp_path / "out").glob(".*")] == [WRITTEN], "nothing is left over"
 
 
 def without_times(out: Path) -> dict[str, object]:
@@ -126,6 +128,27 @@ def test_a_bag_that_breaks_off_is_partial(model_folder, drive, tmp_path, capsys)
     assert result["frames"]["published"] == 4
     assert result["miou"] is not None
     assert "holds 4 of the 5 messages" in capsys.readouterr().err
+
+
+def test_a_video_cut_short_is_partial(model_folder, tmp_path, capsys):
+    video = cut_short(write_video(tmp_path / "drive.avi", frames=20))
+    assert evaluate(model_folder, tmp_path / "out", video) == 1
+    result = result_of(tmp_path / "out")
+    assert result["partial"]
+    assert 0 < result["frames"]["published"] < 20
+    assert "is cut short" in capsys.readouterr().err
+    assert main(["bag-from", str(video), "--out", str(tmp_path / "bag"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["frames"] == result["frames"]["published"]
+    assert told["frames"] + told["unreadable"] == 20
+
+
+def test_another_evaluation_takes_the_place_of_the_one_before(model_folder, drive, tmp_path):
+    for frames in (drive, write_drive(tmp_path / "short", frames=1)):
+        assert evaluate(model_folder, tmp_path / "out", frames, *TRUTH) == 0
+    kept = json.loads((tmp_path / "out" / "gallery" / "gallery.json").read_text())["frames"]
+    files = {name for frame in kept for name in frame["files"].values()}
+    assert {file.name for file in (tmp_path / "out" / "gallery").iterdir()} == {*files, "gallery.json"}
 
 
 def test_without_truth_there_is_flicker_and_confidence(model_folder, drive, tmp_path):
@@ -199,23 +222,13 @@ def test_ray_that_is_not_installed_is_told(model_folder, drive, tmp_path, capsys
     assert "pip install 'gain_ros[ray]'" in capsys.readouterr().err
 
 
-FULL_DISK = """
-import resource, sys
-from gain_ros.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-sys.exit(main(sys.argv[2:]))
-"""
-
-
 @pytest.mark.parametrize("room", [100, 1500])
-def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, room):
+def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, capsys, room):
     """No file may grow beyond ``room`` bytes: the rows do not fit, or the rows do and the result does not."""
-    words = ["evaluate", str(drive), *TRUTH, "--model", str(model_folder), "--engine", "onnxruntime"]
-    command = [sys.executable, "-c", FULL_DISK, str(room), *words, "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "cannot be written" in done.stderr.splitlines()[-1]
-    assert not (tmp_path / "out" / "result.json").exists()
+    with full_disk(room):
+        assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH) == 2
+    assert "File too large" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from disks import full_disk
 
 from gain_ros.cli import main
 from gain_ros.model_folder import read_model_folder
@@ -35,6 +37,35 @@ def test_export_writes_a_graph_that_agrees_with_pytorch(model_folder, tmp_path, 
 def test_export_into_a_missing_folder_is_wrong_use(model_folder, tmp_path, capsys):
     assert main(["export", str(model_folder), "--onnx", str(tmp_path / "none" / "g.onnx")]) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_export_writes_over_nothing_and_leaves_nothing_behind(model_folder, tmp_path, capsys):
+    file = tmp_path / "graph.onnx"
+    with full_disk(1000):
+        assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
+    assert "export cannot go on: [Errno 27] File too large" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+    file.write_text("mine")
+    assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+def test_export_to_where_one_may_not_write_is_one_line(model_folder, tmp_path, capsys, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)  # root may write anywhere
+    assert main(["export", str(model_folder), "--onnx", str(tmp_path / "graph.onnx")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"Permission denied: '{tmp_path}'" in line
+
+
+def test_import_writes_over_no_model(model_folder, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    words = ["import-simpleseg", "none.pth", "--arch", "r18", "--dataset", "camvid", "--out", str(tmp_path / "mine")]
+    assert main(words) == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.fixture

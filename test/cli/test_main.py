@@ -101,3 +101,12 @@ def test_json_has_no_nan():
 
 def test_a_table_lines_up():
     assert table([["a", "long head"], ["longer", "b"]]).splitlines() == ["a       long head", "longer  b"]
+
+
+def test_what_killed_processes_left_goes_at_the_start_of_any_verb(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for left in (tmp_path / ".gain-a.new", tmp_path / "gain_ros" / ".gain-b.new"):
+        left.mkdir(parents=True)
+    assert main(["export", "m", "--onnx", str(tmp_path / "none" / "x")]) == 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["gain_ros"]

@@ -2,11 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bag_files import rgb, write
+from disks import full_disk
+from videos import cut_short, write_video
 
 from gain_ros.cli import main
 from gain_ros.runtime.opening import open_segmenter
@@ -20,6 +26,11 @@ def pictures(tmp_path):
     for name, size in (("b", (40, 70)), ("a", (90, 50))):
         cv2.imwrite(str(folder / f"{name}.png"), rng.integers(0, 256, (*size, 3), dtype=np.uint8))
     return folder
+
+
+def names(folder) -> list[str]:
+    """What lies in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def segment(model_folder, source, out, *more: str) -> int:
@@ -39,7 +50,7 @@ def test_masks_are_what_the_segmenter_gives_at_the_source_s_size(model_folder, p
 
 def test_nothing_but_masks_in_the_folder(model_folder, pictures, tmp_path):
     assert segment(model_folder, pictures, tmp_path / "out") == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize("place", [".", "masks"])
@@ -69,7 +80,7 @@ def test_an_unreadable_image_is_told_and_the_rest_is_done(model_folder, pictures
     (pictures / "aa.jpg").write_bytes(b"nothing")
     assert segment(model_folder, pictures, tmp_path / "out") == 1
     assert "aa.jpg" in capsys.readouterr().err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
 
 
 def test_an_out_that_cannot_be_a_folder_is_wrong_use(model_folder, pictures, tmp_path, capsys):
@@ -78,10 +89,63 @@ def test_an_out_that_cannot_be_a_folder_is_wrong_use(model_folder, pictures, tmp
     assert "--out" in capsys.readouterr().err
 
 
-def test_an_error_while_writing_ends_the_run(model_folder, pictures, tmp_path, monkeypatch):
-    def full(*_args):
-        raise OSError("no space left")
+def test_masks_of_an_earlier_run_go_all_together_and_only_when_told(model_folder, pictures, tmp_path, capsys):
+    assert segment(model_folder, pictures, tmp_path / "out", "--overlay") == 0
+    assert segment(model_folder, pictures / "a.png", tmp_path / "out") == 2
+    assert "holds 4 files of an earlier run" in capsys.readouterr().err
+    assert segment(model_folder, pictures / "a.png", tmp_path / "out", "--force") == 0
+    assert names(tmp_path / "out") == ["a.png", "overlay"]
+    assert names(tmp_path / "out" / "overlay") == []
 
-    monkeypatch.setattr("gain_ros.pictures.encode", full)
-    with pytest.raises(OSError, match="no space"):
-        segment(model_folder, pictures, tmp_path / "out")
+
+def test_a_mask_that_is_a_user_s_is_refused(model_folder, pictures, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.png").write_text("mine")
+    assert segment(model_folder, pictures, tmp_path / "out", "--force") == 2
+    assert "'mine.png', which gain did not write" in capsys.readouterr().err
+    assert (tmp_path / "out" / "mine.png").read_text() == "mine"
+
+
+@pytest.mark.parametrize("end", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_what_is_there_when_a_run_ends_early_is_whole(model_folder, pictures, tmp_path, monkeypatch, end):
+    real, written = Path.write_bytes, []
+
+    def write_bytes(path, data):
+        real(path, data[: len(data) // 2] if written else data)
+        if written:
+            raise end
+        written.append(path)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with contextlib.suppress(KeyboardInterrupt):
+        assert segment(model_folder, pictures, tmp_path / "out") in (2, 130)
+    assert names(tmp_path / "out") == ["a.png"]
+    assert cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED).shape == (90, 50)
+
+
+def test_a_full_disk_leaves_nothing_of_a_file(model_folder, pictures, tmp_path, capsys):
+    with full_disk(100):
+        assert segment(model_folder, pictures, tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "segment cannot go on: [Errno 27] File too large" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_cut_short_is_told_with_the_frames_that_are_missing(model_folder, tmp_path, capsys):
+    video = cut_short(write_video(tmp_path / "drive.avi", frames=20))
+    assert segment(model_folder, video, tmp_path / "out", "--json") == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert 0 < result["frames"] < 20
+    assert result["frames"] + result["unreadable"] == 20
+    assert f"is cut short after {result['frames']} of 20 frames" in told.err
+
+
+def test_a_bag_cut_short_gives_the_masks_that_are_there(model_folder, tmp_path, capsys):
+    bag = write(tmp_path / "bag", {"/front": [rgb(i, np.full((40, 60, 3), i, np.uint8)) for i in range(5)]})
+    cut_short(next(bag.glob("*.mcap")), 0.98)
+    assert segment(model_folder, bag, tmp_path / "out", "--json") == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert (result["frames"], result["unreadable"]) == (5, 1)
+    assert "is truncated" in told.err

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import random_model_folder
 
+from gain_ros.cli.out_folder import WRITTEN
+
 pytestmark = pytest.mark.ros
 
 
@@ -44,7 +46,8 @@ def test_every_published_mask_is_received(model_folder, pictures, tmp_path):
     assert line["miou"] is None
     counts = line["frames"]
     assert counts["received"] == sum(counts[key] for key in ("published", "superseded", "stale", "failed"))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["overlay.webp", "report.html", "result.json"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [WRITTEN, "overlay.webp", "report.html", "result.json"]
     assert json.loads((tmp_path / "out" / "result.json").read_text())["model"]["name"] == "random_nano"
 
 

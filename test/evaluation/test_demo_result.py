@@ -11,7 +11,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from disks import full_disk
 
+from gain_ros.errors import CutShort
 from gain_ros.evaluation.demo import run_demo
 from gain_ros.evaluation.live.replay import Replay, Sent, Usage
 from gain_ros.evaluation.report import clip
@@ -183,6 +185,31 @@ def test_a_drive_is_cut_where_the_player_stopped(demo, masks):
     source.rate_hz = 0.1  # 30 s are 3 frames
     result, _ = demo(masks[:2], source, frames=3)
     assert (result["sent"], result["frames"]["received"]) == (3, 3)
+
+
+def test_a_drive_that_breaks_off_before_its_cut_is_partial(demo, masks):
+    source, frames = Drive(), list(Drive().frames())
+
+    def cut():
+        yield from frames[:2]
+        raise CutShort("it is cut short", 4)
+
+    source.frames, source.rate_hz = cut, 0.1  # the cut were after 3 frames
+    result, _ = demo(masks[:2], source, frames=2)
+    assert (result["partial"], result["frames"]["received"]) == (True, 2)
+
+
+@pytest.mark.parametrize("animation", [True, False])
+def test_a_clip_that_does_not_fit_is_an_error(tmp_path, monkeypatch, animation):
+    if not animation:  # as in older OpenCV
+        monkeypatch.delattr(cv2, "imencodeanimation", raising=False)
+    drawn = clip.Clip(CAMVID)
+    for _ in range(2):
+        for frame in Drive():
+            drawn.add(frame.rgb, frame.labels)
+    assert drawn.write(tmp_path, 10.0).stat().st_size > 1000
+    with full_disk(1000), pytest.raises(OSError, match=r"too large|cut short"):
+        drawn.write(tmp_path, 10.0)
 
 
 def test_names_from_outside_cannot_inject_markup(demo, masks, tmp_path):

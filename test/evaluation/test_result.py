@@ -59,6 +59,28 @@ def test_the_result_is_counted_from_the_rows(tmp_path):
     assert json.loads((tmp_path / "result.json").read_text()) == result == read_result(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "last_error", "said"),
+    [
+        (
+            [FrameRow("a", 1, "failed", error="cut short"), FrameRow("b", 2, "failed", error="no picture")],
+            None,
+            ["2 frames failed, the first: cut short"],
+        ),
+        (
+            [FrameRow("a", 3, "published", truth="refused", error="id 40"), FrameRow("a", 4, "published")],
+            None,
+            ["the truth of 1 frames was refused, the first: id 40"],
+        ),
+        ([FrameRow("a", 1, "failed")], "engine broke", ["1 frames failed, the latest: engine broke"]),
+        ([FrameRow("a", 1, "superseded")], "engine broke", []),
+    ],
+)
+def test_the_first_reason_is_named_where_frames_failed_or_truth_was_refused(tmp_path, rows, last_error, said):
+    details = {"realtime": {"last_error": last_error}} if last_error else {}
+    assert write_result(tmp_path, evaluation(BagScore("a"), details=details), rows)["warnings"] == said
+
+
 def test_bags_are_merged_by_their_confusion_matrices_not_by_their_means(tmp_path):
     good, bad = np.array([[90, 0], [0, 10]]), np.array([[0, 10], [0, 0]])
     result = write_result(tmp_path, evaluation(BagScore("a", confusion=good), BagScore("b", confusion=bad)), [])

@@ -146,7 +146,7 @@ def test_the_switch_changes_no_network():
         expected = network(image)
         use_fused_attention(network)
         assert torch.allclose(network(image), expected, atol=2e-5)
-        again = pickle.loads(pickle.dumps(network))  # noqa: S301 - our own, as a process of distributed training gets it
+        again = pickle.loads(pickle.dumps(network))  # noqa: S301  (our own, as distributed training does)
         assert again.gai16.attend.func is network.gai32.attend.func is _attend
 
 

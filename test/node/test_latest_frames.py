@@ -76,6 +76,66 @@ def test_idle_means_nothing_waits_and_nothing_is_at_work():
     assert not worker.is_alive()
 
 
+def serve(cost_ms, hz, seconds=30):
+    """Simulate a worker that a frame of each camera keeps busy for ``cost_ms``: masks a second, frames a call."""
+    now = [0]
+    frames = LatestFrames(cost_ms, clock_ns=lambda: now[0])
+    arrivals = {camera: 7_000_000 * number for number, camera in enumerate(cost_ms)}
+    calls = []
+
+    def pass_time(until_ns):
+        while arrivals[camera := min(arrivals, key=arrivals.get)] <= until_ns:
+            now[0] = arrivals[camera]
+            frames.put(ReceivedFrame(camera, None, now[0]))
+            arrivals[camera] += int(1e9 / hz)
+        now[0] = until_ns
+
+    while now[0] < seconds * 1e9:
+        wait_s = frames._until_due_s()
+        if wait_s != 0:  # nothing is due: to the next event
+            pass_time(min(*arrivals.values(), now[0] + int(1e9 * (wait_s or seconds)) + 1))
+            continue
+        calls.append(taken := frames.take())
+        pass_time(now[0] + int(1e6 * sum(cost_ms[one.camera] for one in taken)))
+        for one in taken:
+            frames.settle(one, Outcome.PUBLISHED)
+            frames.charge(one.camera, int(1e6 * cost_ms[one.camera]))
+    rates = {camera: frames.counts(camera).published / seconds for camera in cost_ms}
+    return rates, sum(map(len, calls)) / len(calls)
+
+
+@pytest.mark.parametrize("cost_ms", [(25, 25, 25), (35, 45, 40), (30, 32)])
+def test_cameras_of_like_cost_are_served_in_one_call_and_leave_the_worker_no_pause(cost_ms):
+    rates, together = serve(dict(zip("abc", cost_ms, strict=False)), hz=30)
+    assert together > 0.98 * len(cost_ms)
+    assert min(rates.values()) > 0.98 * 1000 / sum(cost_ms)
+
+
+@pytest.mark.parametrize(("large_ms", "least_hz"), [(120, 9.0), (60, 9.9)])
+def test_large_frames_of_one_camera_take_no_more_than_its_share(large_ms, least_hz):
+    rates, _ = serve({"a": 25, "b": large_ms, "c": 25}, hz=10)
+    assert min(rates["a"], rates["c"]) > least_hz
+    assert rates["b"] * large_ms > 1000 / 3
+
+
+def test_a_camera_alone_has_all_the_time():
+    assert serve({"a": 100}, hz=30)[0]["a"] > 9.9
+
+
+def test_how_long_the_worker_is_busy():
+    now = [0]
+    frames = LatestFrames(["front"], clock_ns=lambda: now[0])
+    frames.put(frame("front"))
+    now[0] += 10**9
+    assert frames.busy_s() == 0
+    frames.take()
+    now[0] += 2 * 10**9
+    assert frames.busy_s() == 2
+    frames.close()
+    assert frames.take() == []
+    assert frames.busy_s() == 0
+
+
 def test_counts_add_up_at_every_moment_of_a_busy_run():
     cameras = ["front", "left", "right"]
     frames = LatestFrames(cameras)

@@ -38,18 +38,20 @@ class Outputs:
 
 
 class Segmenter:
-    def __init__(self, error=None, too_few=False):
-        self.error, self.too_few, self.calls = error, too_few, []
+    """Fails with an error on every frame, or on those that begin with 13."""
+
+    def __init__(self, error=None, too_few=False, picky=False):
+        self.error, self.too_few, self.picky, self.calls = error, too_few, picky, []
 
     def segment(self, frames, confidence):
         self.calls.append((len(frames), confidence))
-        if self.error:
+        if self.error and (not self.picky or any(rgb[0, 0, 0] == 13 for rgb in frames)):
             raise self.error
         result = SimpleNamespace(stage_ms={"pre": 1.0, "infer": 2.0, "post": 3.0})
         return [result] * (len(frames) - self.too_few)
 
 
-def decode(message, max_pixels):
+def decode(message, max_pixels, max_side):
     if isinstance(message.pixels, Exception):
         raise message.pixels
     return message.pixels
@@ -71,7 +73,7 @@ class Bench:
             segmenter,
             decode,
             outputs,
-            settings=lambda: LiveSettings(max_frame_age_s, 100, 0.25),
+            settings=lambda: LiveSettings(max_frame_age_s, 100, 10, 0.25),
             clock_ns=lambda: NOW_NS,
             on_published=lambda camera, times: self.times.append((camera, times)),
             on_error=lambda camera, reason: self.errors.append((camera, reason)),
@@ -115,6 +117,31 @@ def test_a_frame_that_cannot_be_decoded_fails_and_the_others_go_on(error):
     assert str(error) in bench.errors[0][1]
 
 
+def test_an_engine_that_fails_on_one_camera_s_frame_costs_that_frame_alone():
+    charged = {}
+    segmenter = Segmenter(RuntimeError("engine broke"), picky=True)
+    bench = Bench({"front": Outputs(), "left": Outputs(), "right": Outputs()}, segmenter)
+    bench.frames.charge = lambda camera, busy_ns: charged.update({camera: busy_ns})
+    bench.run(("front", message()), ("left", message(pixels=np.full((2, 2, 3), 13, np.uint8))), ("right", message()))
+    assert [bench.counts(camera).published for camera in ("front", "left", "right")] == [1, 0, 1]
+    assert bench.counts("left").failed == 1
+    assert bench.errors == [("left", "RuntimeError: engine broke")]
+    assert [frames for frames, _ in segmenter.calls] == [3, 1, 1, 1]
+    assert set(charged) == {"front", "left", "right"}
+
+
+def test_each_camera_is_charged_for_what_its_own_frame_cost():
+    charged = {}
+    bench = Bench({"front": Outputs(), "left": Outputs(), "right": Outputs()}, Segmenter())
+    bench.frames.charge = lambda camera, busy_ns: charged.update({camera: busy_ns})
+    large = message(pixels=np.zeros((2, 20000, 3), np.uint8))
+    bench.run(("front", message()), ("left", large), ("right", message(pixels=ImageError("no image"))))
+    # An equal share of 2 ms of network, and 4 ms of resizing by pixels; the rest is what this machine takes.
+    assert charged["front"] > 1e6
+    assert charged["left"] > 4.9e6
+    assert charged["right"] > 0
+
+
 @pytest.mark.parametrize("segmenter", [Segmenter(RuntimeError("engine broke")), Segmenter(too_few=True)])
 def test_an_engine_that_fails_costs_its_frames_alone(segmenter):
     bench = Bench({"front": Outputs(), "left": Outputs()}, segmenter)
@@ -138,7 +165,7 @@ def test_a_graph_that_is_gone_costs_the_frames_at_work_alone():
     bench = Bench({"front": Gone(), "left": Outputs()}, Segmenter())
     bench.run(("front", message(pixels=ImageError("no image"))), ("left", message()))
     assert bench.counts("left").published == 1
-    bench = Bench({"front": Gone(), "left": Outputs()}, Segmenter())
+    bench = Bench({"front": Gone(), "left": Gone()}, Segmenter())
     bench.run(("front", message()), ("left", message()))
     assert [bench.counts(camera).failed for camera in ("front", "left")] == [1, 1]
     assert "context is invalid" in bench.errors[0][1]

@@ -7,7 +7,7 @@ from array import array
 import cv2
 import numpy as np
 import pytest
-from fake_segmenter import POISON, FakeSegmenter, expected_mask
+from fake_segmenter import POISON, FakeSegmenter, HeldSegmenter, expected_mask
 from graph import eventually, image, picture, pixels
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -33,6 +33,8 @@ RAW = {
     "zero size": (changed(height=0, width=0), "at least 1x1"),
     "step smaller than a row": (changed(step=23), "at least 24"),
     "absurd size": (changed(height=2**31, width=2**31), "max_pixels"),
+    "long side": (changed(height=1, width=16385, step=49155), "16384"),
+    "endless encoding": (changed(encoding="x" * 1_000_000), "xxx...xxx"),
     "engine fails": (poison(), "does not like"),
 }
 
@@ -82,6 +84,7 @@ def test_bad_images_fail_and_the_node_goes_on(graph, order):
         publisher.publish(image(rgb))
         eventually(lambda number=number: len(masks) == number + 1, f"a mask after: {name}")
         np.testing.assert_array_equal(pixels(masks[-1]), expected_mask(rgb))
+        assert len(graph.status()["last_error"]) < 1000
     assert node.frame_counts().in_flight == 0
 
 
@@ -94,6 +97,26 @@ def test_bad_files_fail_and_the_node_goes_on(graph):
         publisher.publish(compressed(jpeg()))
         eventually(lambda number=number: len(masks) == number + 1, f"a mask after: {name}")
     assert pixels(masks[-1]).shape == (40, 60)
+
+
+def test_an_engine_that_fails_on_one_camera_s_frame_costs_the_others_none(graph):
+    segmenters = []
+    node = graph.start(
+        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
+        model="fake",
+        cameras=["a", "b", "c"],
+    )
+    publishers = {camera: graph.publisher(f"{camera}/image") for camera in ("a", "b", "c")}
+    publishers["a"].publish(image(picture()))
+    eventually(segmenters[0].entered.is_set, "the engine at work")
+    for camera, publisher in publishers.items():
+        publisher.publish(poison() if camera == "b" else image(picture()))
+    eventually(lambda: all(node.frame_counts(camera).received for camera in "abc"), "a frame of each camera")
+    eventually(lambda: node.frame_counts("a").received == 2, "the second frame")
+    segmenters[0].released.set()
+    eventually(lambda: not any(node.frame_counts(camera).in_flight for camera in "abc"), "all of them ended")
+    assert [node.frame_counts(camera).published for camera in "abc"] == [2, 0, 1]
+    assert node.frame_counts("b").failed == 1
 
 
 def test_failures_show_in_the_level_of_the_diagnostics(graph):

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from tiny_model_folder import GOLDEN_SIZE, picture, run_graph, write_tiny_model_folder
 
 import gain_ros.runtime.tensorrt
-from gain_ros.runtime import fastest
+from gain_ros.runtime import fastest, opening
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.runtime.tensorrt import cudart
 
@@ -26,6 +26,7 @@ def trt(monkeypatch, tmp_path):
     monkeypatch.setattr(cudart, "_find_calls", lambda: cudart._Library(LibraryDouble(double), "libcudart.so.12"))
     monkeypatch.setattr(gain_ros.runtime.tensorrt, "plugin", None, raising=False)
     monkeypatch.setattr(fastest, "choose", lambda *_, **__: (GraphSegmenter(), "the only one"))
+    monkeypatch.setattr(opening, "available_engines", lambda: ("tensorrt", "onnxruntime"))
     return tensorrt_double.install(monkeypatch, "10.13.0", double)
 
 
@@ -47,7 +48,9 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     for _ in range(3):
         a_frame_comes_back()
     eventually(lambda: "50 %" in graph.status().get("engine_build", ""), "the build in diagnostics")
-    assert graph.status()["engine"] == "other"
+    status = graph.status()
+    assert (status["engine"], status["engine_asked"], status["level"]) == ("other", "tensorrt", 1)
+    assert "other runs until tensorrt is ready; building" in status["message"]
     go.set()
     while node._segmenter.info.engine != "tensorrt":
         a_frame_comes_back()
@@ -62,6 +65,24 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     assert (counts.received, counts.published) == (len(sent), len(sent))
     for mask in masks:
         np.testing.assert_array_equal(pixels(mask), run_graph(sent[stamp_ns(mask)][None])[0][0])
+
+
+@pytest.mark.parametrize(("engine", "level"), [("tensorrt", 2), ("auto", 1)])
+def test_an_engine_that_cannot_be_built_is_said_for_as_long_as_another_one_serves(graph, trt, tmp_path, engine, level):
+    trt.behaviour.build_fails = "no tactic"
+    folder = str(write_tiny_model_folder(tmp_path / "tiny"))
+    node = graph.start(open_segmenter, model=folder, engine=engine, precision="fp32")
+    publisher = graph.publisher()
+
+    def told():
+        publisher.publish(image(picture(*GOLDEN_SIZE)))
+        node.publish_diagnostics()
+        graph.pause(0.05)
+        return "no tactic" in graph.status().get("message", "") and graph.status()
+
+    status = eventually(told, "why there is no TensorRT")
+    assert (status["engine"], status["engine_asked"], status["level"]) == ("other", engine, level)
+    assert f"other runs, engine is {engine}: " in status["message"]
 
 
 def test_a_node_that_goes_cancels_its_build(graph, trt, tmp_path):

@@ -16,6 +16,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
+from gain_ros.node import segmentation_node
+
 SECOND = 1_000_000_000
 
 
@@ -90,10 +92,61 @@ def test_deactivate_lets_the_frame_at_work_finish_and_counts_the_one_that_waits(
     assert [stamp_ns(mask) for mask in eventually(lambda: masks, "the mask of the frame at work")] == [1]
 
 
-def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(graph):
-    graph.start(FakeSegmenter, model="fake:broken=1")
+def test_an_engine_that_hangs_is_an_error_and_nothing_waits_for_it(graph):
+    segmenters = []
+    node = graph.start(
+        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
+        model="fake",
+        engine_timeout=3600.0,
+        warn_mask_age=0.1,
+    )
+    graph.publisher().publish(image(picture()))
+    text = "s: fake is still at the frames it got then"
+    eventually(lambda: text in graph.status().get("message", "") and graph.status()["level"] == 1, "a warning")
+    assert set_parameter(graph, "engine_timeout", 0.2).successful
+    eventually(lambda: text in graph.status()["message"] and graph.status()["level"] == 2, "an error")
+    assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    assert node.frame_counts().in_flight == 1
+    status = eventually(lambda: graph.status().get("state") == "inactive" and graph.status(), "diagnostics go on")
+    assert status["level"] == 2
+    assert not node.close(), "the engine's thread is still busy"
+    segmenters[0].released.set()
+    eventually(lambda: node.frame_counts().failed == 1, "the frame nobody waits for any more")
+    assert node.close()
+
+
+def test_after_an_engine_has_answered_late_the_node_goes_on(graph):
+    segmenters = []
+    node = graph.start(
+        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
+        model="fake",
+        engine_timeout=0.1,
+    )
+    masks = graph.listen(Image, "segmentation/mask")
+    graph.publisher().publish(image(picture(), stamp_ns=1))
+    eventually(segmenters[0].entered.is_set, "the frame at work")
+    assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+    segmenters[0].released.set()
+    graph.publisher().publish(image(picture(), stamp_ns=2))
+    eventually(lambda: [stamp_ns(mask) for mask in masks][-1:] == [2], "the mask of the next frame")
+    assert node.frame_counts().in_flight == 0
+
+
+def test_a_node_that_loads_says_so(graph):
+    graph.start(FakeSegmenter, model="fake:open_s=1")
+    eventually(lambda: "loading the model for" in graph.status().get("message", ""), "diagnostics while loading")
+    eventually(lambda: graph.status().get("state") == "active", "the node active")
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(graph, monkeypatch, capfd):
+    monkeypatch.setattr(segmentation_node, "_LOG_PERIOD_S", 0.1)
+    graph.start(FakeSegmenter, model="fake:broken=1", autostart=False)
+    assert not change_state(graph, Transition.TRANSITION_CONFIGURE)
     status = eventually(lambda: graph.status().get("level") == 2 and graph.status(), "an error in diagnostics")
     assert "expected a model folder" in status["message"]
+    said = []
+    eventually(lambda: said.append(capfd.readouterr().err) or "".join(said).count("cannot configure") > 1, "it again")
     assert status["state"] == "unconfigured"
     assert state(graph) == "unconfigured"
     assert set_parameter(graph, "model", "fake").successful
@@ -171,7 +224,9 @@ def test_parameters_describe_themselves(graph):
 
 
 def test_a_wrong_qos_override_is_said_and_leaves_nothing_behind(graph):
-    graph.start(FakeSegmenter, model="fake", **{"qos_overrides./segmentation/color.publisher.reliability": "maybe"})
+    override = {"qos_overrides./segmentation/color.publisher.reliability": "maybe"}
+    graph.start(FakeSegmenter, model="fake", autostart=False, **override)
+    assert not change_state(graph, Transition.TRANSITION_CONFIGURE)
     status = eventually(lambda: graph.status().get("level") == 2 and graph.status(), "an error in diagnostics")
     assert "maybe" in status["message"]
     assert state(graph) == "unconfigured"
@@ -225,7 +280,7 @@ def test_simulated_time_of_a_bag_that_loops(graph):
 
 
 def test_diagnostics_have_every_key_people_rely_on(graph):
-    node = graph.start(FakeSegmenter, model="fake")
+    node = graph.start(FakeSegmenter, model="fake", warn_mask_age=60.0)
     graph.publisher().publish(image(picture()))
     eventually(lambda: node.frame_counts().published == 1, "a mask")
     node.publish_diagnostics()

@@ -130,6 +130,12 @@ def test_a_wrong_parameter_ends_the_process_with_code_2_and_one_line(start, tmp_
     assert expected in lines[0]
 
 
+def test_a_model_that_cannot_be_loaded_ends_a_node_that_nobody_manages(start, tmp_path):
+    assert start("model:=fake:broken=1").wait(timeout=60) == 2
+    (line,) = [line for line in (tmp_path / "said").read_text().splitlines() if "INFO" not in line]
+    assert "cannot configure: model.yaml: found nothing" in line
+
+
 @pytest.mark.parametrize("arguments", [["--model", "nope"], ["--help"]])
 def test_arguments_that_are_not_for_ros_end_the_process_with_code_2_and_one_line(domain_id, arguments):
     command = [sys.executable, "-m", "gain_ros.node.main", *arguments, "--ros-args", "-p", "model:=nope"]

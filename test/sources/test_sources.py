@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 from streets import street
+from videos import cut_short, index_first, write_video
 
-from gain_ros.errors import SourceError
+from gain_ros.errors import CutShort, SourceError
 from gain_ros.labels import CAMVID
+from gain_ros.sources.containers import is_cut
 from gain_ros.sources.opening import open_source
 
 
@@ -111,6 +113,52 @@ def test_a_video_is_numbered_and_has_its_rate(tmp_path):
     assert (source.length, source.rate_hz) == (3, 12.5)
     assert [frame.stem for frame in frames] == ["000000", "000001", "000002"]
     assert [round(int(frame.rgb.mean()) / 120) for frame in frames] == [0, 1, 2]
+
+
+CONTAINERS = [("a.avi", "MJPG"), ("a.avi", "XVID"), ("a.mkv", "MJPG"), ("a.webm", "VP80"), ("a.mp4", "mp4v")]
+
+
+@pytest.mark.parametrize(("name", "codec"), [*CONTAINERS, ("a.mov", "mp4v"), ("a.ts", "mp4v"), ("a.flv", "FLV1")])
+def test_a_whole_video_is_not_said_to_be_cut(tmp_path, name, codec):
+    source = open_source(write_video(tmp_path / name, codec))
+    assert len(list(source)) == 20
+    assert (source.problems, source.unreadable) == ([], 0)
+
+
+@pytest.mark.parametrize(("name", "codec"), CONTAINERS)
+def test_the_missing_frames_of_a_video_cut_short_are_counted(tmp_path, name, codec):
+    whole = write_video(tmp_path / name, codec)
+    source = open_source(cut_short(index_first(whole) if name == "a.mp4" else whole))
+    frames = list(source)
+    assert 5 < len(frames) < 20
+    assert source.unreadable == 20 - len(frames)
+    (problem,) = source.problems
+    assert f"is cut short after {len(frames)} of 20 frames" in problem
+    with pytest.raises(CutShort):
+        list(source.frames())
+
+
+def test_a_video_that_lost_its_index_alone_lost_no_frame(tmp_path):
+    source = open_source(cut_short(write_video(tmp_path / "a.avi"), 0.99))
+    assert len(list(source)) == 20
+    assert source.problems == []
+
+
+def test_what_cameras_append_to_a_film_is_no_part_of_it(tmp_path):
+    path = write_video(tmp_path / "a.mp4", "mp4v")
+    path.write_bytes(path.read_bytes() + b"\xff" * 40)
+    assert not is_cut(path)
+    assert is_cut(cut_short(index_first(write_video(path, "mp4v"))))
+
+
+def test_a_size_that_was_never_filled_in_says_nothing(tmp_path):
+    path = write_video(tmp_path / "a.mkv")
+    data = path.read_bytes()
+    segment = data.index(b"\x18\x53\x80\x67") + 4
+    path.write_bytes(data[:segment] + b"\x01" + b"\xff" * 7 + data[segment + 8 :])
+    source = open_source(cut_short(path))
+    assert 5 < len(list(source)) < 20
+    assert source.problems == []
 
 
 def test_a_street_has_truth_and_a_seed(tmp_path):

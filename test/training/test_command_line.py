@@ -11,7 +11,7 @@ import small_runs  # noqa: F401  (makes the architecture "tiny" known)
 import torch
 import yaml
 
-from training.__main__ import main
+from training.__main__ import fastest_precision, main
 from training.package import package
 
 
@@ -42,12 +42,20 @@ def rows(path):
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.parametrize(("bf16", "chosen"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_precision_is_chosen_for_the_machine_where_it_is_not_given(monkeypatch, bf16, chosen):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+    assert fastest_precision("cpu") == chosen
+
+
 def test_a_run_leaves_logs_checkpoints_its_config_and_a_model(command, camvid_root, tmp_path):
     command("fit", "--seed_everything", "3", *SMALL)
     folder = tmp_path / "runs/fit/version_0"
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["model"]["optimizer"]["lr"] == 0.02
     assert config["ema"]["decay"] == 0.5
+    assert config["trainer"]["precision"] == fastest_precision("cpu")
     assert config["seed_everything"] == 3
     assert list(folder.glob("events.out.tfevents*"))
     measured = [row["val_miou"] for row in rows(folder / "metrics.csv") if row["val_miou"]]

@@ -139,26 +139,42 @@ def random_tone(image: np.ndarray, how: Augmentation, rng: np.random.Generator) 
 
 
 def random_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Darken a random blotchy region, as trees, bridges and vehicles do on a sunny day. uint8 in and out.
+    """Darken a random blotchy region, as trees, bridges and vehicles do on a sunny day. uint8 in and out."""
+    return darken(image, random_shade(image.shape[:2], rng), rng.uniform(0.25, 0.65))
+
+
+def random_shade(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return where a shadow lies, float (H, W) of 0 (none) to 1.
 
     The region is a smooth random field above a random level, so its edge is soft or hard and its shape large or
     dappled.
     """
-    height, width = image.shape[:2]
+    height, width = size
     cells = int(rng.integers(2, 13))
     coarse = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
     field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     softness = math.exp(rng.uniform(math.log(0.02), math.log(0.5)))
-    shade = np.clip((field - rng.uniform(-0.5, 0.8)) / softness, 0, 1)
-    factor = 1 - shade[..., None] * rng.uniform(0.25, 0.65) * np.array((1, 0.96, 0.88), np.float32)
+    return np.clip((field - rng.uniform(-0.5, 0.8)) / softness, 0, 1)
+
+
+def darken(image: np.ndarray, shade: np.ndarray, depth: float) -> np.ndarray:
+    """Take the share ``depth`` of its light from what lies in ``shade``; the sky still lights it, and bluish."""
+    factor = 1 - shade[..., None] * depth * np.array((1, 0.96, 0.88), np.float32)
     return (image * factor + 0.5).astype(np.uint8)
 
 
 def random_fog(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Koschmieder's law over a flat road: distance grows towards a random horizon, and all above it is far away."""
+    horizon, density = image.shape[0] * rng.uniform(0.2, 0.6), math.exp(rng.uniform(math.log(0.01), math.log(0.1)))
+    return fog(image, horizon, density, rng.uniform(170, 235))
+
+
+def fog(image: np.ndarray, horizon: float, density: float, light: float) -> np.ndarray:
+    """Lay fog of grey ``light`` by Koschmieder's law over a flat road. uint8 in and out.
+
+    Distance grows towards the row ``horizon``, and all above it is far away; ``density`` is the extinction over the
+    distance of the lowest row from an imagined camera.
+    """
     height = image.shape[0]
-    horizon, density = height * rng.uniform(0.2, 0.6), math.exp(rng.uniform(math.log(0.01), math.log(0.1)))
     distance = 1 / np.clip((np.arange(height) - horizon) / height, 0.03, None)
     share = (1 - np.exp(-density * distance)).astype(np.float32)[:, None, None]
-    light = np.float32(rng.uniform(170, 235))
-    return (image * (1 - share) + light * share + 0.5).astype(np.uint8)
+    return (image * (1 - share) + np.float32(light) * share + 0.5).astype(np.uint8)

@@ -108,7 +108,7 @@ class Collector(Node):
 
     @property
     def sees_node(self) -> bool:
-        """The node is active and its mask topic is known here."""
+        """Tell whether the node is active and its mask topic is known here."""
         return self.diagnostics.get("state") == "active" and self.count_publishers(self.mask_topic) > 0
 
     def count(self, key: str) -> int:

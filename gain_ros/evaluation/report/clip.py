@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -49,11 +50,12 @@ class Clip:
         if not self._frames:
             return None
         rate_hz /= self._stride
-        if hasattr(cv2, "imwriteanimation"):
+        if hasattr(cv2, "imencodeanimation"):
             animation = cv2.Animation()
             animation.frames = self._frames
             animation.durations = [round(1000 / rate_hz)] * len(self._frames)
-            cv2.imwriteanimation(str(out / CLIPS[0]), animation, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+            _, webp = cv2.imencodeanimation(".webp", animation, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+            (out / CLIPS[0]).write_bytes(webp.tobytes())
             return out / CLIPS[0]
         height, width = self._frames[0].shape[:2]
         vp8 = cv2.VideoWriter.fourcc(*"VP80")
@@ -61,4 +63,7 @@ class Clip:
         for frame in self._frames:
             writer.write(frame)
         writer.release()
+        capture = cv2.VideoCapture(str(out / CLIPS[1]))
+        if sum(1 for _ in iter(capture.grab, False)) < len(self._frames):  # all that a full disk shows to us
+            raise OSError(errno.ENOSPC, "it was cut short", str(out / CLIPS[1]))
         return out / CLIPS[1]

@@ -34,7 +34,7 @@ class FusedForm(nn.Module):
     ) -> None:
         super().__init__()
         layout = torch.channels_last
-        self.network = fold(model).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]  # missing in the stub
+        self.network = fold(model).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]  # torch's gap
         use_fused_attention(self.network)
         self.register_buffer("mean", 255 * torch.tensor(mean))
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)))

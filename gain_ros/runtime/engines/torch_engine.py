@@ -159,4 +159,4 @@ class Recording:
 
 
 def _placed(form: nn.Module, device: str) -> nn.Module:
-    return form.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub lacks it
+    return form.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's gap

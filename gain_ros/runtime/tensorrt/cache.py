@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gain_ros.errors import EngineUnavailable
-from gain_ros.files import SCRATCH, atomic, cache_folder, check_private, write_through
+from gain_ros.files import atomic, cache_folder, check_private, sweep, write_through
 from gain_ros.frames import describe
 
 _ENTRY = "entry.json"
@@ -206,11 +206,7 @@ class EngineCache:
                 if entry is None or entry.damage() or not keep(entry):
                     shutil.rmtree(folder)
                     gone.append(folder.name)
-            for scratch in [*self.folder.glob(f"{SCRATCH}*"), *self.folder.glob(f"graphs/{SCRATCH}*")]:
-                if time.time() - scratch.stat().st_mtime > 3600:  # a younger one is being written
-                    shutil.rmtree(scratch)
-                    gone.append(scratch.name)
-        return gone
+            return [*gone, *sweep(self.folder), *sweep(self.folder / "graphs")]
 
     def _engine_folders(self) -> list[Path]:
         return [file.parent for file in sorted(self.folder.glob(f"*/{_ENTRY}")) if not file.parent.match(".*")]

@@ -83,8 +83,8 @@ class PreferTensorRt(Segmenter):
             if not self._thread.is_alive():
                 stack.callback(self._fast.close)
 
-    def _show(self, used: Segmenter) -> None:
-        self.info = replace(used.info, reason=self._reason)
+    def _show(self, used: Segmenter, failure: str = "") -> None:
+        self.info = replace(used.info, reason=self._reason, failure=failure)
 
     def _is_ready(self, shape: tuple[int, ...]) -> bool:
         with self._deciding:
@@ -103,7 +103,7 @@ class PreferTensorRt(Segmenter):
             if self._other is None or self._closed:
                 raise
             _logger.error("tensorrt failed, %s takes its frames from now on: %s", self._other.info.engine, error)
-            self._states.update((frame.shape, str(error)) for frame in frames)
+            self._states.update((frame.shape, str(error) or repr(error)) for frame in frames)
             return self._run_other(frames, confidence)
         self._show(self._fast)
         return results
@@ -114,7 +114,8 @@ class PreferTensorRt(Segmenter):
             now = self._build.text if self._build else ""
             raise EngineUnavailable(f"tensorrt is not ready and no other engine is installed: {now or states[0]}")
         results = self._other.segment(frames, confidence)
-        self._show(self._other)
+        failures = {self._states[frame.shape] for frame in frames} - {_PENDING, _READY}
+        self._show(self._other, "; ".join(sorted(failures)))
         return results
 
     def _prepare_wanted(self) -> None:
@@ -127,7 +128,7 @@ class PreferTensorRt(Segmenter):
         try:
             self._tensorrt.prepare(shape, self._build, self._other)
         except Exception as error:  # whatever it is, the other engine goes on serving
-            self._states[shape] = str(error)
+            self._states[shape] = str(error) or repr(error)
             if not self._closed:
                 _logger.warning("no TensorRT for frames of %s: %s", describe(shape), error)
         else:

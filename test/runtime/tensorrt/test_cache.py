@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gain_ros.files import scratch_folder
 from gain_ros.runtime.tensorrt import cache as engine_cache
 from gain_ros.runtime.tensorrt.cache import Built, EngineCache, EngineCacheError, EngineKey
 
@@ -221,13 +222,13 @@ def test_prune_keeps_what_is_right_and_wanted(cache: EngineCache) -> None:
     unwanted = cache.obtain(dataclasses.replace(KEY, gpu="Thor"), "nano", build)
     damaged = cache.obtain(dataclasses.replace(KEY, precision="int8"), "nano", build)
     flip(damaged.folder / "engine.plan", 0)
-    (cache.folder / ".new.old").mkdir()
-    (cache.folder / ".new.young").mkdir()
-    os.utime(cache.folder / ".new.old", (0, 0))
-    gone = cache.prune(lambda entry: entry.key.gpu == "Orin")
-    assert sorted(gone) == sorted([".new.old", unwanted.folder.name, damaged.folder.name])
+    (cache.folder / ".gain-old.new").mkdir()
+    with scratch_folder(cache.folder) as in_use:
+        (cache.folder / ".gain-older.new").mkdir()
+        gone = cache.prune(lambda entry: entry.key.gpu == "Orin")
+        assert in_use.is_dir()
+    assert sorted(gone) == sorted([".gain-older.new", unwanted.folder.name, damaged.folder.name])
     assert cache.entries() == [kept]
-    assert (cache.folder / ".new.young").is_dir()
 
 
 def test_graphs_are_kept_by_content(cache: EngineCache) -> None:

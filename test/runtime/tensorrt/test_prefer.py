@@ -155,8 +155,11 @@ def test_a_build_that_fails_leaves_the_frames_where_they_are(tensorrt, start, ca
     segmenter = start(GraphSegmenter(), BuildProgress())
     segmenter.segment([picture(*GOLDEN_SIZE)])
     eventually(lambda: "no TensorRT for frames of 90x160: " in caplog.text and "no tactic" in caplog.text, "a warning")
+    assert segmenter.info.failure == ""
+    eventually(lambda: segmenter._states[(*GOLDEN_SIZE, 3)] != "pending", "the end of the build")
     assert not by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
     assert segmenter.info.engine == "other"
+    assert "no tactic" in segmenter.info.failure
 
 
 def test_a_gpu_that_fails_hands_its_frames_back(tensorrt, start, tiny_folder: Path, caplog) -> None:
@@ -168,6 +171,7 @@ def test_a_gpu_that_fails_hands_its_frames_back(tensorrt, start, tiny_folder: Pa
     for _ in range(2):
         (mask,) = segmenter.segment([picture(*GOLDEN_SIZE)])
         assert not by_tensorrt(mask)
+        assert "illegal memory access" in segmenter.info.failure
     assert caplog.text.count("tensorrt failed, other takes its frames from now on") == 1
 
 
