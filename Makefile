@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-jazzy test-tensorrt-rtx train-smoke lint clean
+.PHONY: help demo test test-jazzy test-tensorrt-rtx train-smoke lint sbom clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +40,7 @@ help:
 	@echo 'make test-tensorrt-rtx    each network and precision through the real TensorRT parser and builder (downloads 147 MB)'
 	@echo 'make train-smoke  a minute of training on procedural streets, held to a stated mIoU'
 	@echo 'make lint    lint alone'
+	@echo 'make sbom    what is in .venv, as CycloneDX: build/sbom.cdx.json'
 	@echo 'make clean   remove .venv and what builds and tests leave behind'
 	@echo 'PYTHON=python3.12 after any of them chooses the interpreter (3.10 or newer; now: $(PYTHON))'
 
@@ -70,6 +71,13 @@ lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --quiet --check .
 	@$(VENV)/bin/mypy --no-error-summary
+
+# The tool is installed beside .venv, and found by its own process alone, so that it does not list itself.
+sbom: $(RUNTIME_STAMP)
+	@$(PIP) install --quiet --upgrade --target build/cyclonedx cyclonedx-bom==7.5.0
+	@$(VENV)/bin/python -c 'import runpy, sys; sys.path.insert(0, "build/cyclonedx"); runpy.run_module("cyclonedx_py", None, "__main__", True)' \
+	  environment --output-reproducible --output-file build/sbom.cdx.json $(VENV)/bin/python
+	@echo build/sbom.cdx.json
 
 clean:
 	rm -rf .venv .venv-jazzy build install log *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,9 +94,34 @@ def atomic(target: Path, replace_folder: bool = False) -> Iterator[Path]:
             raise
 
 
+def read_bounded(file: Path, most_bytes: int) -> bytes:
+    """Return the content of a regular file. Raises OSError, also for one of more than ``most_bytes``."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "is no regular file")
+    if status.st_size > most_bytes:
+        raise OSError(errno.EFBIG, f"has {status.st_size} bytes, more than {most_bytes}")
+    with file.open("rb") as stream:
+        return stream.read(status.st_size)  # most_bytes would be allocated at once
+
+
+def check_private(path: Path) -> None:
+    """Raise OSError unless this user, or root, owns ``path`` and nobody else can write it."""
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(
+            errno.EPERM,
+            f"{path} can be changed by others (owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):o}), and what "
+            f"lies there is run: delete it, or look whose it is and run `chmod -R go-w {path}`",
+        )
+
+
 def write_through(file: Path, content: bytes) -> None:
-    """Write to the disk itself, so that a machine that loses power keeps no name whose content never arrived."""
-    with file.open("wb") as stream:
+    """Write to the disk itself, so that a machine that loses power keeps no name whose content never arrived.
+
+    Nobody else may read or write a file that is made here.
+    """
+    with open(file, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())

@@ -20,19 +20,21 @@ import hashlib
 import math
 import os
 import re
+import reprlib
 import shutil
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from gain_ros.errors import ImageError, ModelFolderError
-from gain_ros.files import atomic, sha256
+from gain_ros.files import atomic, read_bounded, sha256
+from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
-from gain_ros.pictures import encode, read_ids, read_rgb
+from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
+from gain_ros.yaml_files import read_yaml, write_yaml
 
 MODEL_YAML = "model.yaml"
 WEIGHTS = "weights.safetensors"
@@ -45,7 +47,9 @@ _FORMAT = 1
 _REQUIRED = (WEIGHTS, GOLDEN, GOLDEN_LABELS)
 _KNOWN = (*_REQUIRED, *ONNX_FILES.values())
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
-_EXTERNAL_DATA = b"\n\x08location\x12"  # the key that every external tensor has (onnx.proto, TensorProto.external_data)
+_MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
+_MAX_INPUT_PIXELS = 1 << 24
+_MAX_GOLDEN_PIXELS = 1 << 25
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -80,20 +84,19 @@ class ModelFolder:
     def weights(self) -> dict[str, np.ndarray]:
         """Parameter name → array, in the stored precision. Raises ModelFolderError for another kind of file."""
         from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
-        file = self.path / WEIGHTS
         try:
-            return load_file(file)
-        except (SafetensorError, OSError, TypeError, KeyError) as error:
+            return load(self.read(WEIGHTS))
+        except (SafetensorError, ValueError, TypeError, KeyError) as error:
             raise ModelFolderError(
-                file, f"no readable tensors ({error})", "a safetensors file", "package again"
+                self.path / WEIGHTS, f"no readable tensors ({error})", "a safetensors file", "package again"
             ) from error
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the self-test: RGB uint8 (H, W, 3) and the class ids this model gives for it, uint8 (H, W)."""
-        rgb = np.ascontiguousarray(_read_picture(self.path / GOLDEN, read_rgb))
-        labels = _read_picture(self.path / GOLDEN_LABELS, read_ids)
+        rgb = np.ascontiguousarray(self._picture(GOLDEN, decode_rgb))
+        labels = self._picture(GOLDEN_LABELS, decode_ids)
         if labels.shape != rgb.shape[:2]:
             raise ModelFolderError(
                 self.path / GOLDEN_LABELS,
@@ -111,12 +114,27 @@ class ModelFolder:
             )
         return rgb, labels
 
-    def onnx(self, form: str) -> Path | None:
-        """Return the ONNX file of one deployment form, "labels" or "logits"; None where the folder has none."""
+    def onnx(self, form: str) -> bytes | None:
+        """Return the ONNX graph of one deployment form, "labels" or "logits"; None where the folder has none."""
         if form not in ONNX_FILES:
             raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
         name = ONNX_FILES[form]
-        return self.path / name if name in self.sha256 else None
+        return self.read(name) if name in self.sha256 else None
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one of its files: those that model.yaml lists. Raises ModelFolderError for others.
+
+        What is loaded comes from here, never from the path: a file may change once it has been checked.
+        """
+        return _checked_bytes(self.path / name, self.sha256[name])
+
+    def _picture(self, name: str, decode: Callable[[bytes, int], np.ndarray]) -> np.ndarray:
+        try:
+            return decode(self.read(name), _MAX_GOLDEN_PIXELS)
+        except ImageError as error:
+            raise ModelFolderError(
+                self.path / name, f"no picture of the golden pair ({error})", "an 8-bit PNG", "package the model again"
+            ) from error
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
@@ -126,14 +144,14 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     such folder; the text lists the shipped names.
     """
     given = Path(name_or_path).expanduser()
-    if (given / MODEL_YAML).is_file():
+    if os.path.isfile(given / MODEL_YAML):  # Path.is_file raises for a name that is too long
         return given.resolve()
     homes = _model_homes()
     is_name = given.name == str(name_or_path)
     for home in homes if is_name else ():
         if (home / given.name / MODEL_YAML).is_file():
             return (home / given.name).resolve()
-    if given.exists():
+    if os.path.exists(given):
         raise ModelFolderError(given, f"no {MODEL_YAML}", "a model folder", "give the folder that holds it")
     names = ", ".join(folder.name for folder in shipped_models()) or "none"
     raise ModelFolderError(
@@ -148,16 +166,15 @@ def shipped_models() -> list[Path]:
     return [folders[name] for name in sorted(folders)]
 
 
-def read_model_folder(folder: str | os.PathLike[str], verify: bool = True) -> ModelFolder:
+def read_model_folder(folder: str | os.PathLike[str]) -> ModelFolder:
     """Read and check a model folder.
 
-    ``verify=False`` leaves out the hashing (the structure is checked all the same). Raises ModelFolderError for
-    anything missing, changed, of a wrong type, or able to run code when loaded.
+    Raises ModelFolderError for anything missing, changed, of a wrong type, or able to run code when loaded.
     """
     path = Path(folder).expanduser().resolve()
     fields = _Fields(path / MODEL_YAML)
     model_folder = _parse(path, fields)
-    _check_files(model_folder, verify)
+    _check_files(model_folder)
     return model_folder
 
 
@@ -210,9 +227,15 @@ def write_model_folder(
         scratch.mkdir()
         _write_files(scratch, weights, golden, onnx_files)
         hashes = {file: sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
-        _write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
-        read_model_folder(scratch).golden()
-    return read_model_folder(target, verify=False)
+        try:
+            write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
+        except ValueError as error:
+            raise ModelFolderError(
+                target, str(error), "plain text, numbers, lists and mappings", "convert the values"
+            ) from error
+        written = read_model_folder(scratch)
+        written.golden()
+    return replace(written, path=target.resolve())
 
 
 class _Fields:
@@ -220,14 +243,14 @@ class _Fields:
 
     def __init__(self, file: Path):
         self.file = file
-        if not file.is_file():
+        try:
+            self._values = read_yaml(file)
+        except FileNotFoundError as error:
             raise ModelFolderError(
                 file, "nothing", "the description of a model", "give a model folder or package again"
-            )
-        try:
-            self._values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ModelFolderError(file, f"broken YAML ({error})", "a YAML mapping", "restore the file") from error
+            ) from error
+        except (OSError, ValueError) as error:
+            raise ModelFolderError(file, str(error), "a YAML mapping", "restore the file") from error
         if not isinstance(self._values, dict):
             raise ModelFolderError(file, type(self._values).__name__, "a YAML mapping", "restore the file")
 
@@ -236,7 +259,8 @@ class _Fields:
             raise ModelFolderError(self.file, f"no key '{key}'", expected, "restore the file or package again")
         value = self._values[key]
         if not valid(value):
-            raise ModelFolderError(self.file, f"{key}: {value!r}", expected, "restore the file or package again")
+            found = f"{key}: {reprlib.repr(value)}"
+            raise ModelFolderError(self.file, found, expected, "restore the file or package again")
         return value
 
 
@@ -256,18 +280,20 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         architecture=fields.take("architecture", "text", _is_text),
         options=fields.take("options", "a mapping", _is_mapping),
         labels=labels,
-        input_size=tuple(fields.take("input_size", "[height, width] in pixels", _is_size)),
-        mean=_rgb(fields.take("mean", "three finite numbers", _is_rgb)),
-        std=_rgb(fields.take("std", "three numbers above 0", lambda value: _is_rgb(value) and min(value) > 0)),
+        input_size=tuple(
+            fields.take("input_size", f"[height, width], of at most {_MAX_INPUT_PIXELS} pixels", _is_size)
+        ),
+        mean=_rgb(fields.take("mean", "three numbers, for values in 0 to 1", _is_rgb)),
+        std=_rgb(fields.take("std", "three numbers above 1e-6", lambda value: _is_rgb(value) and min(value) >= 1e-6)),
         ignore_id=fields.take("ignore_id", str(UNLABELLED), lambda value: _is_int(value, UNLABELLED, UNLABELLED)),
         training=fields.take("training", "a mapping", _is_mapping),
         metrics=fields.take("metrics", "a mapping", _is_mapping),
-        licence=fields.take("licence", "text", _is_text),
+        licence=fields.take("licence", "text", lambda value: isinstance(value, str) and value != ""),
         sha256=fields.take("sha256", "file name: 64 hex digits, quoted", _is_hash_table),
     )
 
 
-def _check_files(model_folder: ModelFolder, verify: bool) -> None:
+def _check_files(model_folder: ModelFolder) -> None:
     for file in model_folder.path.iterdir():
         if file.suffix.lower() in _PICKLE_SUFFIXES:
             raise ModelFolderError(
@@ -282,33 +308,38 @@ def _check_files(model_folder: ModelFolder, verify: bool) -> None:
             raise ModelFolderError(
                 model_folder.path / MODEL_YAML, f"no sha256 for {name}", "one", "package the model again"
             )
-    for name, expected in model_folder.sha256.items():
-        _check_file(model_folder.path, name, expected if verify else None)
+    for name in model_folder.sha256:
+        if name not in _KNOWN:
+            raise ModelFolderError(
+                model_folder.path / MODEL_YAML,
+                f"sha256 of {reprlib.repr(name)}",
+                f"only {', '.join(_KNOWN)}",
+                "remove the entry",
+            )
+        model_folder.read(name)
 
 
-def _check_file(folder: Path, name: str, expected: str | None) -> None:
-    if name not in _KNOWN:
+def _checked_bytes(file: Path, expected_sha256: str) -> bytes:
+    try:
+        content = read_bounded(file, _MAX_FILE_BYTES)
+    except OSError as error:
+        found = "nothing" if isinstance(error, FileNotFoundError) else f"a file that cannot be read ({error.strerror})"
         raise ModelFolderError(
-            folder / MODEL_YAML, f"sha256 of {name!r}", f"only {', '.join(_KNOWN)}", "remove the entry"
-        )
-    file = folder / name
-    if not file.is_file():
-        raise ModelFolderError(file, "nothing", "the file that model.yaml lists", "copy the whole model folder again")
-    with file.open("rb") as stream:
-        start = stream.read(4)
-    if start.startswith(_PICKLE_STARTS):
+            file, found, "the file that model.yaml lists", "copy the whole model folder again"
+        ) from error
+    if content.startswith(_PICKLE_STARTS):
         raise ModelFolderError(
             file, "a pickle inside", "no file that can run code", "convert the checkpoint to safetensors"
         )
-    if file.suffix == ".onnx" and _EXTERNAL_DATA in file.read_bytes():
+    if (found := hashlib.sha256(content).hexdigest()) != expected_sha256:
         raise ModelFolderError(
-            file, "tensors in another file, which no sha256 covers", "a graph that stands alone",
-            "save it with all data inside, and package the model again",
-        )  # fmt: skip
-    if expected is not None and (found := sha256(file)) != expected:
-        raise ModelFolderError(
-            file, f"sha256 {found}", expected, "the file was changed: copy or package the model again"
+            file, f"sha256 {found}", expected_sha256, "the file was changed: copy or package the model again"
         )
+    if file.suffix == ".onnx" and (odd := beyond_plain_graph(content)):
+        raise ModelFolderError(
+            file, odd, "a graph that stands alone, without control flow", "export it anew, and package the model again"
+        )
+    return content
 
 
 def _write_files(
@@ -333,16 +364,6 @@ def _write_files(
         file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
 
 
-def _write_yaml(file: Path, document: dict[str, Any]) -> None:
-    try:
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-    except yaml.YAMLError as error:
-        raise ModelFolderError(
-            file, str(error), "plain text, numbers, lists and mappings", "convert the values"
-        ) from error
-    file.write_text(text, encoding="utf-8")
-
-
 def _model_homes() -> list[Path]:
     homes = [Path(__file__).resolve().parent.parent / "models"]
     try:
@@ -354,22 +375,13 @@ def _model_homes() -> list[Path]:
     return homes
 
 
-def _read_picture(file: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    try:
-        return read(file)
-    except ImageError as error:
-        raise ModelFolderError(
-            file, f"no picture of the golden pair ({error})", "an 8-bit PNG", "package the model again"
-        ) from error
-
-
 def _rgb(values: list[float]) -> tuple[float, float, float]:
     red, green, blue = map(float, values)
     return red, green, blue
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def _is_int(value: Any, low: int, high: float = math.inf) -> bool:
@@ -377,7 +389,7 @@ def _is_int(value: Any, low: int, high: float = math.inf) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1e6
 
 
 def _is_mapping(value: Any) -> bool:
@@ -389,7 +401,7 @@ def _is_list(value: Any, counts: Container[int], valid: Callable[[Any], bool]) -
 
 
 def _is_size(value: Any) -> bool:
-    return _is_list(value, (2,), lambda side: _is_int(side, 1))
+    return _is_list(value, (2,), lambda side: _is_int(side, 1, MAX_SIDE)) and math.prod(value) <= _MAX_INPUT_PIXELS
 
 
 def _is_rgb(value: Any) -> bool:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from gain_ros.errors import ImageError
+from gain_ros.files import read_bounded
 
 MAX_PIXELS, MAX_SIDE = 1 << 28, 1 << 14
 
@@ -28,17 +29,15 @@ _MAX_JPEG_SCANS = 64
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _AS_RGB = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_CHECKED_SUFFIXES = (".png", ".jpg", ".jpeg")
+_MAX_FILE_BYTES = 1 << 30
 
 
 def read_rgb(file: Path) -> np.ndarray:
-    """Read a picture file as RGB uint8 (H, W, 3), a view with reversed channels.
+    """Read a JPEG or PNG as RGB uint8 (H, W, 3), a view with reversed channels.
 
-    What is named .png, .jpg or .jpeg must be a JPEG or PNG; any other may be of each format that OpenCV knows.
-    Raises ImageError that names the file: missing, cut off, damaged, too large or no picture.
+    Raises ImageError that names the file: missing, cut off, damaged, too large or no such picture.
     """
-    checked = file.suffix.lower() in _CHECKED_SUFFIXES
-    return _read(file, decode_rgb if checked else lambda data: _pixels(data, _AS_RGB, "file")[..., ::-1])
+    return _read(file, decode_rgb)
 
 
 def read_as_stored(file: Path) -> np.ndarray:
@@ -59,9 +58,9 @@ def decode_rgb(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SI
     return _decode(data, _AS_RGB, max_pixels, max_side)[..., ::-1]
 
 
-def decode_ids(data: bytes) -> np.ndarray:
+def decode_ids(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a PNG of class ids, uint8 (H, W). Raises ImageError."""
-    ids = _decode(data, cv2.IMREAD_UNCHANGED)
+    ids = _decode(data, cv2.IMREAD_UNCHANGED, max_pixels)
     if ids.ndim != 2 or ids.dtype != np.uint8:
         raise ImageError(f"pixels are {ids.dtype} {ids.shape}; expected an 8-bit PNG of class ids with one channel")
     return ids
@@ -121,7 +120,7 @@ def check_size(height: int, width: int, max_pixels: int, max_side: int = MAX_SID
 
 def _read(file: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
     try:
-        return decode(file.read_bytes())
+        return decode(read_bounded(file, _MAX_FILE_BYTES))
     except OSError as error:
         raise ImageError(f"{file}: cannot be read: {error.strerror}") from error
     except ImageError as error:
@@ -139,19 +138,12 @@ def _decode(data: bytes, flags: int, max_pixels: int = MAX_PIXELS, max_side: int
             "PNG: convert the file, or set the camera's image_transport to one of them"
         )
     check_size(height, width, max_pixels, max_side)
-    pixels = _pixels(data, flags, f"{kind} of {width}x{height}")
-    if pixels.shape[:2] != (height, width):
-        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
-    return pixels
-
-
-def _pixels(data: bytes, flags: int, what: str) -> np.ndarray:
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"{what} cannot be decoded: {error}") from error
-    if pixels is None:
-        raise ImageError(f"{what} cannot be decoded: its data ({len(data)} bytes) is damaged or no picture")
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: {error}") from error
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise ImageError(f"{kind} of {width}x{height} cannot be decoded: its data ({len(data)} bytes) is damaged")
     return pixels
 
 

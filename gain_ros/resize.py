@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gain_ros.errors import ModelFolderError
 from gain_ros.frames import check_frame, in_memory_order
 
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in a core's cache
@@ -54,9 +55,7 @@ def labels_from_logits(
         raise ValueError(f"logits are {logits.shape} for a size of {size}; expected (C ≤ 255, h, w) and no empty axis")
     logits = np.ascontiguousarray(logits, dtype=np.float32)
     if not np.isfinite(logits).all():
-        raise ValueError(
-            "logits hold NaN or infinity; expected finite values: the model, or its precision, is at fault"
-        )
+        raise ModelFolderError("the network", "logits with NaN or infinity", "finite ones", "package the model again")
     rows, columns = (
         (_kept_axis if pixels <= _LONG else _axis)(samples, pixels)
         for samples, pixels in zip(logits.shape[1:], size, strict=True)

@@ -6,13 +6,23 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gain_ros.files import atomic, cache_folder, scratch_folder, sha256, sweep, write_through
+from gain_ros.files import (
+    atomic,
+    cache_folder,
+    check_private,
+    read_bounded,
+    scratch_folder,
+    sha256,
+    sweep,
+    write_through,
+)
 
 
 @pytest.fixture
@@ -80,6 +90,37 @@ def test_the_cache_is_where_the_desktop_says(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "gain_ros"
+
+
+def test_a_file_is_private_where_only_its_owner_or_root_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "engine"
+    before = os.umask(0o002)
+    write_through(file, b"code")
+    os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+    check_private(file)
+    for mode in (0o620, 0o602):
+        file.chmod(mode)
+        with pytest.raises(PermissionError, match=rf"engine can be changed by others.*mode {mode:o}.*chmod -R go-w"):
+            check_private(file)
+    file.chmod(0o644)
+    if (owner := os.geteuid()) == 0:
+        os.chown(file, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(PermissionError, match="can be changed by others"):
+        check_private(file)
+
+
+def test_only_regular_files_are_read_and_no_large_ones(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1234")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_bounded(tmp_path / "a", 4) == b"1234"
+    for name, text in (("a", "has 4 bytes, more than 3"), ("pipe", "is no regular file")):
+        with pytest.raises(OSError, match=text):
+            read_bounded(tmp_path / name, 3)
 
 
 OWNER = """

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import pickle
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from gain_ros.errors import ModelFolderError
 from gain_ros.files import sha256
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import find_model, read_model_folder, write_model_folder
+from gain_ros.pictures import encode
 
 LABELS = LabelSet("toy", ("road", "sky", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 CONTENT = {
@@ -35,6 +40,16 @@ CONTENT = {
 }
 
 
+def graph() -> onnx.ModelProto:
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1024]) for name in ("x", "y"))
+    weight = numpy_helper.from_array(np.ones(1024, np.float32), "w")
+    return helper.make_model(helper.make_graph([node], "g", [x], [y], [weight]))
+
+
+GRAPH = graph().SerializeToString()
+
+
 def golden() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, (12, 16), dtype=np.uint8)
@@ -48,10 +63,10 @@ def weights() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    graph = tmp_path / "graph.onnx"
-    graph.write_bytes(b"a graph")
+    file = tmp_path / "graph.onnx"
+    file.write_bytes(GRAPH)
     path = tmp_path / "models" / "toy_net"
-    write_model_folder(path, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
+    write_model_folder(path, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": file})
     return path
 
 
@@ -83,30 +98,21 @@ def test_what_is_written_comes_back(folder: Path) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def test_onnx_names_the_file_of_a_form(folder: Path) -> None:
+def test_onnx_gives_the_graph_of_a_form(folder: Path) -> None:
     opened = read_model_folder(folder)
-    assert opened.onnx("logits") == folder / "logits.onnx"
+    assert opened.onnx("logits") == GRAPH
     assert opened.onnx("labels") is None
     with pytest.raises(ValueError, match="labels, logits"):
         opened.onnx("masks")
 
 
-def test_a_graph_with_tensors_in_another_file_is_refused(folder: Path, tmp_path: Path) -> None:
-    node = helper.make_node("Add", ["x", "w"], ["y"])
-    shape = [1024]
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("x", "y"))
-    weight = numpy_helper.from_array(np.ones(shape, np.float32), "w")
-    model = helper.make_model(helper.make_graph([node], "g", [x], [y], [weight]))
-    for external, name in ((False, "whole"), (True, "split")):
-        graph = tmp_path / f"{name}.onnx"
-        onnx.save(model, graph, save_as_external_data=external, location="w.bin", size_threshold=0)
-        target = tmp_path / name
-        if not external:
-            write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
-            continue
-        with pytest.raises(ModelFolderError, match=r"logits\.onnx: found tensors in another file"):
-            write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": graph})
-        assert not target.exists()
+def test_a_graph_with_tensors_in_another_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "split.onnx"
+    onnx.save(graph(), file, save_as_external_data=True, location="w.bin", size_threshold=0)
+    target = tmp_path / "split"
+    with pytest.raises(ModelFolderError, match=r"logits\.onnx: found tensors in another file"):
+        write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": file})
+    assert not target.exists()
 
 
 def test_only_the_folder_itself_is_left_behind(folder: Path) -> None:
@@ -160,29 +166,99 @@ def test_a_changed_file_is_named(folder: Path, name: str) -> None:
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(ModelFolderError, match=rf"{name}: found sha256 .* expected"):
         read_model_folder(folder)
-    assert read_model_folder(folder, verify=False).name == "toy_net"
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("weights.safetensors", lambda opened: opened.weights()),
+        ("golden.png", lambda opened: opened.golden()),
+        ("logits.onnx", lambda opened: opened.onnx("logits")),
+    ],
+)
+def test_a_file_that_changes_after_the_check_is_not_loaded(folder: Path, name: str, load: Callable) -> None:
+    opened = read_model_folder(folder)
+    load(opened)
+    content = bytearray((folder / name).read_bytes())
+    content[-5] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelFolderError, match=rf"{name}: found sha256"):
+        load(opened)
 
 
 @pytest.mark.parametrize(
     "name", ["model.yaml", "weights.safetensors", "golden.png", "golden_labels.png", "logits.onnx"]
 )
-@pytest.mark.parametrize("verify", [True, False])
-def test_a_missing_file_is_named(folder: Path, name: str, verify: bool) -> None:
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelFolderError, match=rf"{name}: found nothing"):
-        read_model_folder(folder, verify=verify)
+        read_model_folder(folder)
 
 
-@pytest.mark.parametrize("text", ["name: [unclosed", "- a\n- list", "", "!!python/object/apply:os.getcwd []", "\udcff"])
+BOMB = "a0: &a0 [lol]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: [unclosed",
+        "- a\n- list",
+        "",
+        "!!python/object/apply:os.getcwd []",
+        "\udcff",
+        BOMB + "classes: *a8",
+        "format: " + "9" * 5000,
+        "options: {width: 0x" + "f" * 5000 + "}",
+        "name: 2001-13-45",
+        "training: {since: 2026-01-01}",
+        "metrics: !!set {a, b}",
+        "metrics: !!binary AAAA",
+        "format: !!int abc",
+        "format: !!bool abc",
+        "format: !!timestamp abc",
+        "options: " + "[" * 5_000,
+        "options: " + "{a: " * 5_000 + "}" * 5_000,
+        "name: " + "long " * 100_000,
+    ],
+    ids=lambda text: text[:20],
+)
 def test_broken_yaml(folder: Path, text: str) -> None:
     (folder / "model.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ModelFolderError, match="expected a YAML mapping"):
+    with pytest.raises(ModelFolderError, match="expected a YAML mapping") as caught:
+        read_model_folder(folder)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_value_is_shown_in_part(folder: Path) -> None:
+    edit(folder, classes=["x" * 1000] * 100)
+    with pytest.raises(ModelFolderError, match=r"classes: \['xxx.*\.\.\.") as caught:
+        read_model_folder(folder)
+    assert len(str(caught.value)) < 600
+
+
+def test_values_that_share_an_object_are_written_out(folder: Path) -> None:
+    shared = {"a": [1, 2]}
+    content = {**CONTENT, "training": {"first": shared, "second": shared}}
+    written = write_model_folder(folder, **content, weights=weights(), golden=golden(), onnx_files={})
+    assert written.training == content["training"]
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    (folder / "golden.png").unlink()
+    os.mkfifo(folder / "golden.png")
+    with pytest.raises(ModelFolderError, match=r"golden\.png: found a file that cannot be read \(is no regular file\)"):
         read_model_folder(folder)
 
 
 ROAD = {"name": "road", "color": [1, 2, 3]}
 NOT_FINITE = [0.1, 0.2, float("nan")]
-BEYOND_THE_SCHEMA = [("classes", [ROAD, ROAD]), ("input_size", [6.0, 8.0]), ("mean", NOT_FINITE)]
+BEYOND_THE_SCHEMA = [
+    ("name", "\x1b[2J"),
+    ("classes", [ROAD, copy.deepcopy(ROAD)]),
+    ("input_size", [6.0, 8.0]),
+    ("input_size", [16_384, 16_384]),
+    ("mean", NOT_FINITE),
+]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +267,12 @@ BEYOND_THE_SCHEMA = [("classes", [ROAD, ROAD]), ("input_size", [6.0, 8.0]), ("me
         ("format", 2),
         ("name", ["toy"]),
         ("name", ""),
+        ("name", "\x1b[2J"),
+        ("input_size", [100_000, 100]),
+        ("input_size", [16_384, 16_384]),
+        ("mean", [10**18, 0.5, 0.5]),
+        ("mean", [1e300, 0.5, 0.5]),
+        ("std", [1e-300, 0.5, 0.5]),
         ("architecture", 18),
         ("options", [1]),
         ("options", {3: 4}),
@@ -200,7 +282,7 @@ BEYOND_THE_SCHEMA = [("classes", [ROAD, ROAD]), ("input_size", [6.0, 8.0]), ("me
         ("classes", [{"name": "road"}]),
         ("classes", [{"name": "road", "color": [1, 2]}]),
         ("classes", [{"name": "road", "color": [1, 2, 256]}]),
-        ("classes", [ROAD, ROAD]),
+        ("classes", [ROAD, copy.deepcopy(ROAD)]),
         ("classes", [{"name": f"c{index}", "color": [1, 2, 3]} for index in range(256)]),
         ("ignore_id", 11),
         ("ignore_id", True),
@@ -252,7 +334,7 @@ def test_a_required_hash_may_not_be_left_out(folder: Path) -> None:
 def test_pickle_files_are_refused_by_name(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"")
     with pytest.raises(ModelFolderError, match="can run code"):
-        read_model_folder(folder, verify=False)
+        read_model_folder(folder)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -271,8 +353,14 @@ def test_weights_that_are_no_safetensors(folder: Path) -> None:
         read_model_folder(folder).weights()
 
 
-def test_golden_that_is_no_picture(folder: Path) -> None:
-    (folder / "golden.png").write_bytes(b"")
+def png_header(width: int, height: int) -> bytes:
+    whole = encode(np.zeros((1, 1), np.uint8))
+    return whole[:16] + struct.pack(">II", width, height) + whole[24:]
+
+
+@pytest.mark.parametrize("content", [b"", png_header(16_384, 4_096), png_header(60_000, 10)])
+def test_golden_that_is_no_picture(folder: Path, content: bytes) -> None:
+    (folder / "golden.png").write_bytes(content)
     edit(folder, sha256=rehash(folder))
     with pytest.raises(ModelFolderError, match=r"golden\.png: found no picture"):
         read_model_folder(folder).golden()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -45,14 +46,30 @@ def test_what_is_encoded_comes_back() -> None:
     assert encode(RGB, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 50).startswith(b"\xff\xd8")
 
 
-@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".png"])
-def test_other_formats_are_read_under_their_own_names(tmp_path: Path, suffix: str) -> None:
-    file = tmp_path / f"a{suffix}"
-    file.write_bytes(encode(RGB, suffix))
-    np.testing.assert_array_equal(read_rgb(file), RGB)
-    if suffix != ".png":
-        with pytest.raises(ImageError, match=r"b\.png: no picture.*expected JPEG or PNG"):
-            read_rgb(file.rename(tmp_path / "b.png"))
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".webp", ".tiff"])
+def test_other_formats_are_refused_under_every_name(tmp_path: Path, suffix: str) -> None:
+    for name in (f"a{suffix}", "b.png"):
+        (tmp_path / name).write_bytes(encode(RGB, suffix))
+        with pytest.raises(ImageError, match=rf"{name}: no picture.*expected JPEG or PNG"):
+            read_rgb(tmp_path / name)
+
+
+@pytest.mark.parametrize(("size", "said"), [((1, 16_385), "sides of at most 16384"), ((16_385, 16_384), "at most 268")])
+def test_a_picture_is_bounded_before_it_is_decoded(
+    size: tuple[int, int], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytearray(encode(IDS))
+    data[16:24] = struct.pack(">II", *size)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(ImageError, match=said):
+        decode_ids(bytes(data))
+
+
+def test_a_file_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ImageError, match=r"a\.png: cannot be read: has 1099511627776 bytes"):
+        read_rgb(tmp_path / "a.png")
 
 
 def test_a_file_keeps_its_depth_and_channels(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def robustness(model: Path, root: Path | None, out: Path, every: int = 1) -> dic
     model_folder = read_model_folder(model)
     data = open_data(data_of(model_folder), root)
     frames = SomeFrames(data.val_frames, range(0, len(data.val_frames), every))
-    evaluator, labels = Evaluator(load_model(model), model_folder.input_size), model_folder.labels
+    evaluator, labels = Evaluator(load_model(model_folder), model_folder.input_size), model_folder.labels
     with atomic(out) as folder:
         folder.mkdir()
         clean, _ = measure(evaluator, frames, labels)

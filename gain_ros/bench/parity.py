@@ -94,7 +94,7 @@ def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tup
     from gain_ros.onnx.export import INPUTS
 
     rgb, _ = model_folder.golden()
-    network, mean, std = load_model(model_folder.path), model_folder.mean, model_folder.std
+    network, mean, std = load_model(model_folder), model_folder.mean, model_folder.std
     whole = form == "labels"
     frame = resize_input(rgb, size or (rgb.shape[:2] if whole else model_folder.input_size))[None]
     plain = LabelsForm(network, mean, std, model_folder.input_size) if whole else LogitsForm(network, mean, std)

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from gain_ros.errors import SourceError
 from gain_ros.labels import (
@@ -24,6 +23,7 @@ from gain_ros.labels import (
     UNLABELLED,
     LabelSet,
 )
+from gain_ros.yaml_files import read_yaml
 
 # Cityscapes' 19 classes in CamVid's 11, by the grouping of CamVid's own 32 classes (traffic lights are signs, walls are
 # buildings, every vehicle on four wheels or more is a car, two-wheelers and their riders are bicyclists).
@@ -146,9 +146,9 @@ def _named(model: LabelSet, given: str | None) -> tuple[tuple[str, ...], np.ndar
 def _read_map(file: Path) -> ClassMap:
     """Read a YAML file ``{from: NAME or [names], to: NAME or [names], map: {class: class or null}}``."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
         source, target, table = _label_set(content["from"]), _label_set(content["to"]), dict(content["map"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise SourceError(
             f"{file} is no class map: {error!r}; expected from, to (a class set's name or a list of names) and map"
         ) from error

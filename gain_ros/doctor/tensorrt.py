@@ -22,7 +22,10 @@ def check_tensorrt() -> Finding:
     """Broken where an engine in the cache is damaged."""
     trt, cuda, missing = _open()
     cache = EngineCache()
-    rows = [_row(entry, trt, cuda) for entry in cache.entries()]
+    try:
+        rows = [_row(entry, trt, cuda) for entry in cache.entries()]
+    except EngineUnavailable as error:  # others can write there
+        return Finding("tensorrt", {"cache": str(cache.folder)}, [f"engines in {cache.folder}"], str(error), ok=False)
     found = {
         "version": trt.__version__ if trt else None,
         "cuda": cuda.library if cuda else None,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,25 @@ def read_checkpoint(path: str | Path, expected: str) -> Any:
     ``expected`` ends the message of the CheckpointError that is raised for any other file.
     """
     try:
+        if zipfile.is_zipfile(path):
+            _check_entries(Path(path))
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {expected}") from error
+    except CheckpointError:
+        raise
     except Exception as error:
         # A broken file raises whatever the reader trips over. Torch's own text is left out: it advises unsafe loading.
         raise CheckpointError(f"{path}: holds code or is no checkpoint; {expected}") from error
+
+
+def _check_entries(path: Path) -> None:
+    """Raise CheckpointError for a zip that holds more than its file has bytes: ``torch.save`` never compresses."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = [entry.file_size for entry in archive.infolist()]
+        packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+    if packed or sum(sizes) > path.stat().st_size:
+        raise CheckpointError(
+            f"{path}: unpacks to {sum(sizes)} bytes ({len(packed)} entries are compressed); expected at most the "
+            f"{path.stat().st_size} of the file, as torch.save writes it: save the checkpoint again"
+        )

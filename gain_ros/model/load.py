@@ -4,26 +4,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from gain_ros.errors import ModelFolderError
 from gain_ros.model.gain import GAIN, build
-from gain_ros.model_folder import WEIGHTS, find_model, read_model_folder
+from gain_ros.model_folder import MODEL_YAML, WEIGHTS, ModelFolder
 
 
-def load_model(folder: str | Path) -> GAIN:
-    """Return the network of a model folder (a path, or the name of a shipped model), in eval mode and float32.
+def load_model(model_folder: ModelFolder) -> GAIN:
+    """Return the network of a model folder, in eval mode and float32.
 
     It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises ModelFolderError where the
     weights do not fit the architecture.
     """
-    model_folder = read_model_folder(find_model(folder))
-    model = build(model_folder.architecture, len(model_folder.labels), **model_folder.options)
     state = {name: torch.from_numpy(array).float() for name, array in model_folder.weights().items()}
+    with torch.device("meta"):  # sizes without memory: options may ask for any width
+        sketch = _build(model_folder)
     expected = {
-        name: value.shape for name, value in model.state_dict().items() if not name.startswith(("aux16.", "aux32."))
+        name: value.shape for name, value in sketch.state_dict().items() if not name.startswith(("aux16.", "aux32."))
     }
     expected = {name: shape for name, shape in expected.items() if not name.endswith("num_batches_tracked")}
     given = {name: value.shape for name, value in state.items() if not name.endswith("num_batches_tracked")}
@@ -37,5 +35,18 @@ def load_model(folder: str | Path) -> GAIN:
             str(expected.get(name, "no such tensor")),
             "package the model again or mend architecture and options in model.yaml",
         )
+    model = _build(model_folder)
     model.load_state_dict(state, strict=False)
     return model.eval().requires_grad_(False)
+
+
+def _build(model_folder: ModelFolder) -> GAIN:
+    try:
+        return build(model_folder.architecture, len(model_folder.labels), **model_folder.options)
+    except (ValueError, TypeError, RuntimeError) as error:  # torch raises the last two for odd numbers
+        raise ModelFolderError(
+            model_folder.path / MODEL_YAML,
+            f"a network that cannot be made ({error})",
+            "an architecture with its options",
+            "package the model again",
+        ) from error

@@ -8,6 +8,7 @@ Tensors are matched by name, completely: one without a counterpart is an error, 
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from gain_ros.errors import CheckpointError
 from gain_ros.files import sha256
-from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
+from gain_ros.labels import CAMVID, CITYSCAPES, UNLABELLED, LabelSet
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.gain import GAIN, build
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, write_model_folder
@@ -99,12 +100,17 @@ def read_published(path: str | Path) -> dict:
     """Return the checkpoint's dict, its "model" without "module."."""
     content = read_checkpoint(path, f"expected {WRITTEN}")
     state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        found = f"the keys {list(content)[:6]}" if isinstance(content, dict) else type(content).__name__
+    if not isinstance(state, dict) or not state or not all(map(_is_entry, state.items())):
+        found = f"the keys {reprlib.repr(list(content))}" if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path}: holds {found}; expected {WRITTEN}")
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return {**content, "model": state}
+
+
+def _is_entry(item: tuple[object, object]) -> bool:
+    name, tensor = item
+    return isinstance(name, str) and isinstance(tensor, Tensor) and tensor.layout == torch.strided
 
 
 def network(state: dict[str, Tensor], arch: str, dilation: int) -> tuple[GAIN, dict[str, str | int | bool]]:
@@ -112,7 +118,10 @@ def network(state: dict[str, Tensor], arch: str, dilation: int) -> tuple[GAIN, d
     options = head_form(state, arch)
     if arch == "r18":
         options["dilation"] = dilation
-    model = build(ARCHITECTURES[arch], len(state[CLASSIFIERS[arch]]), **options)
+    classes = state[CLASSIFIERS[arch]].shape[0] if state[CLASSIFIERS[arch]].ndim else 0
+    if not 1 <= classes <= UNLABELLED:
+        raise CheckpointError(f"the checkpoint has {classes} classes; expected 1 to {UNLABELLED}")
+    model = build(ARCHITECTURES[arch], classes, **options)
     return load(model, state, arch), options
 
 

@@ -36,7 +36,7 @@ def export_onnx(
     if form not in INPUTS:
         raise ValueError(f"form is {form!r}; expected one of {', '.join(INPUTS)}")
     model_folder = read_model_folder(find_model(model))
-    network = load_model(model_folder.path)
+    network = load_model(model_folder)
     graph: nn.Module
     if form == "labels":
         graph = LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size)

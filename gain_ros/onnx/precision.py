@@ -62,9 +62,9 @@ def _plain(model_folder: ModelFolder, form: str) -> ModelProto:
     """Return the folder's own graph, or else one exported now."""
     import onnx
 
-    file = model_folder.onnx(form)
-    if file is not None:
-        return onnx.load(file)
+    graph = model_folder.onnx(form)
+    if graph is not None:
+        return onnx.load_from_string(graph)
     from gain_ros.onnx.export import export_onnx
 
     with scratch_folder() as folder:

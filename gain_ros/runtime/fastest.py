@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from gain_ros import __version__
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
-from gain_ros.files import atomic, cache_folder
+from gain_ros.files import atomic, cache_folder, check_private, write_through
 
 MOST_ROUNDS, FEWEST_ROUNDS = 15, 3
 BUDGET_S = 1.0
@@ -156,8 +156,9 @@ def _version(engine: str) -> str:
 
 
 def _read_cache() -> dict[str, Any]:
-    """All verdicts; empty where the file is missing, unreadable or broken: it is only a cache."""
+    """All verdicts; empty where the file is missing, broken or could be written by others: it is only a cache."""
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # RuntimeError: there is no home folder
+        check_private(cache_file())
         content = json.loads(cache_file().read_text(encoding="utf-8"))
         if isinstance(content, dict):
             return content
@@ -176,4 +177,4 @@ def _recall(key: str) -> _Verdict | None:
 def _remember(key: str, verdict: _Verdict) -> None:
     """Add a verdict to the cache, in one step. A cache that cannot be written costs a measurement at each start."""
     with contextlib.suppress(OSError, RuntimeError), atomic(cache_file()) as file:
-        file.write_text(json.dumps({**_read_cache(), key: asdict(verdict)}, indent=1), encoding="utf-8")
+        write_through(file, json.dumps({**_read_cache(), key: asdict(verdict)}, indent=1).encode())

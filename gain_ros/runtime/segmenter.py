@@ -156,9 +156,15 @@ class EngineSegmenter(Segmenter):
     def check_golden(self) -> None:
         """Raise GoldenMismatch unless the model folder's golden picture gives its golden labels."""
         rgb, expected = self.model_folder.golden()
-        share = agreement(self.segment([rgb], confidence=False)[0].labels, expected)
+        info = self.info
+        try:
+            share = agreement(self.segment([rgb], confidence=False)[0].labels, expected)
+        except Exception as error:  # NaN, sizes that differ: whatever a library raises for a graph it has loaded
+            raise GoldenMismatch(
+                f"engine {info.engine!r} ({info.version}, {info.provider}) fails on the golden picture of model "
+                f"{self.model_folder.name!r}: {error}; take another engine"
+            ) from error
         if share < MIN_AGREEMENT:
-            info = self.info
             raise GoldenMismatch(
                 f"engine {info.engine!r} ({info.version}, {info.provider}) gives {100 * share:.2f} % of the golden "
                 f"pixels of model {self.model_folder.name!r}, expected {100 * MIN_AGREEMENT:.1f} %; take another "

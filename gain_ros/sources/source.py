@@ -18,7 +18,7 @@ import numpy as np
 from gain_ros.errors import CutShort, ImageError
 from gain_ros.labels import LabelSet
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")  # what is taken for a picture; pictures.py refuses some
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 
 OnProgress = Callable[[str, int, int | None], None]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gain_ros.doctor import caches, engines, gpu, loopback, models, ros
+from gain_ros.doctor import caches, engines, gpu, loopback, models, ros, tensorrt
 from gain_ros.doctor.loopback import Loopback
 from gain_ros.errors import EngineUnavailable, GoldenMismatch, GraphError
 
@@ -161,6 +161,16 @@ def test_a_cache_without_the_right_to_write_is_broken(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(caches.os, "access", lambda *_: False)
     assert not caches.check_caches().ok
+
+
+def test_a_cache_that_others_can_write_is_broken(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "gain_ros" / "tensorrt").mkdir(parents=True)
+    assert tensorrt.check_tensorrt().ok
+    (tmp_path / "gain_ros" / "tensorrt").chmod(0o777)
+    finding = tensorrt.check_tensorrt()
+    assert not finding.ok
+    assert "chmod -R go-w" in finding.advice
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_model_folder(tmp_path, small_pictures):
     assert opened.training["iteration"] == 76000
     assert opened.training["stored_miou"] == 0.788
     assert opened.metrics == {}
-    model = load_model(tmp_path / "model")
+    model = load_model(read_model_folder(tmp_path / "model"))
     picture = torch.randn(2, 3, 65, 33)
     assert torch.equal(model(picture), original(picture))
     rgb, labels = opened.golden()
@@ -191,7 +192,7 @@ def test_dilation_comes_from_the_data_set_unless_given(tmp_path, small_pictures,
     _, state = published_state("r18", classes)
     report = convert(save(tmp_path, state), "r18", dataset, given, tmp_path / "model")
     assert report.options["dilation"] == expected
-    assert load_model(tmp_path / "model").backbone.stage32[1].conv2.dilation == (expected, expected)
+    assert load_model(read_model_folder(tmp_path / "model")).backbone.stage32[1].conv2.dilation == (expected, expected)
 
 
 def test_names_of_a_network_trained_on_several_gpus(tmp_path, small_pictures):
@@ -200,7 +201,7 @@ def test_names_of_a_network_trained_on_several_gpus(tmp_path, small_pictures):
     report = convert(save(tmp_path, state), "df2", "camvid", None, tmp_path / "model")
     assert report.options == {"context": "gap"}
     picture = torch.randn(1, 3, 40, 56)
-    assert torch.equal(load_model(tmp_path / "model")(picture), original(picture))
+    assert torch.equal(load_model(read_model_folder(tmp_path / "model"))(picture), original(picture))
 
 
 def test_every_unmatched_tensor_is_listed(tmp_path):
@@ -278,6 +279,10 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
         ({"state_dict": {}}, r"holds the keys \['state_dict'\]"),
         ({"model": {}}, r"holds the keys \['model'\]"),
         ({"model": {"weight": 3}}, r"holds the keys \['model'\]"),
+        ({"model": {0: torch.zeros(1)}}, r"holds the keys \['model'\]"),
+        ({"model": {"w": torch.zeros(2).to_sparse()}}, r"holds the keys \['model'\]"),
+        ({"model": {"seg_head.output.4.weight": torch.tensor(1.0)}}, "has 0 classes; expected 1 to 255"),
+        ({"model": {"seg_head.output.4.weight": torch.zeros(1).expand(10**12)}}, "has 1000000000000 classes"),
         ({"model": {"head.weight": torch.zeros(1)}}, "has no seg_head.output.4.weight"),
     ],
 )
@@ -288,6 +293,26 @@ def test_other_files_are_refused(tmp_path, content, text):
     else:
         torch.save(content, path)
     with pytest.raises(CheckpointError, match=text):
+        convert(path, "r18", "camvid", None, tmp_path / "model")
+
+
+def test_a_checkpoint_is_no_larger_than_its_file(tmp_path, monkeypatch):
+    """A data.pkl of a few kilobytes, deflated, becomes gigabytes."""
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(1 << 22))
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(CheckpointError, match=r"unpacks to 4194304 bytes \(1 entries are compressed\)"):
+        convert(path, "r18", "camvid", None, tmp_path / "model")
+
+
+def test_entries_that_share_bytes_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "shared.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("shared/data.pkl", bytes(1 << 16))
+        archive.filelist *= 50
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(CheckpointError, match="unpacks to 3276800 bytes"):
         convert(path, "r18", "camvid", None, tmp_path / "model")
 
 

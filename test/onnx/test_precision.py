@@ -161,7 +161,7 @@ def test_a_graph_that_begins_otherwise_takes_no_yuv(made):
 
 def test_the_typed_graph_is_the_deployment_form(made, opened, picture):
     rgb = picture(90, 160, seed=9)[None]
-    form = LabelsForm(load_model(opened.path), opened.mean, opened.std, opened.input_size)
+    form = LabelsForm(load_model(opened), opened.mean, opened.std, opened.input_size)
     found = as_written(made["labels", "fp32"]).run(None, {"frames": rgb})
     assert all((a == b.numpy()).mean() >= 0.999 for a, b in zip(found, form(torch.from_numpy(rgb)), strict=True))
 

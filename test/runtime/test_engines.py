@@ -17,7 +17,7 @@ import torch
 from gain_ros.errors import EngineUnavailable
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
-from gain_ros.model_folder import read_model_folder
+from gain_ros.model_folder import ModelFolder, read_model_folder
 from gain_ros.runtime import engines
 from gain_ros.runtime.engines import ENGINES, available_engines, open_engine
 from gain_ros.runtime.opening import open_segmenter
@@ -37,7 +37,7 @@ def engine(request: pytest.FixtureRequest, model_folder: Path):
 @pytest.fixture(scope="module")
 def reference(model_folder: Path) -> LabelsForm:
     opened = read_model_folder(model_folder)
-    return LabelsForm(load_model(model_folder), opened.mean, opened.std, opened.input_size).eval()
+    return LabelsForm(load_model(opened), opened.mean, opened.std, opened.input_size).eval()
 
 
 @pytest.mark.parametrize("frame", [(128, 192), (90, 160), (64, 96), (40, 50), (200, 70)])
@@ -145,11 +145,13 @@ def test_a_folder_without_onnx_needs_torch(name: str, model_folder: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_a_graph_that_does_not_load_is_one_clear_error(name: str, model_folder: Path, tmp_path: Path) -> None:
+def test_a_graph_that_does_not_load_is_one_clear_error(
+    name: str, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip(name)
-    (tmp_path / "logits.onnx").write_bytes(b"no graph")
+    monkeypatch.setattr(ModelFolder, "onnx", lambda *_: b"no graph")
     with pytest.raises(EngineUnavailable, match=f"{name}.*cannot load model 'random_nano'"):
-        open_engine(name, dataclasses.replace(read_model_folder(model_folder), path=tmp_path))
+        open_engine(name, read_model_folder(model_folder))
 
 
 def test_what_is_not_installed_is_not_offered(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,3 +181,12 @@ def test_the_machine_is_described_without_opening_engines() -> None:
     assert described["engines"]["onnxruntime"][0].isdigit()
     assert described["engines"]["no_such_engine"] == "unknown"
     assert json.loads(json.dumps(described)) == described
+
+
+def test_what_others_can_write_is_measured_anew(cache: Path) -> None:
+    Bench(a=10.0, b=12.0).choose()
+    assert cache.stat().st_mode & 0o777 == 0o600
+    cache.chmod(0o666)
+    bench = Bench(a=10.0, b=12.0)
+    assert "cached" not in bench.choose()[1]
+    assert cache.stat().st_mode & 0o777 == 0o600

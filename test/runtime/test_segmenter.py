@@ -205,6 +205,23 @@ def test_a_golden_mismatch_refuses_to_start(
         open_segmenter(folder, engine, "cpu")
 
 
+@pytest.mark.parametrize("fault", [np.full((1, 3, 4, 5), np.nan, np.float32), RuntimeError("Got: 64 Expected: 360")])
+def test_an_engine_that_fails_on_the_golden_picture_is_a_golden_mismatch(
+    fault: np.ndarray | Exception, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def logits(_: object) -> np.ndarray:
+        if isinstance(fault, Exception):
+            raise fault
+        return fault
+
+    engine = ScriptedLogits()
+    monkeypatch.setattr(engine, "logits", logits)
+    monkeypatch.setattr(opening, "open_engine", lambda *_, **__: engine)
+    with pytest.raises(GoldenMismatch, match=r"fails on the golden picture of model 'random_nano': .*(NaN|Expected)"):
+        open_segmenter(model_folder, "onnxruntime")
+    assert engine.closed == 1
+
+
 def test_a_changed_model_does_not_open(model_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(model_folder, tmp_path / "changed")
     (folder / "logits.onnx").write_bytes(b"other")

@@ -143,7 +143,7 @@ def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, opened
     kernels = pytest.importorskip("gain_ros.model.kernels")
     fused = fused_that_gives(change)
     monkeypatch.setattr(kernels, "FusedForm", lambda *arguments: graphs.watch(fused(*arguments)))
-    form, name = fused_or_plain(load_model(opened.path), opened, "cpu")
+    form, name = fused_or_plain(load_model(opened), opened, "cpu")
     assert kind in name
     rgb, golden = opened.golden()
     labels, confidence = form(rgb[None])
@@ -153,7 +153,7 @@ def test_the_fused_form_is_taken_where_it_gives_the_golden_labels(graphs, opened
 
 def test_without_triton_the_plain_form_runs(opened, monkeypatch):
     monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
-    form, name = fused_or_plain(load_model(opened.path), opened, "cpu")
+    form, name = fused_or_plain(load_model(opened), opened, "cpu")
     assert name.startswith("fp32 (no fused kernels")
     frame = from_rgb(opened.golden()[0], "nv12")
     for found, expected in zip(form(as_array(frame)[None]), form(as_rgb(frame)[None]), strict=True):

@@ -27,12 +27,18 @@ def save(path: Path, rgb: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".ppm"])
-def test_an_image_file_is_one_frame_in_rgb(tmp_path, suffix):
-    source = open_source(save(tmp_path / f"one{suffix}", picture(40)))
+def test_an_image_file_is_one_frame_in_rgb(tmp_path):
+    source = open_source(save(tmp_path / "one.png", picture(40)))
     (frame,) = source
     assert (source.length, frame.stem) == (1, "one")
     np.testing.assert_array_equal(frame.rgb, picture(40))
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm"])
+def test_an_image_file_that_is_no_jpeg_or_png_is_told(tmp_path, suffix):
+    source = open_source(save(tmp_path / f"one{suffix}", picture(40)))
+    assert list(source) == []
+    assert "expected JPEG or PNG: convert the file" in source.problems[0]
 
 
 def test_a_folder_comes_in_the_order_of_names_and_without_other_files(tmp_path):

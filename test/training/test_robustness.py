@@ -40,7 +40,7 @@ def test_the_table_is_what_the_network_reaches(camvid_root, camvid_checkpoints, 
     data = CamVid(camvid_root)
     data.setup("validate")
     blurred = CorruptedFrames(data.val_frames, "blur", 2)
-    by_hand = evaluate(load_model(model.path), blurred, model.labels, model.input_size)["miou"]
+    by_hand = evaluate(load_model(model), blurred, model.labels, model.input_size)["miou"]
     assert result["corrupted_miou"]["blur"][1] == pytest.approx(by_hand, abs=1e-6)
     assert result["mean"] == pytest.approx(np.mean(list(result["corrupted_miou"].values())), abs=1e-6)
     printed = capsys.readouterr().out

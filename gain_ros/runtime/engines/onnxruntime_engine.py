@@ -33,8 +33,9 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads or 0
         # Spinning threads gain little and take the cores from the camera driver and the ROS graph.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # the one that was checked, no guessing
         providers = [_CPU] if device == "cpu" or _CUDA not in offered else [_CUDA, _CPU]
-        self._session = ort.InferenceSession(str(graph), options, providers=providers)
+        self._session = ort.InferenceSession(graph, options, providers=providers)
         self.provider = self._session.get_providers()[0]
         self.device = "cuda" if self.provider == _CUDA else "cpu"
         if device == "cuda" and self.device != "cuda":

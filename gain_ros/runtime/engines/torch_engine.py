@@ -46,7 +46,7 @@ class TorchCpuEngine:
 
     def __init__(self, model_folder: ModelFolder):
         self._size = model_folder.input_size
-        network = load_model(model_folder.path)
+        network = load_model(model_folder)
         self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ class TorchGpuEngine:
     name, version, device = "torch", torch.__version__, "cuda"
 
     def __init__(self, model_folder: ModelFolder):
-        self._form, kind = fused_or_plain(load_model(model_folder.path), model_folder, self.device)
+        self._form, kind = fused_or_plain(load_model(model_folder), model_folder, self.device)
         self.provider = f"{torch.cuda.get_device_name()}, {kind}"
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

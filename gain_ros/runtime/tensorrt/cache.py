@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gain_ros.errors import EngineUnavailable
-from gain_ros.files import atomic, cache_folder, sweep, write_through
+from gain_ros.files import atomic, cache_folder, check_private, sweep, write_through
 from gain_ros.frames import describe
 
 _ENTRY = "entry.json"
@@ -112,7 +112,11 @@ class Built:
 
 
 class EngineCache:
-    """The cache folder; by default ``tensorrt`` beside the file where engine "auto" keeps its measurements."""
+    """The cache folder; by default ``tensorrt`` beside the file where engine "auto" keeps its measurements.
+
+    An engine is code: nothing is read that anybody but this user or root could have written. Every method raises
+    EngineCacheError where that is so.
+    """
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or cache_folder() / "tensorrt"
@@ -123,6 +127,7 @@ class EngineCache:
         folder = self.folder / key.digest
         if not folder.is_dir():
             return None
+        self._check(folder, *folder.iterdir())
         entry = _read_entry(folder)
         damage = "its description cannot be read" if entry is None or entry.key != key else entry.damage()
         if damage is None:
@@ -163,6 +168,7 @@ class EngineCache:
         """Return a graph kept under ``name``. Its sum is in the file's name: a damaged one is not taken."""
         for file in self.folder.glob(f"graphs/{name}-*.onnx"):
             with contextlib.suppress(FileNotFoundError):  # another process may have just replaced it
+                self._check(file.parent, file)
                 content = file.read_bytes()
                 if file.name == _graph_file(name, content):
                     return content
@@ -171,6 +177,7 @@ class EngineCache:
     def store_graph(self, name: str, content: bytes) -> None:
         """Keep a graph in place of any other of its name. Raises EngineCacheError."""
         folder = self.folder / "graphs"
+        self._make(folder)
         with self._reporting():
             old, new = set(folder.glob(f"{name}-*.onnx")), folder / _graph_file(name, content)
             with atomic(new) as file:
@@ -187,6 +194,7 @@ class EngineCache:
     def entries(self) -> list[Entry]:
         """Every engine whose description can be read, oldest first. Their files are not checked."""
         folders = self._engine_folders()
+        self._check(*folders)
         return sorted(filter(None, map(_read_entry, folders)), key=lambda entry: entry.created)
 
     def prune(self, keep: Callable[[Entry], bool]) -> list[str]:
@@ -220,8 +228,8 @@ class EngineCache:
     @contextlib.contextmanager
     def _locked(self, key: EngineKey, waiting: Callable[[], None]) -> Iterator[None]:
         """Held by one process at a time; the system frees it when a process dies."""
+        self._make(self.folder)
         with self._reporting():
-            self.folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / f"{key.digest}.lock").open("w")
         with file:
             while not self._lock(file):
@@ -244,11 +252,25 @@ class EngineCache:
             "key": asdict(key), "model": model, "created": created, "why": why, "sha256": sums, "facts": built.facts
         }  # fmt: skip
         with self._reporting(), atomic(self.folder / key.digest) as scratch:
-            scratch.mkdir()
+            scratch.mkdir(mode=0o700)
             for name, content in built.files.items():
                 write_through(scratch / name, content)
             document["checksum"] = _checksum(document)
             write_through(scratch / _ENTRY, json.dumps(document, indent=1).encode())
+
+    def _make(self, folder: Path) -> None:
+        with self._reporting():
+            folder.mkdir(0o700, parents=True, exist_ok=True)
+        self._check(folder)
+
+    def _check(self, *paths: Path) -> None:
+        """Raise EngineCacheError unless the cache and these paths in it are this user's alone to write."""
+        for path in (self.folder, *paths):
+            with contextlib.suppress(FileNotFoundError):  # not made yet, or just deleted by another process
+                try:
+                    check_private(path)
+                except PermissionError as error:
+                    raise EngineCacheError(f"engine cache: {error.strerror}") from error
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:

@@ -245,3 +245,31 @@ def test_graphs_are_kept_by_content(cache: EngineCache) -> None:
 def test_the_cache_is_beside_the_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert EngineCache().folder == tmp_path / "gain_ros" / "tensorrt"
+
+
+@pytest.mark.parametrize("place", ["", "{key}", "{key}/engine.plan", "{key}/entry.json", "graphs", "graphs/{graph}"])
+def test_what_others_can_write_is_not_loaded(cache: EngineCache, place: str) -> None:
+    """An engine is code."""
+    before = os.umask(0o002)
+    cache.obtain(KEY, "nano", Builder())
+    cache.store_graph("g", b"graph")
+    os.umask(before)
+    assert cache.load(KEY)
+    assert cache.load_graph("g") == b"graph"
+    graph = next((cache.folder / "graphs").iterdir()).name
+    path = cache.folder / place.format(key=KEY.digest, graph=graph)
+    path.chmod(path.stat().st_mode | 0o020)
+    again = EngineCache(cache.folder)
+    with pytest.raises(EngineCacheError, match=r"can be changed by others.*run `chmod -R go-w"):
+        again.load(KEY) if "graph" not in place else again.load_graph("g")
+    path.chmod(path.stat().st_mode & ~0o020)
+    assert again.load(KEY)
+
+
+def test_nothing_is_built_into_a_folder_of_others(cache: EngineCache) -> None:
+    cache.folder.mkdir()
+    cache.folder.chmod(0o777)
+    build = Builder()
+    with pytest.raises(EngineCacheError, match="can be changed by others"):
+        cache.obtain(KEY, "nano", build)
+    assert build.reasons == []
