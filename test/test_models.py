@@ -50,10 +50,7 @@ def test_folder_is_complete_and_small(folder):
     assert opened.training["split"]
     assert opened.licence
     assert (folder / "weights.safetensors").stat().st_size < 8e6
-    assert (
-        sum(p.numel() for n, p in load_model(read_model_folder(folder)).named_parameters() if not n.startswith("aux"))
-        < 3e6
-    )
+    assert sum(p.numel() for n, p in load_model(folder).named_parameters() if not n.startswith("aux")) < 3e6
 
 
 def test_val_metrics_are_those_of_model_yaml(folder, data_folder):

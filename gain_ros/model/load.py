@@ -17,19 +17,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from gain_ros.errors import ModelFolderError
 from gain_ros.model.gain import GAIN, build
-from gain_ros.model_folder import MODEL_YAML, WEIGHTS, ModelFolder
+from gain_ros.model_folder import MODEL_YAML, WEIGHTS, ModelFolder, find_model, read_model_folder
 
 
-def load_model(model_folder: ModelFolder) -> GAIN:
+def load_model(folder: str | Path | ModelFolder) -> GAIN:
     """Return the network of a model folder, in eval mode and float32.
 
-    It maps float32 N×3×H×W normalised RGB to logits N×classes×H×W at input size. Raises ModelFolderError where the
-    weights do not fit the architecture.
+    ``folder`` is a path, the name of a shipped model, or a model folder that was read. The network maps float32 N×3×H×W
+    normalised RGB to logits N×classes×H×W at input size. Raises ModelFolderError where the weights do not fit the
+    architecture.
     """
+    model_folder = folder if isinstance(folder, ModelFolder) else read_model_folder(find_model(folder))
     state = {name: torch.from_numpy(array).float() for name, array in model_folder.weights().items()}
     with torch.device("meta"):  # sizes without memory: options may ask for any width
         sketch = _build(model_folder)

@@ -187,7 +187,7 @@ def test_model_folder(tmp_path, small_pictures):
     assert opened.training["iteration"] == 76000
     assert opened.training["stored_miou"] == 0.788
     assert opened.metrics == {}
-    model = load_model(read_model_folder(tmp_path / "model"))
+    model = load_model(tmp_path / "model")
     picture = torch.randn(2, 3, 65, 33)
     assert torch.equal(model(picture), original(picture))
     rgb, labels = opened.golden()
@@ -205,7 +205,7 @@ def test_dilation_comes_from_the_data_set_unless_given(tmp_path, small_pictures,
     _, state = published_state("r18", classes)
     report = convert(save(tmp_path, state), "r18", dataset, given, tmp_path / "model")
     assert report.options["dilation"] == expected
-    assert load_model(read_model_folder(tmp_path / "model")).backbone.stage32[1].conv2.dilation == (expected, expected)
+    assert load_model(tmp_path / "model").backbone.stage32[1].conv2.dilation == (expected, expected)
 
 
 def test_names_of_a_network_trained_on_several_gpus(tmp_path, small_pictures):
@@ -214,7 +214,7 @@ def test_names_of_a_network_trained_on_several_gpus(tmp_path, small_pictures):
     report = convert(save(tmp_path, state), "df2", "camvid", None, tmp_path / "model")
     assert report.options == {"context": "gap"}
     picture = torch.randn(1, 3, 40, 56)
-    assert torch.equal(load_model(read_model_folder(tmp_path / "model"))(picture), original(picture))
+    assert torch.equal(load_model(tmp_path / "model")(picture), original(picture))
 
 
 def test_every_unmatched_tensor_is_listed(tmp_path):
