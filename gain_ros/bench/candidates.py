@@ -112,8 +112,7 @@ def _reference(model_folder: ModelFolder) -> Callable[[int], object]:
 
 def _open_graph(stack: contextlib.ExitStack, pace: Pace) -> InProcessGraph:
     from gain_ros.bench.inprocess import InProcessGraph
-    from gain_ros.evaluation.live.graph import environment, fastdds_profile, graph_variables, own_domain
+    from gain_ros.evaluation.live.graph import fastdds_profile, own_graph
 
-    domain = stack.enter_context(own_domain())
-    stack.enter_context(environment(graph_variables(domain, fastdds_profile())))
+    stack.enter_context(own_graph(fastdds_profile()))
     return stack.enter_context(InProcessGraph(pace))

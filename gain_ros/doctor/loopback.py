@@ -74,12 +74,11 @@ def measure(profile: Path | None) -> Loopback:
         GraphError: an end did not start.
 
     """
-    from gain_ros.evaluation.live.graph import Child, environment, graph_variables, own_domain
+    from gain_ros.evaluation.live.graph import Child, own_graph
 
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder())
-        domain = stack.enter_context(own_domain())
-        stack.enter_context(environment(graph_variables(domain, profile)))
+        stack.enter_context(own_graph(profile))
 
         def start(end: str) -> Child:
             child = Child(end, ["gain_ros.doctor.loopback_ends", end], scratch / f"{end}.log", talks=True)

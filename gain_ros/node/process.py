@@ -140,7 +140,8 @@ def _init(args: Sequence[str] | None) -> None:
     try:
         rclpy.init(args=args)
     except RuntimeError as error:
-        raise BadArgumentsError(str(error)) from error
+        advice = "; set ROS_LOG_DIR to a folder that can be written" if "log directory" in str(error) else ""
+        raise BadArgumentsError(f"{error}{advice}") from error
     started = True
     if early:
         rclpy.try_shutdown()

@@ -30,7 +30,7 @@ from streets import street
 
 from gain_ros.errors import SourceError
 from gain_ros.evaluation.attach import evaluate_attached, observed
-from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
+from gain_ros.evaluation.live.graph import Child, fastdds_profile, own_graph
 from gain_ros.evaluation.live.replay import Replay, Sent, Usage
 from gain_ros.evaluation.reader import Reader, ReadFrame
 from gain_ros.evaluation.realtime import LiveFrame, LiveTally, evaluate_realtime, live_frames
@@ -195,7 +195,7 @@ def test_a_node_that_runs_already_is_scored_from_outside(bag, model_folder, tmp_
     player = ["gain_ros.evaluation.live.player", "--source", str(bag) + ":/camera/image_raw/compressed"]
     player += ["--topic", "/camera/image_raw", "--clock", "--rate", "0.5"]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(environment(graph_variables(stack.enter_context(own_domain()), fastdds_profile())))
+        stack.enter_context(own_graph(fastdds_profile()))
         running = Child("node", node, tmp_path / "node.log")
         stack.callback(running.stop)
         playing = Child("player", player, tmp_path / "player.log", talks=True)

@@ -95,6 +95,7 @@ class Graph:
             node.close()
             spinner.close()
             node.destroy_node()
+            vars(node).clear()  # its lifecycle services would be on the graph of the next test until they are collected
         self._spinner.close()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)

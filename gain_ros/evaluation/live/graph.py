@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gain_ros.errors import GraphError
+from gain_ros.files import scratch_folder
 
 # RTPS 2.5, 9.6.1.1: a domain has 250 UDP ports from 7400 on; the first is discovery's, number 10 the first process's.
 _FIRST_PORT, _PORTS_A_DOMAIN, _PARTICIPANT_PORTS = 7400, 250, (0, 10, 11, 12, 13)
@@ -102,6 +103,20 @@ def environment(variables: dict[str, str | None]) -> Iterator[None]:
         yield
     finally:
         _set(before)
+
+
+@contextlib.contextmanager
+def own_graph(profile: Path | None) -> Iterator[None]:
+    """Give this process and its children a domain of their own; their logs go where they are removed.
+
+    Raises GraphError where every domain is taken.
+    """
+    with (
+        own_domain() as domain,
+        scratch_folder() as logs,
+        environment({**graph_variables(domain, profile), "ROS_LOG_DIR": str(logs)}),
+    ):
+        yield
 
 
 def _set(variables: dict[str, str | None]) -> None:

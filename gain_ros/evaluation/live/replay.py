@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gain_ros.errors import GraphError
-from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
+from gain_ros.evaluation.live.graph import Child, fastdds_profile, own_graph
 from gain_ros.sources.source import OnProgress, Source
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def run_replay(source: Source, settings: Settings, scratch: Path, report: OnProg
 
     """
     with contextlib.ExitStack() as stack:
-        domain = stack.enter_context(own_domain())
-        stack.enter_context(environment(graph_variables(domain, fastdds_profile())))
+        stack.enter_context(own_graph(fastdds_profile()))
         node = _start_node(stack, source, settings, scratch)
         player = _start_player(stack, source, settings, scratch)
         collector, spin = _start_collector(stack, scratch)

@@ -27,7 +27,7 @@ import pytest
 from streets import street
 
 from gain_ros.errors import GraphError
-from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain
+from gain_ros.evaluation.live.graph import Child, environment, fastdds_profile, graph_variables, own_domain, own_graph
 
 
 def test_two_at_a_time_get_different_domains():
@@ -118,10 +118,19 @@ def test_a_child_dies_with_its_parent(module, tmp_path):
     assert not is_running(pid)
 
 
+def test_a_graph_of_our_own_writes_no_logs_to_the_user_s_home(monkeypatch):
+    monkeypatch.setenv("ROS_LOG_DIR", "/proc/nowhere")
+    with own_graph(None):
+        logs = Path(os.environ["ROS_LOG_DIR"])
+        assert logs.is_dir()
+    assert not logs.exists()
+    assert os.environ["ROS_LOG_DIR"] == "/proc/nowhere"
+
+
 @pytest.mark.ros
 def test_a_player_that_is_stopped_gives_its_shared_memory_back(tmp_path):
     arguments = ["gain_ros.evaluation.live.player", "--source", str(street(tmp_path)), "--topic", "/images"]
-    with own_domain() as domain, environment(graph_variables(domain, fastdds_profile())):
+    with own_graph(fastdds_profile()):
         player = Child("player", arguments, tmp_path / "log", talks=True)
         assert "ready" in next(player.lines())
         locks = [os.readlink(file) for file in Path(f"/proc/{player.process.pid}/fd").iterdir()]
