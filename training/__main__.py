@@ -72,6 +72,8 @@ class TrainingCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        if config.ckpt_path and not Path(config.ckpt_path).exists():
+            self.parser.error(f"--ckpt_path {config.ckpt_path}: found nothing; expected a checkpoint or a model folder")
         if config.ckpt_path and (Path(config.ckpt_path) / MODEL_YAML).is_file():
             self.take_model_folder(config)
         config.weights_only = True

@@ -166,3 +166,10 @@ def test_values_that_make_no_sense_end_with_the_reason(command, capsys, option, 
         command("fit", *SMALL, option, value)
     assert error.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_not_there_is_one_line(command, capsys):
+    with pytest.raises(SystemExit) as error:
+        command("validate", "--ckpt_path", "nothing.ckpt")
+    assert error.value.code == 2
+    assert "--ckpt_path nothing.ckpt: found nothing; expected a checkpoint" in capsys.readouterr().err

@@ -27,6 +27,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from gain_ros.errors import GraphError, quoted
 from gain_ros.evaluation.live.collector import Collector, stamp_of
 from gain_ros.evaluation.live.replay import Sent
 from gain_ros.labels import LabelSet
@@ -64,9 +65,17 @@ class Listener(Collector):
         self.last_frame_s = time.monotonic()
 
     def _on_label_info(self, message: String) -> None:
-        info = json.loads(message.data)
-        names = tuple(each["name"] for each in info["classes"])
-        self.label_set = LabelSet(info["label_set"], names, tuple(tuple(each["color"]) for each in info["classes"]))
+        """Raise GraphError where somebody else publishes on the topic."""
+        try:
+            info = json.loads(message.data)
+            names = tuple(str(each["name"]) for each in info["classes"])
+            colors = tuple((int(r), int(g), int(b)) for r, g, b in (each["color"] for each in info["classes"]))
+            self.label_set = LabelSet(str(info["label_set"]), names, colors)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise GraphError(
+                f"label_info_json is {quoted(message.data)}; expected what segmentation_node publishes: "
+                "is another node's topic remapped to it?"
+            ) from error
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         before = self.diagnosed_s

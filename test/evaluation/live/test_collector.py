@@ -18,15 +18,17 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.collector import MaskFile
+from gain_ros.evaluation.live.listener import Listener
 from gain_ros.messages import fill_image
 
 
@@ -66,3 +68,9 @@ def test_a_mask_of_few_regions_takes_little_room(tmp_path):
 def test_a_full_disk_is_an_error_that_says_so():
     with pytest.raises(GraphError, match="No space left"):
         MaskFile(Path("/dev/full")).add(serialized(np.zeros((2, 2), np.uint8)), 0)
+
+
+@pytest.mark.parametrize("data", ["no JSON", "[]", "{}", '{"classes": [{"name": "a", "color": [1, 2]}]}', "[" * 5000])
+def test_label_info_of_somebody_else_is_one_line(data):
+    with pytest.raises(GraphError, match="expected what segmentation_node publishes"):
+        Listener._on_label_info(SimpleNamespace(label_set=None), String(data=data))
