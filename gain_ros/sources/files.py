@@ -56,7 +56,7 @@ class FolderSource(FilesSource):
     def __init__(self, name: str, folder: Path):
         paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
         if not paths:
-            raise SourceError(f"folder {name!r} holds no {', '.join(IMAGE_SUFFIXES)} file; give a folder of images")
+            raise SourceError(f"folder {name!r} holds no .png, .jpg or .jpeg file; give a folder of images")
         stems: dict[str, Path] = {}
         for path in paths:
             if path.stem in stems:

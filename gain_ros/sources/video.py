@@ -25,7 +25,7 @@ import cv2
 
 from gain_ros.errors import CutShort, SourceError
 from gain_ros.sources.containers import is_cut
-from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, BadFrame, Source, SourceFrame
+from gain_ros.sources.source import BAG_SUFFIXES, BadFrame, Source, SourceFrame
 
 
 class VideoSource(Source):
@@ -44,7 +44,7 @@ class VideoSource(Source):
         capture.release()
         if not readable:
             raise SourceError(
-                f"{name!r} is neither a video that OpenCV can read nor one of {', '.join(IMAGE_SUFFIXES)}, "
+                f"{name!r} is neither a video that OpenCV can read nor one of .png, .jpg, .jpeg, "
                 f"{', '.join(BAG_SUFFIXES)}; convert it, for example to MP4"
             )
         super().__init__(name, length if length > 0 else None, rate_hz if 0 < rate_hz < 1000 else 25.0)
