@@ -15,7 +15,7 @@
 
 """The deployment form against a plain export of the same network, in ONNX Runtime on the CPU, taking turns.
 
-    python benchmarks/deployment_form.py [--size 720x960] [--rounds 15]
+    python benchmarks/deployment_form.py [--size 960x720] [--rounds 15]
 
 Both graphs go from uint8 N×h×w×3 to the head's logits. Weights are random: speed does not depend on them. Prints a
 Markdown table of medians in milliseconds; a row's two columns were measured in alternation, so their ratio holds even
@@ -76,13 +76,13 @@ def medians_ms(sessions: list[onnxruntime.InferenceSession], images: np.ndarray,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=frame_size, default="720x960", metavar="HxW")
+    parser.add_argument("--size", type=frame_size, default="960x720", metavar="WxH")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     height, width = size = given.size
     images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-    print(f"| network at {height}x{width} | plain export | deployment form | ratio |\n|---|---|---|---|")
+    print(f"| network at {width}x{height} | plain export | deployment form | ratio |\n|---|---|---|---|")
     for architecture in ("gain_r18", "gain_df2", "gain_nano"):
         model = build(architecture, 11).eval().requires_grad_(False)
         with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@
     python benchmarks/gpu.py [--out gpu.json] [--quick]
 
 1. Every kernel against the plain form in fp64 on random inputs, its output memory poisoned before. A miss ends the run.
-2. GAI at 128x256 and 90x120: the published form in eager PyTorch, folded, folded and compiled, two flex_attention calls
+2. GAI at 256x128 and 120x90: the published form in eager PyTorch, folded, folded and compiled, two flex_attention calls
    merged by their log-sum-exp, and the fused kernels: median and p99, bytes, scratch memory.
 3. The networks at three sizes: eager fp32 by the paper's protocol (20 calls to warm up, 480 timed, synchronised each,
    logits at full size; cuDNN's TF32 as PyTorch has it by default), fp16 with the fused kernels as a CUDA graph, and
@@ -186,7 +186,7 @@ def check_attention(size: tuple[int, int], dtype: Any, bound: float, device: str
         q = sharpness * q
         exact = x.double() + criss_cross_attention(q.double(), k.double(), v.double())
         error = float((fused_attend(q, k, v, x) - exact).abs().max())
-        what = f"attention {size[0]}x{size[1]} {str(dtype).removeprefix('torch.')} energies x{sharpness}"
+        what = f"attention {size[1]}x{size[0]} {str(dtype).removeprefix('torch.')} energies x{sharpness}"
         rows.append({"what": what, "error": error, "bound": sharpness**0.5 * bound})
     return rows
 
@@ -261,7 +261,7 @@ def gai_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
         low, high = (torch.randn(1, CHANNELS, *size, device=plan.device) for size in (low_size, high_size))
         reference = None
         for name, make in gai_forms(plan):
-            row: dict[str, Any] = {"size": f"{low_size[0]}x{low_size[1]}", "form": name}
+            row: dict[str, Any] = {"size": f"{low_size[1]}x{low_size[0]}", "form": name}
             try:
                 call = make(low, high)
                 found = call().float()
@@ -426,7 +426,7 @@ def network_rows(plan: Plan, meter: Meter) -> list[dict[str, Any]]:
         network = settled(build(architecture, CLASSES), (64, 96))
         for size in plan.sizes:
             for name, measure in {"eager fp32, paper": eager, "fused fp16": fused, "TensorRT fp16": tensorrt}.items():
-                row: dict[str, Any] = {"network": architecture, "size": f"{size[0]}x{size[1]}", "form": name}
+                row: dict[str, Any] = {"network": architecture, "size": f"{size[1]}x{size[0]}", "form": name}
                 try:
                     row |= measure(network, architecture, size, plan, meter)
                 except Exception as error:  # out of memory, or a library that is not here: the others still count

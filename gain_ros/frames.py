@@ -131,12 +131,12 @@ def shape_of(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
     if encoding not in ENCODINGS:
         raise ValueError(f"encoding is {encoding!r}; expected one of {', '.join(ENCODINGS)}")
     if encoding != "rgb8" and (width % 2 or (height % 2 and encoding == "nv12")):
-        raise ValueError(f"frames of {height}x{width} cannot be {encoding}, whose neighbouring pixels share a colour")
+        raise ValueError(f"frames of {width}x{height} cannot be {encoding}, whose neighbouring pixels share a colour")
     return {"rgb8": (height, width, 3), "nv12": (height * 3 // 2, width), "yuyv": (height, width, 2)}[encoding]
 
 
 def describe(shape: tuple[int, ...]) -> str:
-    """In words, like "360x480", or "360x480 nv12" for YUV."""
+    """In words, width first, like "640x480", or "640x480 nv12" for YUV."""
     height, width = size_of(shape)
     encoding = encoding_of(shape)
-    return f"{height}x{width}" if encoding == "rgb8" else f"{height}x{width} {encoding}"
+    return f"{width}x{height}" if encoding == "rgb8" else f"{width}x{height} {encoding}"

@@ -113,8 +113,8 @@ class ModelFolder:
         if labels.shape != rgb.shape[:2]:
             raise ModelFolderError(
                 self.path / GOLDEN_LABELS,
-                f"{labels.shape[0]}x{labels.shape[1]} pixels",
-                f"the {rgb.shape[0]}x{rgb.shape[1]} of {GOLDEN}",
+                f"{labels.shape[1]}x{labels.shape[0]} pixels",
+                f"the {rgb.shape[1]}x{rgb.shape[0]} of {GOLDEN}",
                 "package the model again",
             )
         unknown = labels[(labels >= len(self.labels)) & (labels != self.ignore_id)]

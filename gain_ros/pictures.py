@@ -23,7 +23,6 @@ must match the camera's own pixels.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,8 +33,6 @@ from gain_ros.errors import ImageError
 from gain_ros.files import read_bounded
 
 MAX_PIXELS, MAX_SIDE = 1 << 28, 1 << 14
-
-_PNG_HEAD, _NOTE = 33, b"Software\0gain_ros"  # the signature and the first chunk, IHDR; keyword and text
 
 # A progressive JPEG has about ten scans; thousands of them in a small file would keep the decoder busy for minutes.
 _MAX_JPEG_SCANS = 64
@@ -84,22 +81,6 @@ def encode(pixels: np.ndarray, suffix: str = ".png", *options: int) -> bytes:
     if pixels.ndim == 3:  # a view of BGR is turned back for nothing
         pixels = pixels[..., ::-1] if pixels.strides[2] < 0 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(suffix, pixels, options)[1].tobytes()
-
-
-def marked(data: bytes) -> bytes:
-    """Return a PNG or JPEG with a note in its head that we wrote it, which other programs drop when they save it."""
-    if data.startswith(_JPEG_START):
-        at, segment = 2, b"\xff\xfe" + (2 + len(_NOTE)).to_bytes(2, "big") + _NOTE
-    else:
-        at, chunk = _PNG_HEAD, b"tEXt" + _NOTE
-        segment = len(_NOTE).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
-    return data[:at] + segment + data[at:]
-
-
-def is_marked(file: Path) -> bool:
-    """Tell whether a file is as :func:`marked` returned it. Raises OSError."""
-    with file.open("rb") as stream:
-        return _NOTE in stream.read(_PNG_HEAD + 8 + len(_NOTE))
 
 
 def damage(file: Path) -> str | None:

@@ -33,7 +33,7 @@ _LONG = 1 << 14  # an axis of more pixels is not kept: 16 that are hold 10 MB at
 def resize_input(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Brings a frame to the network's size: uint8 (H, W, 3) → uint8 (h, w, 3); the frame itself where it fits already.
 
-    Every axis that shrinks is area-averaged first (a 1080p frame at 360x480 shows no aliasing), then every axis that
+    Every axis that shrinks is area-averaged first (a 1080p frame at 480x360 shows no aliasing), then every axis that
     grows is interpolated bilinearly with half-pixel centres; each of the two steps rounds to 8 bit.
     Raises ValueError for anything but uint8 (H, W, 3) with pixels.
     """

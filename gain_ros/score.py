@@ -29,7 +29,7 @@ import numpy as np
 
 from gain_ros.labels import UNLABELLED
 
-BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 1024x2048, 3 px at 360x480
+BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 2048x1024, 3 px at 480x360
 CALIBRATION_BINS = 15
 MIN_AGREEMENT = 0.999
 """Share of pixels on which two engines agree that run one network in fp32 or fp16."""

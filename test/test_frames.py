@@ -42,7 +42,7 @@ SIZE = (6, 10)
 def test_a_shape_tells_encoding_and_size(encoding):
     shape = shape_of(SIZE, encoding)
     assert (encoding_of(shape), size_of(shape)) == (encoding, SIZE)
-    assert describe(shape) == ("6x10" if encoding == "rgb8" else f"6x10 {encoding}")
+    assert describe(shape) == ("10x6" if encoding == "rgb8" else f"10x6 {encoding}")
     frame = from_rgb(np.zeros((*SIZE, 3), np.uint8), encoding)
     check_frame(frame)
     assert frame.shape == as_array(frame).shape == shape

@@ -30,8 +30,6 @@ from gain_ros.pictures import (
     decode_ids,
     decode_rgb,
     encode,
-    is_marked,
-    marked,
     read_as_stored,
     read_ids,
     read_rgb,
@@ -39,17 +37,6 @@ from gain_ros.pictures import (
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
 IDS = RGB[..., 0].copy()
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_mark_changes_no_pixel_and_goes_when_another_program_saves_the_file(suffix: str, tmp_path: Path) -> None:
-    plain, file = encode(RGB, suffix), tmp_path / f"a{suffix}"
-    file.write_bytes(marked(plain))
-    assert is_marked(file)
-    assert damage(file) is None
-    np.testing.assert_array_equal(decode_rgb(file.read_bytes()), decode_rgb(plain))
-    cv2.imwrite(str(file), cv2.imread(str(file)))
-    assert not is_marked(file)
 
 
 def test_what_is_encoded_comes_back() -> None:

@@ -226,7 +226,7 @@ def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size:
     rounded = {name: round(value, 6) for name, value in measured.items()}
     height, width = input_size
     return {
-        "protocol": f"val split, {len(data.val_frames)} frames, network at {height}x{width}, labels at the truth's "
+        "protocol": f"val split, {len(data.val_frames)} frames, network at {width}x{height}, labels at the truth's "
         "size, single scale, fp32 computation, 255 ignored, fractions",
         "val_seen_in_training": val_seen(data),
         **{f"val_{name}": value for name, value in rounded.items() if "/" not in name},

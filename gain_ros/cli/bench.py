@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
     add_engines(parser)
     parser.add_argument(
-        "--size", type=frame_size, default=(720, 960), metavar="HxW", help="camera frames; default 720x960"
+        "--size", type=frame_size, default=(720, 960), metavar="WxH", help="camera frames; default 960x720"
     )
     parser.add_argument(
         "--reference", action="store_true",

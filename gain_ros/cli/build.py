@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="M", help="model folder, or name of a shipped model")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="default: fp16")
     parser.add_argument(
-        "--size", type=frame_size, metavar="HxW", help="the camera's frames; default: those of --images or of the model"
+        "--size", type=frame_size, metavar="WxH", help="the camera's frames; default: those of --images or of the model"
     )
     parser.add_argument(
         "--encoding", choices=("rgb8", "nv12", "yuyv"), default="rgb8",
@@ -152,7 +152,7 @@ def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int]) -
     frames = (frame.rgb for frame in source if frame.rgb.shape[:2] == size)
     images = list(itertools.islice(frames, _CALIBRATION_FRAMES))
     if not images:
-        raise UsageError(f"--images {args.images!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
+        raise UsageError(f"--images {args.images!r} holds no frame of {size[1]}x{size[0]}; give --size, or others")
     return images
 
 
@@ -219,7 +219,7 @@ def _report(args: argparse.Namespace, source: Any, size: tuple[int, int], refere
     finally:
         progress.close()
     if not found["frames"]:
-        raise UsageError(f"--images {source.name!r} holds no frame of {size[0]}x{size[1]}; give --size, or others")
+        raise UsageError(f"--images {source.name!r} holds no frame of {size[1]}x{size[0]}; give --size, or others")
     return {
         "agreement": found["agreement"],
         "frames": found["frames"],

@@ -55,13 +55,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """Read a size, height x width: "720x960" gives (720, 960)."""
+    """Read a size, width x height as cameras are named: "1280x720" gives (720, 1280). Says so where it is upright."""
     found = re.fullmatch(r"(\d{1,8})x(\d{1,8})", text.lower())
-    height, width = map(int, found.groups()) if found else (0, 0)
+    width, height = map(int, found.groups()) if found else (0, 0)
     if not height * width:
-        raise argparse.ArgumentTypeError(f"size {text[:80]!r} is not HEIGHTxWIDTH; give for example 720x960")
+        raise argparse.ArgumentTypeError(f"size {text[:80]!r} is not WIDTHxHEIGHT; give for example 1280x720")
     if height * width > _MOST_PIXELS:
         raise argparse.ArgumentTypeError(f"size {text!r} has more than the {_MOST_PIXELS} pixels that a node takes")
+    if height > width:
+        complain(f"size {text} is {width} wide and {height} high: is {height}x{width} meant?")
     return height, width
 
 

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--form", choices=("labels", "logits"), default="labels",
         help="labels: camera picture to mask and confidence; logits: network picture to the head's logits",
     )  # fmt: skip
-    parser.add_argument("--size", type=frame_size, metavar="HxW", help="fix height and width; default: both dynamic")
+    parser.add_argument("--size", type=frame_size, metavar="WxH", help="fix width and height; default: both dynamic")
     add_json(parser)
 
 

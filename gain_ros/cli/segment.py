@@ -35,7 +35,7 @@ from gain_ros.cli.common import (
     print_json,
     say,
 )
-from gain_ros.cli.out_folder import OutFolder, out_folder
+from gain_ros.cli.out_folder import OutFolder, marked, out_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +111,7 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
 def _write(out: OutFolder, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
     import cv2
 
-    from gain_ros.pictures import encode, marked
+    from gain_ros.pictures import encode
     from gain_ros.runtime import drawing
 
     mask = encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3)

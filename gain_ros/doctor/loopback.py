@@ -104,7 +104,7 @@ def _answer(child: Any) -> dict[str, Any]:
 
 def _line(name: str, seen: Loopback) -> str:
     time_text = "nothing arrived" if seen.latency_ms is None else f"{seen.latency_ms:.1f} ms"
-    size = f"{FRAME_SIZE[0]}x{FRAME_SIZE[1]}"
+    size = f"{FRAME_SIZE[1]}x{FRAME_SIZE[0]}"
     return f"{name:8} {seen.received} of {seen.sent} frames of {size} at {RATE_HZ:.0f} Hz, {time_text}"
 
 

@@ -108,7 +108,7 @@ def _describe(row: dict[str, Any]) -> list[str]:
     encoding = "" if row["encoding"] == "rgb8" else f" {row['encoding']}"
     plugin = ", with the attention plugin" if row["plugin"] else ""
     return [
-        f"  {row['model']} {height}x{width}{encoding} {row['precision']}{plugin}: {row['state']}; "
+        f"  {row['model']} {width}x{height}{encoding} {row['precision']}{plugin}: {row['state']}; "
         f"{row['bytes'] / 1e6:.0f} MB, {row['layers']} layers, TensorRT {row['tensorrt']}, {row['created'][:10]}",
         f"    {row['why']}; took {row['seconds']} s",
     ]
@@ -120,5 +120,5 @@ def _advice(missing: list[str], rows: list[dict[str, Any]], damaged: bool) -> st
     if any(row["state"] != "right" for row in rows):
         return "gain doctor --prune deletes engines that are damaged or not for this machine"
     if not rows:
-        return "gain build MODEL --size HxW builds an engine for the camera's frames; the node does so by itself"
+        return "gain build MODEL --size WxH builds an engine for the camera's frames; the node does so by itself"
     return "fine"

@@ -30,7 +30,7 @@ def short(monkeypatch):
 
 @pytest.mark.ros
 def test_engine_segmenter_node_and_reference_in_one_run(short, model_folder, capsys):
-    arguments = ["bench", str(model_folder), "--engines", "onnxruntime", "--size", "48x64", "--reference", "--json"]
+    arguments = ["bench", str(model_folder), "--engines", "onnxruntime", "--size", "64x48", "--reference", "--json"]
     assert main(arguments) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     rows = {row["what"]: row for row in result["rows"]}

@@ -107,10 +107,10 @@ def test_an_engine_for_a_camera_s_yuv_bytes_is_built_and_judged_on_them(machine,
     assert entry.key.profile == "1x75x70"
     finding = doctor_tensorrt.check_tensorrt()
     assert [(row["size"], row["encoding"]) for row in finding.found["engines"]] == [(list(SIZE), "nv12")]
-    assert any("tiny 50x70 nv12 fp32: right" in line for line in finding.lines)
-    assert any("first engine of tiny for 50x70 nv12 in fp32" in line for line in finding.lines)
-    assert main(["build", str(tiny_folder), "--encoding", "nv12", "--size", "51x70"]) == 2
-    assert "frames of 51x70 cannot be nv12" in capsys.readouterr().err
+    assert any("tiny 70x50 nv12 fp32: right" in line for line in finding.lines)
+    assert any("first engine of tiny for 70x50 nv12 in fp32" in line for line in finding.lines)
+    assert main(["build", str(tiny_folder), "--encoding", "nv12", "--size", "70x51"]) == 2
+    assert "frames of 70x51 cannot be nv12" in capsys.readouterr().err
 
 
 def test_without_pictures_the_golden_one_is_the_judge(machine, tiny_folder, capsys) -> None:
@@ -121,7 +121,7 @@ def test_without_pictures_the_golden_one_is_the_judge(machine, tiny_folder, caps
 
 
 def test_too_little_agreement_is_refused_and_deleted_unless_accepted(machine, tiny_folder, images, capsys) -> None:
-    assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
+    assert run(tiny_folder, "--precision", "fp32", "--size", "70x50") == 0
     machine.wrong_rows = 1
     arguments = ("--precision", "fp32", "--images", images)
     assert run(tiny_folder, *arguments, "--accept") == 0
@@ -149,7 +149,7 @@ def test_int8_needs_pictures(machine, tiny_folder, capsys) -> None:
     [
         (["--images", "val", "--size", "1x1"], "holds no frame of 1x1"),
         (["--images", "nowhere"], "nowhere"),
-        (["--size", "720"], "not HEIGHTxWIDTH"),
+        (["--size", "720"], "not WIDTHxHEIGHT"),
         (["--precision", "fp8"], "fp8"),
     ],
 )
@@ -244,7 +244,7 @@ def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, cap
     states = {row["tensorrt"]: row["state"] for row in finding.found["engines"]}
     assert states == {"10.13.0": "built for TensorRT 10.13.0, here 10.13.1", "10.13.1": "right"}
     text = "\n".join(finding.lines)
-    assert "tiny 90x160 fp32: right" in text
+    assert "tiny 160x90 fp32: right" in text
     assert "rebuilt because tensorrt '10.13.0' became '10.13.1'" in text
     assert "--prune" in finding.advice
     gone = doctor_tensorrt.prune()
@@ -259,7 +259,7 @@ def test_doctor_lists_explains_and_prunes(machine, tiny_folder, monkeypatch, cap
 
 
 def test_the_engine_is_the_one_that_others_open(machine, tiny_folder) -> None:
-    assert run(tiny_folder, "--precision", "fp32", "--size", "50x70") == 0
+    assert run(tiny_folder, "--precision", "fp32", "--size", "70x50") == 0
     engine = TensorRtEngine(read_model_folder(tiny_folder), precision="fp32")
     frames = picture(*SIZE)[None]
     np.testing.assert_array_equal(engine.labels(frames)[0], run_graph(frames)[0])

@@ -36,7 +36,7 @@ def last_json(capsys) -> dict:
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("form", "size"), [("labels", None), ("logits", "64x96")])
+@pytest.mark.parametrize(("form", "size"), [("labels", None), ("logits", "96x64")])
 def test_export_writes_a_graph_that_agrees_with_pytorch(model_folder, tmp_path, capsys, form, size):
     file = tmp_path / "graph.onnx"
     arguments = ["export", str(model_folder), "--onnx", str(file), "--form", form, "--json"]

@@ -126,10 +126,17 @@ def test_every_verb_has_a_module():
 
 
 @pytest.mark.parametrize("text", ["720", "x960", "0x10", "axb", "-1x5", "9" * 5000 + "x1"])
-def test_a_size_must_be_height_x_width(text):
-    with pytest.raises(Exception, match="HEIGHTxWIDTH"):
+def test_a_size_must_be_width_x_height(text):
+    with pytest.raises(Exception, match="WIDTHxHEIGHT"):
         frame_size(text)
-    assert frame_size("720x960") == (720, 960)
+    assert frame_size("960x720") == (720, 960)
+
+
+def test_an_upright_size_is_taken_with_a_question(capsys):
+    assert frame_size("720x960") == (960, 720)
+    assert "720 wide and 960 high: is 960x720 meant?" in capsys.readouterr().err
+    frame_size("960x720")
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["99999x99999", "1x33554433"])

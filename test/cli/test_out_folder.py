@@ -19,11 +19,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from gain_ros.cli import main
-from gain_ros.cli.out_folder import WRITTEN, out_folder
+from gain_ros.cli.out_folder import WRITTEN, is_marked, marked, out_folder
 from gain_ros.errors import UsageError
+from gain_ros.pictures import damage, decode_rgb, encode
 
 PATTERNS = ("*.png", "sub/*")
 
@@ -117,3 +120,15 @@ def test_an_evaluation_does_not_touch_a_user_s_files(tmp_path, capsys, monkeypat
     (line,) = capsys.readouterr().err.splitlines()
     assert f"holds {name!r}, which gain did not write" in line
     assert content(tmp_path / "out") == {name: "mine"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_mark_changes_no_pixel_and_goes_when_another_program_saves_the_file(suffix, tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
+    plain, file = encode(rgb, suffix), tmp_path / f"a{suffix}"
+    file.write_bytes(marked(plain))
+    assert is_marked(file)
+    assert damage(file) is None
+    np.testing.assert_array_equal(decode_rgb(file.read_bytes()), decode_rgb(plain))
+    cv2.imwrite(str(file), cv2.imread(str(file)))
+    assert not is_marked(file)

@@ -96,7 +96,7 @@ class StreetScene:
 
     def __init__(self, seed: int, size: tuple[int, int] = (360, 480)):
         if min(size) < 32:
-            raise ValueError(f"scene size {size[0]}x{size[1]} (height x width) is too small; give at least 32x32")
+            raise ValueError(f"scene size {size[1]}x{size[0]} is too small; give at least 32x32")
         self.seed, self.size = int(seed), (int(size[0]), int(size[1]))
         rng = np.random.default_rng([20, self.seed])
         self._plan = Plan.draw(rng)

@@ -97,7 +97,7 @@ class TensorRtEngine:
                 height, width = size_of(shape)
                 raise EngineNotBuilt(
                     f"no TensorRT engine of {self._model} for frames of {describe(shape)} in {self._precision} here; "
-                    f"run `gain build {self._model} --size {height}x{width} --encoding {encoding_of(shape)} "
+                    f"run `gain build {self._model} --size {width}x{height} --encoding {encoding_of(shape)} "
                     f"--precision {self._precision}`"
                 )
             self._sessions[shape] = session

@@ -76,8 +76,8 @@ def _make(
     if precision == "int8" and not images:
         height, width = size
         raise EngineUnavailable(
-            f"int8 is calibrated on pictures, and none were given for {height}x{width}; run "
-            f"`gain build {model_folder.name} --precision int8 --size {height}x{width} --images FOLDER` once"
+            f"int8 is calibrated on pictures, and none were given for {width}x{height}; run "
+            f"`gain build {model_folder.name} --precision int8 --size {width}x{height} --images FOLDER` once"
         )
     with _naming_what_is_missing():
         from gain_ros.onnx.precision import typed_onnx

@@ -61,7 +61,7 @@ def test_an_engine_is_built_once_and_read_ever_after(cache: EngineCache) -> None
     build = Builder()
     first = cache.obtain(KEY, "nano", build)
     again = EngineCache(cache.folder).obtain(KEY, "nano", build)
-    assert build.reasons == ["first engine of nano for 720x960 in fp16"]
+    assert build.reasons == ["first engine of nano for 960x720 in fp16"]
     assert again == first
     assert again.read("engine.plan") == b"plan 1"
     assert (again.key, again.model, again.facts) == (KEY, "nano", {"layers": 3})
@@ -83,7 +83,7 @@ def test_every_part_of_the_key_counts(cache: EngineCache, part: str) -> None:
         ("tensorrt", "rebuilt because tensorrt '10.3.0' became '10.3.1'"),
         ("onnx", "rebuilt because the onnx graph changed"),
         ("gpu", "rebuilt because gpu 'Orin' became 'Orin NX'"),
-        ("precision", "first engine of nano for 720x960 in fp32"),
+        ("precision", "first engine of nano for 960x720 in fp32"),
     ],
 )
 def test_a_build_says_why(cache: EngineCache, part: str, said: str) -> None:

@@ -137,13 +137,13 @@ def test_yuv_frames_give_the_masks_of_their_rgb(version: str, encoding: str, ten
     np.testing.assert_array_equal(labels, expected[0])
     assert np.abs(confidence.astype(int) - expected[1]).max() <= 1
     assert engine.store.built_shapes() == [shape]
-    with pytest.raises(EngineNotBuilt, match=r"frames of 50x70 in fp32.*--size 50x70 --encoding rgb8"):
+    with pytest.raises(EngineNotBuilt, match=r"frames of 70x50 in fp32.*--size 70x50 --encoding rgb8"):
         engine.prepare(OTHER_FRAME)
 
 
 def test_yuv_frames_need_another_engine_to_be_checked_against(tensorrt, open_one) -> None:
     tensorrt()
-    with pytest.raises(EngineUnavailable, match=r"a new TensorRT engine for 90x160 nv12 has to be checked"):
+    with pytest.raises(EngineUnavailable, match=r"a new TensorRT engine for 160x90 nv12 has to be checked"):
         open_one().prepare(shape_of(GOLDEN, "nv12"), BuildProgress())
 
 
@@ -222,7 +222,7 @@ def test_another_machine_gets_another_engine(change, tensorrt, cuda, open_one) -
     change(trt, cuda)
     engine = open_one()
     assert engine.store.built_shapes() == []
-    with pytest.raises(EngineNotBuilt, match=r"no TensorRT engine of tiny for frames of 90x160 in fp32.*gain build"):
+    with pytest.raises(EngineNotBuilt, match=r"no TensorRT engine of tiny for frames of 160x90 in fp32.*gain build"):
         engine.prepare(GOLDEN_FRAME)
     engine.prepare(GOLDEN_FRAME, BuildProgress())
     assert len(trt.behaviour.builds) == 2
@@ -280,7 +280,7 @@ def test_a_new_engine_with_wrong_labels_is_refused_unless_accepted(tensorrt, ope
 
 def test_a_size_without_golden_labels_needs_another_engine_to_judge_it(tensorrt, open_one) -> None:
     tensorrt()
-    with pytest.raises(EngineUnavailable, match=r"for 50x70 has to be checked against another engine.*pip install"):
+    with pytest.raises(EngineUnavailable, match=r"for 70x50 has to be checked against another engine.*pip install"):
         open_one().prepare(OTHER_FRAME, BuildProgress())
 
 
@@ -299,7 +299,7 @@ def test_fp16_takes_the_route_of_its_version(version: str, tensorrt, open_one) -
 
 def test_int8_without_pictures_says_what_to_do(tensorrt, open_one) -> None:
     tensorrt()
-    with pytest.raises(EngineUnavailable, match=r"gain build tiny --precision int8 --size 90x160 --images"):
+    with pytest.raises(EngineUnavailable, match=r"gain build tiny --precision int8 --size 160x90 --images"):
         open_one("int8").prepare(GOLDEN_FRAME, BuildProgress())
 
 

@@ -87,7 +87,7 @@ def test_frames_are_served_while_tensorrt_builds_and_none_is_lost(tensorrt, star
     before = segmenter.segment(frames)
     assert segmenter.info.engine == "other"
     assert not any(map(by_tensorrt, before))
-    eventually(lambda: "the TensorRT engine of tiny for 90x160 in fp32: 50 %" in progress.text, "a build in progress")
+    eventually(lambda: "the TensorRT engine of tiny for 160x90 in fp32: 50 %" in progress.text, "a build in progress")
     go.set()
     after, deadline = [], time.monotonic() + 60
     while not after or not all(map(by_tensorrt, after)):
@@ -110,7 +110,7 @@ def test_each_frame_goes_where_its_size_is_ready(tensorrt, start, tiny_folder: P
     assert [by_tensorrt(mask) for mask in masks] == [False, True, False, True]
     assert [mask.labels.shape for mask in masks] == [OTHER, GOLDEN_SIZE, OTHER, GOLDEN_SIZE]
     assert "tensorrt is preferred" in segmenter.info.reason
-    assert "(90x160); other until then: the only one" in segmenter.info.reason
+    assert "(160x90); other until then: the only one" in segmenter.info.reason
 
 
 def test_two_calls_at_once_wait_for_the_same_engine(tensorrt, start, tiny_folder: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_build_that_fails_leaves_the_frames_where_they_are(tensorrt, start, ca
     trt.behaviour.build_fails = "no tactic"
     segmenter = start(GraphSegmenter(), BuildProgress())
     segmenter.segment([picture(*GOLDEN_SIZE)])
-    eventually(lambda: "no TensorRT for frames of 90x160: " in caplog.text and "no tactic" in caplog.text, "a warning")
+    eventually(lambda: "no TensorRT for frames of 160x90: " in caplog.text and "no tactic" in caplog.text, "a warning")
     assert segmenter.info.failure == ""
     eventually(lambda: segmenter._states[(*GOLDEN_SIZE, 3)] != "pending", "the end of the build")
     assert not by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
@@ -238,7 +238,7 @@ def test_asked_for_by_name_and_built_serves_alone(tensorrt, start, tiny_folder: 
     build(tiny_folder)
     segmenter = start(GraphSegmenter(), None, must=True)
     assert by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
-    with pytest.raises(EngineNotBuilt, match="50x70"):
+    with pytest.raises(EngineNotBuilt, match="70x50"):
         segmenter.segment([picture(*OTHER)])
 
 
