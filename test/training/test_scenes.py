@@ -92,5 +92,5 @@ def test_contents_scale_with_the_picture():
 
 
 def test_a_tiny_size_is_refused():
-    with pytest.raises(ValueError, match="16x64"):
+    with pytest.raises(ValueError, match="64x16"):
         StreetScene(0, (16, 64))
