@@ -32,6 +32,8 @@ def work(task):
     time.sleep(60)
 """
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in a shell's background ignores it, and so would we
 import busy
 from gain_ros.evaluation import many_bags
 from gain_ros.signals import Stopped, raise_on_signals
