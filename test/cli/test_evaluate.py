@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import yaml
 from bag_files import IMAGE, header, rgb, write
-from disks import full_disk
+from disks import on_full_disk
 from random_model_folder import picture
 from videos import cut_short, write_video
 
@@ -236,11 +236,12 @@ def test_ray_that_is_not_installed_is_told(model_folder, drive, tmp_path, capsys
 
 
 @pytest.mark.parametrize("room", [100, 1500])
-def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, capsys, room):
+def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, room):
     """No file may grow beyond ``room`` bytes: the rows do not fit, or the rows do and the result does not."""
-    with full_disk(room):
-        assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH) == 2
-    assert "File too large" in capsys.readouterr().err.splitlines()[-1]
+    engine = ("--model", model_folder, "--engine", "onnxruntime")
+    done = on_full_disk(room, "evaluate", drive, *TRUTH, *engine, "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert "File too large" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from disks import full_disk
+from disks import on_full_disk
 
 from gain_ros.cli import main
 from gain_ros.model_folder import read_model_folder
@@ -54,9 +54,9 @@ def test_export_into_a_missing_folder_is_wrong_use(model_folder, tmp_path, capsy
 
 def test_export_writes_over_nothing_and_leaves_nothing_behind(model_folder, tmp_path, capsys):
     file = tmp_path / "graph.onnx"
-    with full_disk(1000):
-        assert main(["export", str(model_folder), "--onnx", str(file)]) == 2
-    assert "export cannot go on: [Errno 27] File too large" in capsys.readouterr().err.splitlines()[-1]
+    done = on_full_disk(1000, "export", model_folder, "--onnx", file)
+    assert done.returncode == 2
+    assert "export cannot go on: [Errno 27] File too large" in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
     file.write_text("mine")
     assert main(["export", str(model_folder), "--onnx", str(file)]) == 2

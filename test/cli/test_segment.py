@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import pytest
 from bag_files import rgb, write
-from disks import full_disk
+from disks import on_full_disk
 from videos import cut_short, write_video
 
 from gain_ros.cli import main
@@ -136,11 +136,11 @@ def test_what_is_there_when_a_run_ends_early_is_whole(model_folder, pictures, tm
     assert cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED).shape == (90, 50)
 
 
-def test_a_full_disk_leaves_nothing_of_a_file(model_folder, pictures, tmp_path, capsys):
-    with full_disk(100):
-        assert segment(model_folder, pictures, tmp_path / "out") == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "segment cannot go on: [Errno 27] File too large" in line
+def test_a_full_disk_leaves_nothing_of_a_file(model_folder, pictures, tmp_path):
+    engine = ("--model", model_folder, "--engine", "onnxruntime")
+    done = on_full_disk(100, "segment", pictures, *engine, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "segment cannot go on: [Errno 27] File too large" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 
