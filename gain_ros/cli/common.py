@@ -24,6 +24,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
+from gain_ros.errors import quoted
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
@@ -59,9 +60,11 @@ def frame_size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,8})x(\d{1,8})", text.lower())
     width, height = map(int, found.groups()) if found else (0, 0)
     if not height * width:
-        raise argparse.ArgumentTypeError(f"size {text[:80]!r} is not WIDTHxHEIGHT; give for example 1280x720")
+        raise argparse.ArgumentTypeError(f"size {quoted(text)} is not WIDTHxHEIGHT; give for example 1280x720")
     if height * width > _MOST_PIXELS:
-        raise argparse.ArgumentTypeError(f"size {text!r} has more than the {_MOST_PIXELS} pixels that a node takes")
+        raise argparse.ArgumentTypeError(
+            f"size {quoted(text)} has more than the {_MOST_PIXELS} pixels that a node takes"
+        )
     if height > width:
         complain(f"size {text} is {width} wide and {height} high: is {height}x{width} meant?")
     return height, width

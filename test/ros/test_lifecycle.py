@@ -56,6 +56,17 @@ def subscribers(graph):
     return graph.node.count_subscribers("image")
 
 
+def start_held(graph, **parameters):
+    """Start a node whose engine keeps a frame until it is released; returns it and where its segmenter will be."""
+    segmenters = []
+
+    def open_segmenter(*given, **options):
+        segmenters.append(HeldSegmenter(*given, **options))
+        return segmenters[-1]
+
+    return graph.start(open_segmenter, model="fake", **parameters), segmenters
+
+
 def test_the_whole_life(graph):
     opened = []
 
@@ -89,10 +100,7 @@ def test_the_whole_life(graph):
 
 def test_deactivate_lets_the_frame_at_work_finish_and_counts_the_one_that_waits(graph):
     masks = graph.listen(Image, "segmentation/mask")
-    segmenters = []
-    node = graph.start(
-        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0], model="fake"
-    )
+    node, segmenters = start_held(graph)
     publisher = graph.publisher()
     publisher.publish(image(picture(), stamp_ns=1))
     eventually(segmenters[0].entered.is_set, "the first frame at work")
@@ -106,13 +114,7 @@ def test_deactivate_lets_the_frame_at_work_finish_and_counts_the_one_that_waits(
 
 
 def test_an_engine_that_hangs_is_an_error_and_nothing_waits_for_it(graph):
-    segmenters = []
-    node = graph.start(
-        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
-        model="fake",
-        engine_timeout=3600.0,
-        warn_mask_age=0.1,
-    )
+    node, segmenters = start_held(graph, engine_timeout=3600.0, warn_mask_age=0.1)
     graph.publisher().publish(image(picture()))
     text = "s: fake is still at the frames it got then"
     eventually(lambda: text in graph.status().get("message", "") and graph.status()["level"] == 1, "a warning")
@@ -129,12 +131,7 @@ def test_an_engine_that_hangs_is_an_error_and_nothing_waits_for_it(graph):
 
 
 def test_after_an_engine_has_answered_late_the_node_goes_on(graph):
-    segmenters = []
-    node = graph.start(
-        lambda *given, **options: segmenters.append(HeldSegmenter(*given, **options)) or segmenters[0],
-        model="fake",
-        engine_timeout=0.1,
-    )
+    node, segmenters = start_held(graph, engine_timeout=0.1)
     masks = graph.listen(Image, "segmentation/mask")
     graph.publisher().publish(image(picture(), stamp_ns=1))
     eventually(segmenters[0].entered.is_set, "the frame at work")
@@ -146,10 +143,15 @@ def test_after_an_engine_has_answered_late_the_node_goes_on(graph):
     assert node.frame_counts().in_flight == 0
 
 
-def test_a_node_that_loads_says_so(graph):
-    graph.start(FakeSegmenter, model="fake:open_s=1")
-    eventually(lambda: "loading the model for" in graph.status().get("message", ""), "diagnostics while loading")
-    eventually(lambda: graph.status().get("state") == "active", "the node active")
+def test_a_node_that_loads_says_so_and_warns_where_that_takes_long(graph, monkeypatch):
+    monkeypatch.setattr(segmentation_node, "_SLOW_LOADING_S", 1.5)
+    graph.start(FakeSegmenter, model="fake:open_s=4")
+    for level, what in ((0, "that it loads"), (1, "a warning")):
+        status = eventually(lambda level=level: graph.status().get("level") == level and graph.status(), what)
+        assert status["state"] == "unconfigured"
+        assert status["message"].startswith("loading the model for ")
+    active = eventually(lambda: graph.status()["state"] == "active" and graph.status(), "the node active")
+    assert "loading" not in active["message"]
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(graph, monkeypatch, capfd):
