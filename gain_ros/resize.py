@@ -27,6 +27,7 @@ from gain_ros.errors import ModelFolderError
 from gain_ros.frames import check_frame, in_memory_order
 
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in a core's cache
+_WIDE = 1 << 21  # and kept at a time, of what is as wide as a picture and has few rows
 _LONG = 1 << 14  # an axis of more pixels is not kept: 16 that are hold 10 MB at most
 
 
@@ -187,12 +188,17 @@ def _confidence(logits: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
         margins = np.maximum(margins, -600.0, dtype=np.float64)
     scores = np.empty((height, width), np.uint8)
     cells = np.flatnonzero(rows.count)
+    top = bottom = 0  # the samples' rows that ``across`` holds, as wide as the picture
     step = max(1, _BLOCK // (len(margins) * width))
     for group in np.split(cells, range(step, len(cells), step)):
         first, count = rows.first[group], rows.count[group]
-        top, bottom = rows.low[first[0]], rows.high[first[-1]] + 1
-        size = (width, bottom - top)
-        across = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in margins[:, top:bottom]])
+        if (last := rows.high[first[-1]]) >= bottom:
+            top = rows.low[first[0]]
+            bottom = max(last + 1, min(top + _WIDE // (len(margins) * width), logits.shape[1]))
+            size = (width, bottom - top)
+            across = np.stack(
+                [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in margins[:, top:bottom]]
+            )
         upper = across[:, rows.low[first] - top]
         slope = across[:, rows.high[first] - top] - upper
         terms = np.exp(upper + slope * rows.weight[first, None])

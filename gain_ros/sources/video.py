@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 
 from gain_ros.errors import CutShort, SourceError
+from gain_ros.pictures import MAX_PIXELS, check_size
 from gain_ros.sources.containers import is_cut
 from gain_ros.sources.source import BAG_SUFFIXES, BadFrame, Source, SourceFrame
 
@@ -40,13 +41,14 @@ class VideoSource(Source):
     def __init__(self, name: str, path: Path):
         capture = self._open(path)
         rate_hz, length = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        readable, _ = capture.read()
+        readable, first = capture.read()
         capture.release()
         if not readable:
             raise SourceError(
                 f"{name!r} is neither a video that OpenCV can read nor one of .png, .jpg, .jpeg, "
                 f"{', '.join(BAG_SUFFIXES)}; convert it, for example to MP4"
             )
+        check_size(first.shape[0], first.shape[1], MAX_PIXELS)
         super().__init__(name, length if length > 0 else None, rate_hz if 0 < rate_hz < 1000 else 25.0)
         self._path = path
 

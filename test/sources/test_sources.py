@@ -23,7 +23,7 @@ import pytest
 from streets import street
 from videos import cut_short, index_first, write_video
 
-from gain_ros.errors import CutShort, SourceError
+from gain_ros.errors import CutShort, ImageError, SourceError
 from gain_ros.labels import CAMVID
 from gain_ros.sources.containers import is_cut
 from gain_ros.sources.opening import open_source
@@ -197,3 +197,12 @@ def test_a_file_that_is_nothing_we_know_is_refused(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(SourceError, match="holds no"):
         open_source(tmp_path)
+
+
+def test_a_video_with_a_side_that_no_picture_may_have_is_refused(tmp_path):
+    path = tmp_path / "wide.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (16400, 16))
+    writer.write(np.zeros((16, 16400, 3), np.uint8))
+    writer.release()
+    with pytest.raises(ImageError, match="16400x16; expected sides of at most 16384"):
+        open_source(str(path))
