@@ -50,6 +50,10 @@ class ModelFolderError(GainError, ValueError):
         super().__init__(f"{file}: found {found}, expected {expected}; {advice}")
 
 
+class ClassFileError(GainError, ValueError):
+    """A file of classes is not what it should be: the text names the file, what was found and expected."""
+
+
 class ImageError(GainError, ValueError):
     """A message or a file that holds no picture that can be used."""
 

@@ -28,11 +28,12 @@ UNLABELLED = 255
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Names and RGB colours of the classes 0..N-1."""
+    """Names and RGB colours of the classes 0..N-1, and for each the groups that it is in, as "obstacle"."""
 
     name: str
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
+    groups: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.colors):
@@ -40,6 +41,8 @@ class LabelSet:
                 f"label set {self.name!r}: {len(self.names)} names but {len(self.colors)} colours; "
                 "give one colour a class"
             )
+        if self.groups and len(self.groups) != len(self.names):
+            raise ValueError(f"label set {self.name!r}: groups for {len(self.groups)} of {len(self.names)} classes")
         if not 1 <= len(self.names) <= UNLABELLED:
             raise ValueError(
                 f"label set {self.name!r}: {len(self.names)} classes; "

@@ -42,6 +42,7 @@ from typing import Any
 
 import numpy as np
 
+from gain_ros.class_file import class_entries, is_class_list, label_set
 from gain_ros.errors import ImageError, ModelFolderError
 from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.graph_check import beyond_plain_graph
@@ -225,9 +226,7 @@ def write_model_folder(
         "architecture": architecture,
         "options": dict(options),
         "label_set": labels.name,
-        "classes": [
-            {"name": text, "color": list(color)} for text, color in zip(labels.names, labels.colors, strict=True)
-        ],
+        "classes": class_entries(labels),
         "ignore_id": UNLABELLED,
         "input_size": [int(side) for side in input_size],
         "mean": [float(value) for value in mean],
@@ -280,13 +279,11 @@ class _Fields:
 def _parse(path: Path, fields: _Fields) -> ModelFolder:
     fields.take("format", f"format {_FORMAT}, the one this version reads", lambda value: value == _FORMAT)
     classes = fields.take(
-        "classes", "1 to 255 entries {name: text, color: [r, g, b] in 0..255}, names unique", _is_class_list
+        "classes",
+        "1 to 255 entries {name: text, color: [r, g, b] in 0..255, groups: [text]}, groups optional, names unique",
+        is_class_list,
     )
-    labels = LabelSet(
-        name=fields.take("label_set", "text", _is_text),
-        names=tuple(entry["name"] for entry in classes),
-        colors=tuple(tuple(entry["color"]) for entry in classes),
-    )
+    labels = label_set(fields.take("label_set", "text", _is_text), classes)
     return ModelFolder(
         path=path,
         name=fields.take("name", "text", _is_text),
@@ -419,16 +416,6 @@ def _is_size(value: Any) -> bool:
 
 def _is_rgb(value: Any) -> bool:
     return _is_list(value, (3,), _is_number)
-
-
-def _is_class(value: Any) -> bool:
-    if not _is_mapping(value):
-        return False
-    return _is_text(value.get("name")) and _is_list(value.get("color"), (3,), lambda part: _is_int(part, 0, 255))
-
-
-def _is_class_list(value: Any) -> bool:
-    return _is_list(value, range(1, 256), _is_class) and len({entry["name"] for entry in value}) == len(value)
 
 
 def _is_hash_table(value: Any) -> bool:

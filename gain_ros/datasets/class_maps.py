@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gain_ros.class_file import distinct_color
 from gain_ros.errors import SourceError
 from gain_ros.labels import (
     CAMVID,
@@ -176,7 +177,4 @@ def _label_set(given: Any) -> LabelSet:
     if isinstance(given, str):
         return LABEL_SETS[given]
     names = tuple(str(name) for name in given)
-    hues = np.arange(len(names), dtype=np.uint8) * (180 // max(1, len(names)))
-    hsv = np.stack((hues, np.full_like(hues, 200), np.full_like(hues, 220)), axis=1)
-    colors = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
-    return LabelSet("own", names, tuple((int(r), int(g), int(b)) for r, g, b in colors))
+    return LabelSet("own", names, tuple(distinct_color(place) for place in range(len(names))))

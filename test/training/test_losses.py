@@ -190,3 +190,16 @@ def test_plain_cross_entropy_by_default():
     main, labels = random_batch(0, (16, 24))
     loss = SegmentationLoss(LossOptions(aux_weight=0), WEIGHTS)((main, main[..., :2, :2], main[..., :2, :2]), labels)
     assert loss.item() == pytest.approx(weighted_cross_entropy(main, labels, WEIGHTS).item())
+
+
+def test_a_stride_takes_every_nth_pixel_from_a_random_one():
+    main, labels = random_batch(0, (16, 24))
+    loss = SegmentationLoss(LossOptions(aux_weight=0, stride=2), WEIGHTS)
+    phases = {
+        weighted_cross_entropy(main[..., y::2, x::2], labels[:, y::2, x::2], WEIGHTS).item(): (y, x)
+        for y in range(2)
+        for x in range(2)
+    }
+    torch.manual_seed(0)
+    seen = {phases[loss((main, main, main), labels).item()] for _ in range(40)}
+    assert seen == {(0, 0), (0, 1), (1, 0), (1, 1)}

@@ -17,6 +17,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -187,3 +190,14 @@ def test_every_whole_frame_is_dealt_once():
     ranks = [EachOnce(7, rank, 3) for rank in range(3)]
     assert sorted(index for rank in ranks for index in rank) == list(range(7))
     assert [len(rank) for rank in ranks] == [3, 2, 2]
+
+
+def test_blur_and_noise_stay_in_their_range():
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    edge = np.repeat(np.where(np.arange(64) < 32, 0, 255).astype(np.uint8)[None, :, None], 3, axis=2).repeat(64, axis=0)
+    noisy, soft = replace(PLAIN, noise_share=1, noise_levels=(5, 10)), replace(PLAIN, blur_share=1, blur_px=(2, 4))
+    for seed in range(12):
+        levels = random_colors(grey, noisy, np.random.default_rng(seed)).astype(float).std()
+        steepest = np.diff(random_colors(edge, soft, np.random.default_rng(seed))[0, :, 0].astype(int)).max()
+        assert 4.5 < levels < 10.5
+        assert 255 / (math.sqrt(2 * math.pi) * 4) - 4 < steepest < 255 / (math.sqrt(2 * math.pi) * 2) + 4

@@ -34,7 +34,8 @@ BORDER = tuple(round(255 * value) for value in IMAGENET_MEAN)
 class Augmentation:
     """Ranges of the random view; a ``..._share`` is the share of samples that something is done to.
 
-    ``crop`` is (height, width) in pixels; scale and aspect are drawn log-uniformly. ``paste_share`` pastes half of the
+    ``crop`` is (height, width) in pixels; scale and aspect are drawn log-uniformly, and so are the standard deviations
+    of Gaussian blur, ``blur_px``, and of noise, ``noise_levels`` of 255. ``paste_share`` pastes half of the
     ``paste_classes`` that a second view holds (ClassMix, Olsson et al., WACV 2021; None: the things of the data set
     that stand alone), ``cutmix_share`` a rectangle of it (Yun et al., ICCV 2019).
     """
@@ -49,7 +50,9 @@ class Augmentation:
     shadow_share: float = 0.3
     fog_share: float = 0.05
     blur_share: float = 0.25
+    blur_px: tuple[float, float] = (0.3, 1.3)
     noise_share: float = 0.25
+    noise_levels: tuple[float, float] = (1.0, 8.0)
     jpeg_share: float = 0.1
     paste_share: float = 0.15
     paste_classes: tuple[str, ...] | None = None
@@ -62,8 +65,7 @@ def random_view(pair: Pair, how: Augmentation, rng: np.random.Generator, focus: 
     ``focus`` is a class: the crop then lies around one of its pixels, where there is one.
     """
     size = np.array(how.crop[::-1])
-    low, high = map(math.log, how.scale)
-    scale = math.exp(rng.uniform(low, high))
+    scale = log_uniform(how.scale, rng)
     stretch = math.exp(0.5 * rng.uniform(-1, 1) * math.log(how.aspect))
     sx, sy = scale * stretch * rng.choice((-1, 1)), scale / stretch
     angle = math.radians(rng.uniform(-how.rotation_deg, how.rotation_deg))
@@ -78,6 +80,11 @@ def random_view(pair: Pair, how: Augmentation, rng: np.random.Generator, focus: 
         matrix, scale = matrix @ np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]), 2 * scale
     view = cv2.warpAffine(image, matrix, size.tolist(), flags=cv2.INTER_LINEAR, borderValue=BORDER)
     return Pair(view, labels, pair.name)
+
+
+def log_uniform(interval: tuple[float, float], rng: np.random.Generator) -> float:
+    low, high = map(math.log, interval)
+    return math.exp(rng.uniform(low, high))
 
 
 def crop_centre(labels: np.ndarray, extent: np.ndarray, rng: np.random.Generator, focus: int | None) -> np.ndarray:
@@ -124,9 +131,9 @@ def random_colors(image: np.ndarray, how: Augmentation, rng: np.random.Generator
         image = random_fog(image, rng)
     image = random_tone(image, how, rng)
     if rng.random() < how.blur_share:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3))
+        image = cv2.GaussianBlur(image, (0, 0), log_uniform(how.blur_px, rng))
     if rng.random() < how.noise_share:
-        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(1, 8))
+        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(log_uniform(how.noise_levels, rng))
         image = np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < how.jpeg_share:
         _, code = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 91))))
@@ -166,7 +173,7 @@ def random_shade(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     cells = int(rng.integers(2, 13))
     coarse = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
     field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    softness = math.exp(rng.uniform(math.log(0.02), math.log(0.5)))
+    softness = log_uniform((0.02, 0.5), rng)
     return np.clip((field - rng.uniform(-0.5, 0.8)) / softness, 0, 1)
 
 
@@ -177,7 +184,7 @@ def darken(image: np.ndarray, shade: np.ndarray, depth: float) -> np.ndarray:
 
 
 def random_fog(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    horizon, density = image.shape[0] * rng.uniform(0.2, 0.6), math.exp(rng.uniform(math.log(0.01), math.log(0.1)))
+    horizon, density = image.shape[0] * rng.uniform(0.2, 0.6), log_uniform((0.01, 0.1), rng)
     return fog(image, horizon, density, rng.uniform(170, 235))
 
 
