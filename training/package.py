@@ -15,7 +15,8 @@
 
 """``python -m training package CKPT --out models/NAME``: checkpoint → model folder, with the numbers it really reaches.
 
-Auxiliary heads are left out. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.
+Auxiliary heads are left out. The logits are divided by the temperature that fits their confidence to frames that were
+not trained on. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.
 The metrics are measured here, on the stored weights, through the input resize and the output step that every engine
 uses. ``python -m training validate --ckpt_path models/NAME`` measures them again.
 """
@@ -43,6 +44,7 @@ from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, ModelFolder, read_model_folder, write_model_folder
 from gain_ros.onnx.export import add_onnx
+from training.calibration import divide_logits, fit_temperature
 from training.data import LabelledFrames
 from training.evaluation import Evaluator
 from training.metrics import SegmentationScore
@@ -77,7 +79,8 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     miou, weights = model_folder.metrics["val_miou"], model_folder.training["weights"]
-    print(f"{model_folder.path}: val mIoU {100 * miou:.2f} ({weights})")
+    seen = ", val seen in training" if model_folder.metrics["val_seen_in_training"] else ""
+    print(f"{model_folder.path}: val mIoU {100 * miou:.2f} ({weights}{seen})")
     return 0
 
 
@@ -94,6 +97,8 @@ def package(
     model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
     labels, input_size = LABEL_SETS[model["labels"]], tuple(model["input_size"])
     network = load_network(content, labels)
+    temperature = held_out_temperature(network, data, input_size, train_only)
+    divide_logits(network, temperature)
     weights, precision, measured = store(network, data.val_frames, labels, input_size)
     golden_size = (GOLDEN_HEIGHT, round(GOLDEN_HEIGHT * input_size[1] / input_size[0]))
     image, _ = StreetScene(GOLDEN_SCENE, golden_size).frame(GOLDEN_TIME_S)
@@ -107,7 +112,9 @@ def package(
         input_size=input_size,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        training=training_record(content, checkpoint, data, precision) | ({"note": note} if note else {}),
+        training=training_record(content, checkpoint, data, precision)
+        | {"temperature": round(temperature, 4)}
+        | ({"note": note} if note else {}),
         metrics=metrics_record(measured, data, input_size) | sibling_record(train_only, model, data),
         licence=f"{data.terms} That holds for these weights; the code is Apache-2.0.",
         weights=weights,
@@ -162,6 +169,15 @@ def store(
         return to_numpy(half), "fp16", measured
     network.load_state_dict(state, strict=False)
     return to_numpy(state), "fp32", full
+
+
+def held_out_temperature(
+    network: GAIN, data: LabelledFrames, input_size: tuple[int, int], train_only: Path | None
+) -> float:
+    """Return the temperature fitted on val; for weights that saw val, that of the twin which did not, or else 1."""
+    if not val_seen(data):
+        return fit_temperature(network, data.val_frames, input_size)
+    return float(read_model_folder(train_only).training.get("temperature", 1.0)) if train_only else 1.0
 
 
 def to_numpy(state: dict[str, Tensor]) -> dict[str, np.ndarray]:

@@ -58,7 +58,12 @@ def test_folder_holds_what_the_run_reached(trained):
     assert {len(opened.metrics["val_iou"]), len(opened.labels)} == {11}
     weights = opened.weights()
     assert not [name for name in weights if name.startswith("aux")]
-    assert all(np.array_equal(v, state[f"network.{name}"].half().numpy()) for name, v in weights.items())
+    temperature = record["temperature"]
+    assert temperature > 0
+    assert temperature != 1
+    for name, value in weights.items():
+        divisor = temperature if name.startswith("classifier.") else 1
+        assert np.allclose(value, state[f"network.{name}"].numpy() / divisor, rtol=2e-3, atol=1e-6), name
     with open_segmenter(opened.path, engine="onnxruntime") as segmenter:  # runs the golden pair
         assert segmenter.model_folder.input_size == SIZE
 
@@ -117,7 +122,8 @@ def test_weights_that_lose_too_much_in_fp16_are_stored_as_they_are(trained, monk
     opened = package(checkpoint, root / "models" / "exact", root)
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert opened.training["weights"] == "fp32"
-    assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in opened.weights().items())
+    trunk = {name: value for name, value in opened.weights().items() if not name.startswith("classifier.")}
+    assert all(np.array_equal(v, state[f"network.{name}"].numpy()) for name, v in trunk.items())
 
 
 def test_weights_that_saw_val_say_so_and_tell_what_the_same_recipe_reached_without(trained, camvid_checkpoints):
