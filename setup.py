@@ -53,6 +53,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         *folders("launch"),
         *folders("config"),
+        *folders("examples"),
         *folders("models"),
         *folders("schema"),
     ],

@@ -28,7 +28,6 @@ logits.onnx          optional: uint8 frames at network size in, the head's logit
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import os
@@ -48,6 +47,7 @@ from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
+from gain_ros.shipped import homes
 from gain_ros.yaml_files import read_yaml, write_yaml
 
 MODEL_YAML = "model.yaml"
@@ -160,9 +160,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     given = Path(name_or_path).expanduser()
     if os.path.isfile(given / MODEL_YAML):  # Path.is_file raises for a name that is too long
         return given.resolve()
-    homes = _model_homes()
     is_name = given.name == str(name_or_path)
-    for home in homes if is_name else ():
+    for home in homes("models") if is_name else ():
         if (home / given.name / MODEL_YAML).is_file():
             return (home / given.name).resolve()
     if os.path.exists(given):
@@ -175,7 +174,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 
 def shipped_models() -> list[Path]:
     """Folders of the shipped models, sorted by name; of two with one name, the one that find_model takes."""
-    files = [file for home in reversed(_model_homes()) for file in home.glob(f"*/{MODEL_YAML}")]
+    files = [file for home in reversed(homes("models")) for file in home.glob(f"*/{MODEL_YAML}")]
     folders = {file.parent.name: file.parent for file in files}
     return [folders[name] for name in sorted(folders)]
 
@@ -372,17 +371,6 @@ def _write_files(
         shutil.copyfile(source, folder / ONNX_FILES[form])
     for file in folder.iterdir():
         file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
-
-
-def _model_homes() -> list[Path]:
-    homes = [Path(__file__).resolve().parent.parent / "models"]
-    try:
-        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-    except ImportError:
-        return homes
-    with contextlib.suppress(PackageNotFoundError, OSError):  # OSError: ament is there, but no workspace is sourced
-        homes.append(Path(get_package_share_directory("gain_ros")) / "models")
-    return homes
 
 
 def _rgb(values: list[float]) -> tuple[float, float, float]:

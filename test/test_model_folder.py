@@ -380,7 +380,7 @@ def test_golden_that_is_no_picture(folder: Path, content: bytes) -> None:
 
 
 def test_find_model_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_folder_module, "_model_homes", lambda: [folder.parent])
+    monkeypatch.setattr(model_folder_module, "homes", lambda kind: [folder.parent])
     assert find_model(folder) == folder
     assert find_model(str(folder)) == folder
     assert find_model("toy_net") == folder
@@ -390,7 +390,3 @@ def test_find_model_by_path_and_by_name(folder: Path, monkeypatch: pytest.Monkey
         find_model(folder.parent)
     with pytest.raises(ModelFolderError):
         find_model("../models/absent")
-
-
-def test_shipped_models_are_looked_for_beside_the_package() -> None:
-    assert Path(model_folder_module.__file__).resolve().parent.parent / "models" in model_folder_module._model_homes()

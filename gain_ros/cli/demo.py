@@ -41,20 +41,22 @@ from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
 from gain_ros.files import scratch_folder
 from gain_ros.libraries import require
+from gain_ros.shipped import example_bag
 
 if TYPE_CHECKING:
     from gain_ros.sources.source import OnProgress
 
 _SCENE = re.compile(r"scene(?::(\d+))?")
-_SCENE_SEED = 6  # a bright street with traffic; no scene of the shipped model's training
+_SCENE_SEED = 6  # a bright street with traffic; no scene of a shipped model's training
 _SCENE_FRAMES, _SCENE_HZ = 100, 10.0
 _LINE = ("sent", "published", "received", "frames", "engine", "latency_ms", "miou", "out")  # the rest is in result.json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--source", "-s", default="scene",
-        help="image, folder of images, video, bag, webcam number or scene[:seed]; default: a drawn street with truth",
+        "--source", "-s",
+        help="image, folder of images, video, bag, webcam number or scene[:seed], a drawn street with truth; "
+        "default: six seconds of a motorway",
     )  # fmt: skip
     add_model(parser)
     add_engine(parser)
@@ -67,12 +69,12 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
-    progress = Stages()
+    progress, given = Stages(), args.source or str(example_bag())
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)
-        out = stack.enter_context(out_folder(args.out, [args.source], EVALUATION))
+        out = stack.enter_context(out_folder(args.out, [given], EVALUATION))
         model_folder = read_model_folder(find_model(args.model))
-        source = open_source(_drawn(args.source, stack, progress.show))
+        source = open_source(_drawn(given, stack, progress.show))
         result, unreadable = run_demo(source, model_folder, args.engine, out.scratch, progress.show)
         out.publish()
     for problem in (*result["warnings"], *result["errors"]):
@@ -96,7 +98,7 @@ def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:
     except ModuleNotFoundError as error:
         raise UsageError(
             "the drawn street comes with a checkout of gain_ros alone, and this is an installed one; "
-            "give --source an image folder, a video, a bag or a webcam number"
+            "leave --source out, or give it an image folder, a video, a bag or a webcam number"
         ) from error
     folder = stack.enter_context(scratch_folder())
     seed = int(named[1] or _SCENE_SEED)

@@ -17,11 +17,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gain_ros.errors import SourceError
 from gain_ros.evaluation.live.replay import Settings
 from gain_ros.evaluation.reader import Reader
 from gain_ros.evaluation.realtime import play_and_score
@@ -41,12 +43,15 @@ def run_demo(
 ) -> tuple[dict[str, Any], list[str]]:
     """Evaluate a source in real time, webcams too; write result.json, report.html and a clip to the folder ``out``.
 
-    Truth counts where its classes are the model's. Returns what result.json holds, and why frames could not be read.
+    Truth counts where its classes are the model's, or a known table leads from one to the other. Returns what
+    result.json holds, and why frames could not be read.
     Raises GraphError where a process of the graph did not start or ended early.
     """
     labels, clip = model_folder.labels, Clip(model_folder.labels)
-    same_classes = source.label_set is not None and source.label_set.names == labels.names
-    reader = Reader(source, open_truth(TruthOptions(), source, labels) if same_classes else None)
+    truth = None
+    with contextlib.suppress(SourceError):  # no table between the classes
+        truth = open_truth(TruthOptions(), source, labels)
+    reader = Reader(source, truth)
     most = round(source.rate_hz * (_LIVE_SECONDS if source.live else _MOST_SECONDS))
     limit = None if source.length is not None and source.length <= most else most
     settings = Settings(model_folder.path, engine, limit=limit)

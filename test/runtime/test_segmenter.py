@@ -184,7 +184,7 @@ def test_close_frees_once_and_ends_the_service(scripted) -> None:
 
 
 def test_open_by_name_says_what_runs(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_folder_module, "_model_homes", lambda: [model_folder.parent])
+    monkeypatch.setattr(model_folder_module, "homes", lambda kind: [model_folder.parent])
     with open_segmenter(model_folder.name, "onnxruntime", "cpu", threads=1) as segmenter:
         info = segmenter.info
         assert (info.engine, info.provider, info.device) == ("onnxruntime", "CPUExecutionProvider", "cpu")

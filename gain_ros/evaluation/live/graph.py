@@ -28,6 +28,7 @@ from pathlib import Path
 
 from gain_ros.errors import GraphError
 from gain_ros.files import scratch_folder
+from gain_ros.shipped import homes
 
 # RTPS 2.5, 9.6.1.1: a domain has 250 UDP ports from 7400 on; the first is discovery's, number 10 the first process's.
 _FIRST_PORT, _PORTS_A_DOMAIN, _PARTICIPANT_PORTS = 7400, 250, (0, 10, 11, 12, 13)
@@ -69,13 +70,8 @@ def _is_free(port: int) -> bool:
 
 
 def fastdds_profile() -> Path | None:
-    """Find the shipped Fast DDS profile: in the checkout, or in the installed share folder."""
-    homes = [Path(__file__).resolve().parents[3]]
-    with contextlib.suppress(ImportError, LookupError, OSError):
-        from ament_index_python.packages import get_package_share_directory
-
-        homes.append(Path(get_package_share_directory("gain_ros")))
-    return next((home / "config/fastdds.xml" for home in homes if (home / "config/fastdds.xml").is_file()), None)
+    """Find the shipped Fast DDS profile."""
+    return next((home / "fastdds.xml" for home in homes("config") if (home / "fastdds.xml").is_file()), None)
 
 
 def graph_variables(domain: int, profile: Path | None) -> dict[str, str | None]:
