@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-jazzy test-tensorrt-rtx train-smoke lint sbom clean
+.PHONY: help demo test test-jazzy test-tensorrt-rtx test-timm train-smoke lint sbom clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +38,7 @@ help:
 	@echo 'make test    lint and all tests (adds development and training requirements to .venv)'
 	@echo 'make test-jazzy   the node on ROS 2 Jazzy (make test has Kilted), in an environment of its own'
 	@echo 'make test-tensorrt-rtx    each network and precision through the real TensorRT parser and builder (downloads 147 MB)'
+	@echo 'make test-timm    GAIN on backbones of the real timm, from training form to every engine'
 	@echo 'make train-smoke  a minute of training on procedural streets, held to a stated mIoU'
 	@echo 'make lint    lint alone'
 	@echo 'make sbom    what is in .venv, as CycloneDX: build/sbom.cdx.json'
@@ -63,6 +64,11 @@ endif
 # No GPU is needed.
 test-tensorrt-rtx: $(RTX_STAMP)
 	@$(VENV)/bin/python -m pytest test/runtime/tensorrt/test_rtx.py test/runtime/tensorrt/test_plugin_bindings.py
+
+# Opt-in. Beside .venv, and found by its own process alone: of torchvision, which must belong to torch, the index has a CUDA build only.
+test-timm: $(DEV_STAMP)
+	@$(PIP) install --quiet --upgrade --no-deps --target build/timm timm==1.0.31 torchvision==0.28.0
+	@PYTHONPATH=build/timm $(VENV)/bin/python -m pytest test/model/test_timm.py
 
 train-smoke: $(DEV_STAMP)
 	@$(VENV)/bin/python -m pytest --capture=no test/training/test_smoke.py

@@ -33,12 +33,14 @@ from gain_ros.errors import CheckpointError
 from gain_ros.model import GAIN
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.simpleseg import is_weight, module_names, rename
+from gain_ros.model.timm_backbone import TimmBackbone
 from gain_ros.model_folder import MODEL_YAML, read_model_folder
 
 EXPECTED = (
     "expected a model folder, a checkpoint of this package, or, trained on ImageNet, a ResNet-18 (torchvision, or with "
     "the deep stem) or DF-2"
 )
+DOWNLOAD = "imagenet"
 CLASS_DEPENDENT = ("classifier.", "aux16.classifier.", "aux32.classifier.")
 AUXILIARY = ("aux16.", "aux32.")
 
@@ -95,10 +97,12 @@ def load_initial(network: GAIN, path: str | Path) -> LoadReport:
     """Fill ``network`` from ``path``.
 
     That is a model folder, a Lightning checkpoint of ours (its averaged weights, where it has them), or a published
-    backbone.
+    backbone; for a backbone of timm a file of timm's weights, or "imagenet", which downloads them.
 
     Raises CheckpointError for a file of another kind and for every tensor that should match and does not.
     """
+    if str(path) == DOWNLOAD:
+        return fill_timm(network, None, DOWNLOAD)
     path = Path(path)
     if (path / MODEL_YAML).is_file():
         stored = {name: torch.from_numpy(array) for name, array in read_model_folder(path).weights().items()}
@@ -107,6 +111,8 @@ def load_initial(network: GAIN, path: str | Path) -> LoadReport:
     if any(name.startswith("network.") for name in state):
         own = {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
         return fill_own(network, own, "checkpoint", path)
+    if isinstance(network.backbone, TimmBackbone):
+        return fill_timm(network, state, path)
     kind = next((kind for marker, kind in backbones().items() if marker in state), None)
     if kind is None:
         hint = "; import it first: gain import-simpleseg" if any(n.startswith("seg_head.") for n in state) else ""
@@ -115,6 +121,21 @@ def load_initial(network: GAIN, path: str | Path) -> LoadReport:
     head = tuple(f"{name}." for name, _ in network.named_children() if name != "backbone")
     kind = replace(kind, may_miss=(*kind.may_miss, *head))
     return fill(network, {name: (ours[name], state[name]) for name in ours}, kind, path)
+
+
+def fill_timm(network: GAIN, state: dict[str, Tensor] | None, origin: Path | str) -> LoadReport:
+    """From timm's own weights for the network's backbone: those in ``state``, or their download."""
+    if not isinstance(network.backbone, TimmBackbone):
+        raise CheckpointError(f"{origin}: is for backbones of timm (architecture: gain); {EXPECTED}")
+    try:
+        network.backbone.load_pretrained(state)
+    except (RuntimeError, OSError) as error:
+        raise CheckpointError(
+            f"{origin}: no weights of timm's {network.backbone.name} ({error}); {EXPECTED}"
+        ) from error
+    names = tuple(name for name in network.state_dict() if is_weight(name))
+    matched = tuple(name for name in names if name.startswith("backbone."))
+    return LoadReport(f"timm's {network.backbone.name}", matched, tuple(sorted(set(names) - set(matched))), ())
 
 
 def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> LoadReport:

@@ -27,11 +27,15 @@ from gain_ros.errors import CheckpointError
 
 
 def read_checkpoint(path: str | Path, expected: str) -> Any:
-    """Return what ``torch.save`` wrote: tensors and plain values only, never code, on the CPU.
+    """Return what ``torch.save`` wrote, tensors and plain values only, never code, or a .safetensors file, on the CPU.
 
     ``expected`` ends the message of the CheckpointError that is raised for any other file.
     """
     try:
+        if Path(path).suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
         if zipfile.is_zipfile(path):
             _check_entries(Path(path))
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -151,13 +151,13 @@ class FoldedGAIN(nn.Module):
 def fold_batch_norm(model: GAIN) -> GAIN:
     """Return a copy in eval mode whose convolutions carry their batch norms; GAIs stay as they are.
 
-    Folded are those stored as convX / bnX beside each other.
+    Folded are those stored as convX / bnX beside each other; a norm of a class of its own may do more, and stays.
     """
     model = copy.deepcopy(model).eval()
     for module in model.modules():
         for name, conv in list(module.named_children()):
             norm = getattr(module, name.replace("conv", "bn"), None) if name.startswith("conv") else None
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if isinstance(conv, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, name.replace("conv", "bn"), nn.Identity())
     return model

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from gain_ros.model.backbones import Backbone, DFNetV2, NanoNet, ResNet18, conv_bn, conv_bn_relu
 from gain_ros.model.gai import GAI, upsample
+from gain_ros.model.timm_backbone import TimmBackbone
 
 CONTEXTS = ("", "gap", "ppm")
 
@@ -181,13 +182,23 @@ def gain_nano(classes: int, channels: int = 96) -> GAIN:
     return GAIN(NanoNet(), classes, channels, "gap", fuse_3x3=True)
 
 
-ARCHITECTURES: dict[str, Callable[..., GAIN]] = {"gain_r18": gain_r18, "gain_df2": gain_df2, "gain_nano": gain_nano}
+def gain(classes: int, backbone: str, channels: int = 96, context: str = "gap", fuse_3x3: bool = True) -> GAIN:
+    """Return GAIN's head on a backbone of timm, by its name there."""
+    return GAIN(TimmBackbone(backbone), classes, channels, context, fuse_3x3)
+
+
+ARCHITECTURES: dict[str, Callable[..., GAIN]] = {
+    "gain": gain,
+    "gain_r18": gain_r18,
+    "gain_df2": gain_df2,
+    "gain_nano": gain_nano,
+}
 
 
 def build(architecture: str, classes: int, **options) -> GAIN:
-    """Make a network by name: "gain_r18", "gain_df2" or "gain_nano", with that function's options.
+    """Make a network by name: "gain", "gain_r18", "gain_df2" or "gain_nano", with that function's options.
 
-    Raises ValueError for an unknown name or option.
+    Raises ValueError for an unknown name or option, UsageError where a library that it needs is missing.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture is {architecture!r}; expected one of {', '.join(ARCHITECTURES)}")

@@ -25,6 +25,7 @@ from pathlib import Path
 import lightning
 import pytest
 import yaml
+from timm_double import install as install_timm
 
 from training.__main__ import main
 
@@ -38,6 +39,7 @@ def name(path):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)
 def test_a_config_makes_a_run(config, tmp_path, monkeypatch):
+    install_timm(monkeypatch)
     started = []
     fit = functools.wraps(lightning.Trainer.fit)(lambda trainer, **given: started.append((trainer, given)))
     monkeypatch.setattr(lightning.Trainer, "fit", fit)
@@ -76,4 +78,5 @@ def test_a_config_keeps_away_from_test(config):
 
 def test_there_is_one_for_every_recipe():
     names = {f"{data}_{network}" for data in ("camvid", "cityscapes") for network in ("nano", "r18", "df2")}
+    names |= {"cityscapes_mobilenetv3", "cityscapes_resnet18"}
     assert {path.stem for path in RECIPES} == names

@@ -20,6 +20,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from timm_double import install as install_timm
 from torch import nn
 
 from gain_ros.errors import CheckpointError
@@ -200,3 +202,28 @@ def test_a_file_that_is_not_there_or_no_checkpoint(tmp_path):
     (tmp_path / "plain.pkl").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="no checkpoint"):
         load_initial(build("gain_nano", 11), tmp_path / "plain.pkl")
+
+
+def test_weights_of_timm_come_from_its_file(monkeypatch, tmp_path):
+    install_timm(monkeypatch)
+    network, theirs = (build("gain", 4, backbone="small", channels=32) for _ in range(2))
+    save_file(theirs.backbone.features.state_dict(), tmp_path / "model.safetensors")
+    report = load_initial(network, tmp_path / "model.safetensors")
+    assert equal(network.backbone, theirs.backbone)
+    assert not equal(network.merge, theirs.merge)
+    assert "timm's small" in str(report)
+    assert "merge" in str(report)
+
+
+def test_a_download_of_timm_that_fails_or_has_no_place_is_one_line(monkeypatch):
+    install_timm(monkeypatch)
+    network = build("gain", 4, backbone="small", channels=32)
+
+    def no_network(state=None):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(network.backbone, "load_pretrained", no_network)
+    with pytest.raises(CheckpointError, match=r"imagenet: no weights of timm's small \(Network is unreachable\)"):
+        load_initial(network, "imagenet")
+    with pytest.raises(CheckpointError, match="imagenet: is for backbones of timm"):
+        load_initial(build("gain_nano", 4), "imagenet")
