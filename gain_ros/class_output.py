@@ -67,7 +67,7 @@ class ClassOutput:
 
     @property
     def needs_confidence(self) -> bool:
-        """Whether :meth:`apply` needs the confidence, which costs several times as much as the labels."""
+        """Whether :meth:`apply` needs the confidence, whose computation costs more than that of the labels."""
         return self.limits is not None
 
     def apply(self, labels: np.ndarray, confidence: np.ndarray | None = None) -> np.ndarray:
