@@ -115,17 +115,18 @@ def test_the_semantic_layer_of_nav2_gets_what_it_needs(graph, kind):
     for stamp in layer.matched:
         mask, confidence = layer.masks[stamp], layer.confidences[stamp]
         assert {each.header.frame_id for each in (mask, confidence)} == {"camera_color_optical_frame"}
-        np.testing.assert_array_equal(pixels(mask), grouped(sent[stamp], least=128))
+        np.testing.assert_array_equal(pixels(mask), grouped(sent[stamp], least_of_traversable=179))
         np.testing.assert_array_equal(pixels(confidence), sent[stamp][..., 1])
         seen |= {*pixels(mask).ravel().tolist()}
     assert seen == {*layer.names, 255}
 
 
-def grouped(rgb, least):
+def grouped(rgb, least_of_traversable):
     """The mask of a frame in the costmap file's classes."""
     ids = {"traversable": 0, "obstacle": 1, "dynamic": 2}
     table = np.array([ids[groups[0]] if groups else 255 for groups in CAMVID.groups], np.uint8)
-    return np.where(rgb[..., 1] < least, 255, table[expected_mask(rgb)])
+    mask = table[expected_mask(rgb)]
+    return np.where((mask == 0) & (rgb[..., 1] < least_of_traversable), 255, mask)
 
 
 def test_classes_change_while_masks_go_out_and_are_told_before_the_first_mask_that_has_them(graph):
