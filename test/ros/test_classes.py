@@ -93,17 +93,20 @@ def test_the_semantic_layer_of_nav2_gets_what_it_needs(graph, kind):
     layer = Layer(graph)
     message_type = None if kind == "label_info_json" else pytest.importorskip("vision_msgs.msg").LabelInfo
     graph.start(FakeSegmenter, model="fake", **layer.node_parameters | {"max_frame_age": 0.0})
-    publisher = graph.publisher()
-    publisher.publish(image(picture(), stamp_ns=1))  # the node has been at work before the layer is there
-    layer.listen_to_json() if message_type is None else layer.listen_to_label_info(message_type)
-    eventually(lambda: layer.names, "label info for one that joins late")
-    layer.activate(cloud_size=(6, 8))
-    sent = {}
+    publisher, sent = graph.publisher(), {}
 
-    def a_matched_set():
+    def send():
         stamp = 1_000_000_000 + 10 * len(sent)
         sent[stamp] = picture(seed=len(sent))
         publisher.publish(image(sent[stamp], stamp_ns=stamp, frame_id="camera_color_optical_frame"))
+
+    send()  # the node has been at work before the layer is there
+    layer.listen_to_json() if message_type is None else layer.listen_to_label_info(message_type)
+    eventually(lambda: layer.names, "label info for one that joins late")
+    layer.activate(cloud_size=(6, 8))
+
+    def a_matched_set():
+        send()
         graph.pause(0.02)
         return len(layer.matched) >= 3
 
