@@ -54,6 +54,14 @@ class ClassFileError(GainError, ValueError):
     """A file of classes is not what it should be: the text names the file, what was found and expected."""
 
 
+class ClassOutputError(GainError, ValueError):
+    """A remap or a threshold of confidence that does not fit the classes: says what was found and expected."""
+
+    def __init__(self, found: str, expected: str):
+        super().__init__(f"{found}; expected {expected}")
+        self.found, self.expected = found, expected
+
+
 class ImageError(GainError, ValueError):
     """A message or a file that holds no picture that can be used."""
 

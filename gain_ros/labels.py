@@ -53,6 +53,8 @@ class LabelSet:
         return len(self.names)
 
 
+# Groups of both sets: traversable is what wheels or feet are meant to go on, obstacle what stands there, dynamic what
+# moves by itself. Sky and terrain (grass, soil) are in none: whether grass is traversable depends on the robot.
 CAMVID = LabelSet(
     name="camvid",
     names=("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
@@ -68,6 +70,13 @@ CAMVID = LabelSet(
         (64, 0, 128),
         (64, 64, 0),
         (0, 128, 192),
+    ),
+    groups=(
+        (),
+        *[("obstacle",)] * 2,
+        *[("traversable",)] * 2,
+        *[("obstacle",)] * 3,
+        *[("dynamic",)] * 3,
     ),
 )
 
@@ -114,6 +123,12 @@ CITYSCAPES = LabelSet(
         (0, 80, 100),
         (0, 0, 230),
         (119, 11, 32),
+    ),
+    groups=(
+        *[("traversable",)] * 2,
+        *[("obstacle",)] * 7,
+        *[()] * 2,
+        *[("dynamic",)] * 8,
     ),
 )
 

@@ -34,15 +34,16 @@ import os
 import re
 import reprlib
 import shutil
-from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gain_ros.class_file import class_entries, is_class_list, label_set
-from gain_ros.errors import ImageError, ModelFolderError
+from gain_ros.class_output import ClassOutput, MinConfidence, class_output
+from gain_ros.errors import ClassOutputError, ImageError, ModelFolderError
 from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
@@ -72,7 +73,8 @@ class ModelFolder:
     """One model folder, checked. Make it with ``read_model_folder``.
 
     ``input_size`` is (height, width) in pixels; ``mean`` and ``std`` are per RGB channel for values in 0..1;
-    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture.
+    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture. ``labels`` are the
+    network's classes; :meth:`class_output` says what masks hold.
     """
 
     path: Path
@@ -88,12 +90,24 @@ class ModelFolder:
     metrics: dict[str, Any]
     licence: str
     sha256: dict[str, str]
+    remap: Mapping[str, int] = field(default_factory=dict)
+    min_confidence: MinConfidence = 0.0
 
     @property
     def digest(self) -> str:
         """Return the model's identity: hex sha256 over the names and hashes of its files."""
         lines = "".join(f"{name} {self.sha256[name]}\n" for name in sorted(self.sha256))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def class_output(
+        self, remap: Mapping[str, int] | None = None, min_confidence: MinConfidence | None = None
+    ) -> ClassOutput:
+        """Return what masks hold by model.yaml, or by what is given in its place. Raises ClassOutputError."""
+        return class_output(
+            self.labels,
+            self.remap if remap is None else remap,
+            self.min_confidence if min_confidence is None else min_confidence,
+        )
 
     def weights(self) -> dict[str, np.ndarray]:
         """Parameter name → array, in the stored precision. Raises ModelFolderError for another kind of file."""
@@ -207,11 +221,14 @@ def write_model_folder(
     weights: dict[str, np.ndarray],
     golden: tuple[np.ndarray, np.ndarray],
     onnx_files: dict[str, Path],
+    remap: Mapping[str, int] | None = None,
+    min_confidence: MinConfidence = 0.0,
 ) -> ModelFolder:
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
     ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``onnx_files`` maps form ("labels", "logits") to a file
-    that is copied in. A model folder already at ``folder`` is replaced, any other folder there is left alone.
+    that is copied in; ``remap`` and ``min_confidence`` are those of :func:`gain_ros.class_output.class_output`. A model
+    folder already at ``folder`` is replaced, any other folder there is left alone.
     Raises ModelFolderError.
     """
     target = Path(folder).expanduser().absolute()
@@ -226,6 +243,8 @@ def write_model_folder(
         "options": dict(options),
         "label_set": labels.name,
         "classes": class_entries(labels),
+        **({"remap": dict(remap)} if remap else {}),
+        **({"min_confidence": min_confidence} if min_confidence else {}),
         "ignore_id": UNLABELLED,
         "input_size": [int(side) for side in input_size],
         "mean": [float(value) for value in mean],
@@ -265,6 +284,9 @@ class _Fields:
         if not isinstance(self._values, dict):
             raise ModelFolderError(file, type(self._values).__name__, "a YAML mapping", "restore the file")
 
+    def take_optional(self, key: str, default: Any, expected: str, valid: Callable[[Any], bool]) -> Any:
+        return self.take(key, expected, valid) if key in self._values else default
+
     def take(self, key: str, expected: str, valid: Callable[[Any], bool]) -> Any:
         if key not in self._values:
             raise ModelFolderError(self.file, f"no key '{key}'", expected, "restore the file or package again")
@@ -283,7 +305,7 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         is_class_list,
     )
     labels = label_set(fields.take("label_set", "text", _is_text), classes)
-    return ModelFolder(
+    model_folder = ModelFolder(
         path=path,
         name=fields.take("name", "text", _is_text),
         architecture=fields.take("architecture", "text", _is_text),
@@ -299,7 +321,16 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         metrics=fields.take("metrics", "a mapping", _is_mapping),
         licence=fields.take("licence", "text", lambda value: isinstance(value, str) and value != ""),
         sha256=fields.take("sha256", "file name: 64 hex digits, quoted", _is_hash_table),
+        remap=fields.take_optional("remap", {}, "class or group: id in masks", _is_mapping),
+        min_confidence=fields.take_optional(
+            "min_confidence", 0.0, "a number from 0 to 1, or class or group: such a number", _is_number_or_mapping
+        ),
     )
+    try:
+        model_folder.class_output()
+    except ClassOutputError as error:
+        raise ModelFolderError(fields.file, error.found, error.expected, "correct it (docs/classes.md)") from error
+    return model_folder
 
 
 def _check_files(model_folder: ModelFolder) -> None:
@@ -392,6 +423,10 @@ def _is_number(value: Any) -> bool:
 
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
+def _is_number_or_mapping(value: Any) -> bool:
+    return _is_number(value) or _is_mapping(value)
 
 
 def _is_list(value: Any, counts: Container[int], valid: Callable[[Any], bool]) -> bool:

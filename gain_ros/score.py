@@ -27,7 +27,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from gain_ros.labels import UNLABELLED
+from gain_ros.labels import UNLABELLED, LabelSet
 
 BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 2048x1024, 3 px at 480x360
 CALIBRATION_BINS = 15
@@ -97,6 +97,21 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def mean_iou(confusion: np.ndarray) -> float:
     """Mean of :func:`iou` over the classes that occur; NaN where none does."""
     return mean_of_known(iou(confusion))
+
+
+def group_iou(confusion: np.ndarray, labels: LabelSet) -> dict[str, float]:
+    """Return the IoU of each group of classes, in the order of their first classes; {} where the set has no groups.
+
+    A pixel is in a group where its class is, whichever of the group's it is. Groups may share classes. NaN as in
+    :func:`iou`.
+    """
+    found = {}
+    for group in {group: None for those in labels.groups for group in those}:
+        member = np.array([group in those for those in labels.groups])
+        hits = confusion[np.ix_(member, member)].sum()
+        union = confusion[member].sum() + confusion[:, member].sum() - hits
+        found[group] = float(hits / union) if union else math.nan
+    return found
 
 
 def mean_of_known(values: np.ndarray) -> float:

@@ -111,6 +111,36 @@ def test_what_is_written_comes_back(folder: Path) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_remap_and_least_confidence_come_back_and_say_what_masks_hold(tmp_path: Path) -> None:
+    rules = {"remap": {"road": 1, "others": 0}, "min_confidence": {"car": 0.5}}
+    pictures = {"weights": weights(), "golden": golden(), "onnx_files": {}}
+    opened = write_model_folder(tmp_path / "toy_net", **CONTENT, **pictures, **rules)
+    assert errors("model", yaml.safe_load((opened.path / "model.yaml").read_text())) == []
+    assert (opened.remap, opened.min_confidence) == (rules["remap"], rules["min_confidence"])
+    labels, confidence = np.uint8([[0, 1, 2, 2]]), np.uint8([[9, 9, 9, 200]])
+    assert opened.class_output().apply(labels, confidence).tolist() == [[1, 0, 255, 0]]
+    assert opened.class_output(min_confidence=0.0).apply(labels).tolist() == [[1, 0, 0, 0]]
+    assert opened.class_output({}, 0.0).as_network
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"remap": {"raod": 1}},
+        {"remap": []},
+        {"min_confidence": 2},
+        {"min_confidence": False},
+        {"min_confidence": {"road": "x"}},
+    ],
+)
+def test_a_remap_that_does_not_fit_the_classes_is_refused(folder: Path, changes: dict[str, object]) -> None:
+    edit(folder, **changes)
+    with pytest.raises(
+        ModelFolderError, match=rf"model\.yaml: found {next(iter(changes))}.* expected .*; (correct it|restore)"
+    ):
+        read_model_folder(folder)
+
+
 def test_onnx_gives_the_graph_of_a_form(folder: Path) -> None:
     opened = read_model_folder(folder)
     assert opened.onnx("logits") == GRAPH

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gain_ros.labels import CITYSCAPES, CITYSCAPES_IDS
+from gain_ros.labels import CITYSCAPES, CITYSCAPES_IDS, LabelSet
 from gain_ros.score import (
     away_from_borders,
     boundary_counts,
@@ -28,6 +28,7 @@ from gain_ros.score import (
     calibration_counts,
     calibration_error,
     confusion_matrix,
+    group_iou,
     iou,
     mean_iou,
     pixel_accuracy,
@@ -50,6 +51,20 @@ def test_confusion_counts_each_labelled_pixel(classes):
             expected[t, p] += 1
     assert np.array_equal(confusion_matrix(truth, labels, classes), expected)
     assert np.array_equal(confusion_matrix(truth.astype(np.int64), labels.astype(np.int32), classes), expected)
+
+
+def test_the_iou_of_a_group_is_that_of_its_classes_taken_as_one():
+    groups = (("low", "grey"), ("low",), (), ("grey",), ("rare",))
+    labels = LabelSet("five", tuple("abcde"), ((0, 0, 0),) * 5, groups)
+    truth, mask = random_maps(np.random.default_rng(0), 4)
+    found = group_iou(confusion_matrix(truth, mask, 5), labels)
+    for group in ("low", "grey"):
+        of_group = [place for place, those in enumerate(groups) if group in those]
+        pair = [np.isin(ids, of_group)[truth != 255].astype(np.uint8) for ids in (truth, mask)]
+        assert found[group] == pytest.approx(iou(confusion_matrix(*pair, 2))[1])
+    assert list(found) == ["low", "grey", "rare"]
+    assert np.isnan(found["rare"])
+    assert group_iou(np.eye(2, dtype=np.int64), LabelSet("two", ("a", "b"), ((0, 0, 0),) * 2)) == {}
 
 
 def test_confusion_of_runs_of_one_pair_and_of_nothing():

@@ -205,6 +205,11 @@ def _summary(result: dict[str, Any]) -> list[str]:
     lines = [f"{result['model']['name']} on {result['engine']}: {counts}"]
     if result["miou"] is not None:
         lines.append(f"mIoU {100 * result['miou']:.2f}, {100 * result['pixel_accuracy']:.2f} % of pixels")
+    if result["group_miou"] is not None:
+        each = ", ".join(
+            f"{name} {100 * value:.2f}" for name, value in result["group_iou"].items() if value is not None
+        )
+        lines.append(f"mIoU over groups {100 * result['group_miou']:.2f} ({each})")
     if "realtime" in result:
         lines += _live_summary(result)
     if truth is not None:

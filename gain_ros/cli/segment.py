@@ -89,14 +89,15 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
 
     say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
     progress = Progress("segmenting", source.length)
-    write = partial(_write, out, label_set=segmenter.model_folder.labels, overlay=args.overlay)
+    classes = segmenter.model_folder.class_output()
+    write = partial(_write, out, label_set=classes.labels, overlay=args.overlay)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(1, "write") as writer:
         try:
             for frame in prefetch(source):
-                labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
-                pending.append(writer.submit(write, frame, labels))
+                mask = segmenter.segment([frame.rgb], confidence=classes.needs_confidence)[0]
+                pending.append(writer.submit(write, frame, classes.apply(mask.labels, mask.confidence)))
                 if len(pending) > _MOST_WAITING:
                     pending.pop(0).result()
                 frames += 1

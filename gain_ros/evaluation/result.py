@@ -43,7 +43,7 @@ from gain_ros.files import atomic
 from gain_ros.labels import LabelSet
 from gain_ros.model_folder import ModelFolder
 from gain_ros.plain_values import plain
-from gain_ros.score import iou, mean_iou, pixel_accuracy
+from gain_ros.score import group_iou, iou, mean_iou, mean_of_known, pixel_accuracy
 from gain_ros.times import percentiles
 
 RESULT, FRAMES = "result.json", "frames.jsonl"
@@ -280,10 +280,14 @@ def _truth(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any] | None
 
 def _score(confusion: np.ndarray | None, classes: LabelSet) -> dict[str, Any]:
     if confusion is None:
-        return {"miou": None, "per_class_iou": None, "pixel_accuracy": None, "confusion": None}
+        names = ("miou", "per_class_iou", "group_miou", "group_iou", "pixel_accuracy", "confusion")
+        return dict.fromkeys(names)
+    groups = group_iou(confusion, classes)
     return {
         "miou": mean_iou(confusion),
         "per_class_iou": dict(zip(classes.names, iou(confusion).tolist(), strict=True)),
+        "group_miou": mean_of_known(np.array(list(groups.values()))) if groups else None,
+        "group_iou": groups or None,
         "pixel_accuracy": pixel_accuracy(confusion),
         "confusion": confusion.tolist(),
     }

@@ -25,8 +25,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
+from gain_ros.class_file import class_entries
+from gain_ros.class_output import ClassOutput
 from gain_ros.frames import Frame, as_rgb
-from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.labels import UNLABELLED
 from gain_ros.messages import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
 
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 
     from gain_ros.runtime.segmenter import Mask
 
-# Every class is published as it is: no pixel is withheld for low confidence.
-_CONFIDENCE_THRESHOLD = 0.0
-
 
 class CameraOutputs:
     """The publishers of one camera, below ``prefix``; usable from any thread once created.
@@ -46,13 +45,12 @@ class CameraOutputs:
     Args:
         node: the lifecycle node they belong to; they publish only while it is active.
         prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
-        labels: the model's classes.
 
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, labels: LabelSet) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str) -> None:
         self._node = node
-        self._labels = labels
+        self._classes: ClassOutput | None = None
         self._publishers: list[LifecyclePublisher] = []
         try:
             self._create(prefix)
@@ -90,34 +88,43 @@ class CameraOutputs:
         """Whether someone subscribes to the confidence."""
         return self._confidence.get_subscription_count() > 0
 
-    def publish_label_info(self) -> None:
+    def publish_label_info(self, classes: ClassOutput) -> None:
         """Publish what the ids mean; latched, so it reaches subscribers that come later too."""
-        self._label_info_json.publish(String(data=label_info_json(self._labels)))
+        self._classes = classes
+        self._label_info_json.publish(String(data=label_info_json(classes)))
         if self._label_info is not None:
-            self._label_info.publish(self._label_info_message())
+            self._label_info.publish(self._label_info_message(classes))
 
-    def publish_mask(self, header: Header, segmentation: Mask) -> None:
-        """Publish the class ids (mono8) under the camera's own header. Raises RuntimeError once deactivated."""
+    def publish_mask(self, header: Header, segmentation: Mask, classes: ClassOutput) -> None:
+        """Publish the class ids (mono8) under the camera's own header, and before them what they mean, where it is new.
+
+        Raises RuntimeError once deactivated.
+        """
         if not self._mask.is_activated:
             raise RuntimeError("the node was deactivated while the engine was at this frame")
+        if classes is not self._classes:
+            self.publish_label_info(classes)
         self._mask.publish(fill_image(Image(), segmentation.labels, header))
 
-    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None:
+    def publish_extras(
+        self, header: Header, picture: Frame, segmentation: Mask, classes: ClassOutput, alpha: float
+    ) -> None:
         """Publish confidence, colours and overlay, each only if someone subscribes.
 
         Args:
             header: the camera's header.
             picture: the camera's image, RGB uint8 H×W×3 or a YuvFrame.
-            segmentation: what the network said about it.
+            segmentation: its mask.
+            classes: what the ids in the mask mean.
             alpha: weight of the colours in the overlay, 0..1.
 
         """
         if segmentation.confidence is not None and self.wants_confidence:
             self._confidence.publish(fill_image(Image(), segmentation.confidence, header))
         if self._color.get_subscription_count():
-            self._color.publish(fill_image(Image(), colorize(segmentation.labels, self._labels), header))
+            self._color.publish(fill_image(Image(), colorize(segmentation.labels, classes.labels), header))
         if self._overlay.get_subscription_count():
-            blended = overlay(as_rgb(picture), segmentation.labels, self._labels, alpha)
+            blended = overlay(as_rgb(picture), segmentation.labels, classes.labels, alpha)
             self._overlay.publish(fill_image(Image(), blended, header))
 
     def destroy(self) -> None:
@@ -126,22 +133,36 @@ class CameraOutputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def _label_info_message(self) -> LabelInfo:
+    def _label_info_message(self, classes: ClassOutput) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass
 
-        message = LabelInfo(threshold=_CONFIDENCE_THRESHOLD)
+        message = LabelInfo(threshold=_lowest_threshold(classes))
         message.header.stamp = self._node.get_clock().now().to_msg()
-        names = enumerate(self._labels.names)
-        message.class_map = [VisionClass(class_id=index, class_name=name) for index, name in names]
+        names = enumerate(classes.labels.names)
+        message.class_map = [VisionClass(class_id=index, class_name=name) for index, name in names if name]
         return message
 
 
-def label_info_json(labels: LabelSet) -> str:
-    """Return the content of ``segmentation/label_info_json``: what LabelInfo says, and colours."""
-    classes = [
-        {"id": index, "name": name, "color": list(color)}
-        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
+def label_info_json(classes: ClassOutput) -> str:
+    """Return the content of ``segmentation/label_info_json``: what LabelInfo says, colours, groups and thresholds."""
+    entries = zip(class_entries(classes.labels), classes.thresholds, strict=True)
+    listed = [
+        {"id": index, **entry, **({"min_confidence": threshold} if threshold else {})}
+        for index, (entry, threshold) in enumerate(entries)
+        if entry["name"]
     ]
     return json.dumps(
-        {"label_set": labels.name, "classes": classes, "unlabelled_id": UNLABELLED, "threshold": _CONFIDENCE_THRESHOLD}
+        {
+            "label_set": classes.labels.name,
+            "classes": listed,
+            "unlabelled_id": UNLABELLED,
+            "threshold": _lowest_threshold(classes),
+            "as_network": classes.as_network,
+        }
     )
+
+
+def _lowest_threshold(classes: ClassOutput) -> float:
+    """Return the confidence that a labelled pixel has at least, whatever its class."""
+    named = zip(classes.labels.names, classes.thresholds, strict=True)
+    return min(threshold for name, threshold in named if name)

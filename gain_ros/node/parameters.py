@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
+from gain_ros.class_output import read_min_confidence, read_remap
+from gain_ros.errors import ClassOutputError
 from gain_ros.pictures import MAX_SIDE
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
 
@@ -96,6 +98,19 @@ def _check_cameras(value: list[str]) -> str | None:
     if len(set(names)) < len(names):
         return f"cameras is {list(value)}; expected each name once"
     return None
+
+
+def _readable(read: Callable[[list[str]], Any]) -> Callable[[list[str]], str | None]:
+    """Return a check that gives the reason why ``read`` refuses a value; whether keys exist only the model tells."""
+
+    def check(value: list[str]) -> str | None:
+        try:
+            read(value)
+        except ClassOutputError as error:
+            return str(error)
+        return None
+
+    return check
 
 
 PARAMETERS = (
@@ -220,6 +235,24 @@ PARAMETERS = (
         Taken.LIVE,
         minimum=0.0,
         maximum=1.0,
+    ),
+    Spec(
+        "remap",
+        [""],
+        "Ids in masks, as text KEY:ID, since parameters hold no mappings: road:1, sidewalk:1, others:0. A key is a "
+        "class of the model, a group of classes (traversable), or others; what no key reaches is 255. One entry none "
+        "keeps the model's ids. By default as model.yaml says.",
+        Taken.LIVE,
+        check=_readable(read_remap),
+    ),
+    Spec(
+        "min_confidence",
+        [""],
+        "Confidence from 0 to 1 below which a pixel is 255, as text: one number for all classes, 0.5, or KEY:NUMBER "
+        "with keys as in remap, road:0.6, others:0.3. The confidence then is computed for every frame, which costs "
+        "more than the labels. By default as model.yaml says; 0 withholds nothing.",
+        Taken.LIVE,
+        check=_readable(read_min_confidence),
     ),
     Spec(
         "autostart",

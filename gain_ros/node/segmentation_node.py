@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -32,6 +32,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
+from gain_ros.class_output import ClassOutput, read_min_confidence, read_remap
+from gain_ros.errors import ClassOutputError
 from gain_ros.messages import decode_compressed, read_image
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
@@ -114,6 +116,7 @@ class SegmentationNode(LifecycleNode):
         self._error = ""
         self._loading_since: float | None = None
         self._segmenter: Segmenter | None = None
+        self._class_output: tuple[object, ClassOutput] | None = None
         self._build = BuildProgress()
         self._stop_logs = forward_logs(self.get_logger())
         self._worker: Worker | None = None
@@ -146,17 +149,18 @@ class SegmentationNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> None:
         self.get_logger().info(f"loading model {self._value('model')}")
         self._segmenter = segmenter = self._load()
+        self._classes(segmenter)  # raises for a remap that does not fit this model
         cameras = camera_names(self._value("cameras"))
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            self._outputs[camera] = CameraOutputs(self, _prefix(camera), segmenter.model_folder.labels)
+            self._outputs[camera] = CameraOutputs(self, _prefix(camera))
         self._worker = Worker(
             self._frames,
             segmenter,
             decode_compressed if self._compressed else read_image,
             self._outputs,
-            settings=self._live_settings,
+            settings=lambda: self._live_settings(segmenter),
             clock_ns=lambda: self.get_clock().now().nanoseconds,
             on_published=lambda camera, times: self._on_published(monitors[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
@@ -170,8 +174,9 @@ class SegmentationNode(LifecycleNode):
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
         self._check(super().on_activate(state))
+        assert self._segmenter is not None
         for outputs in self._outputs.values():
-            outputs.publish_label_info()
+            outputs.publish_label_info(self._classes(self._segmenter))
         self._enter("active")
         if self._enabled:
             self._subscribe()
@@ -265,7 +270,7 @@ class SegmentationNode(LifecycleNode):
         self._monitors = {}
         if self._segmenter is not None and stopped:
             self._segmenter.close()
-        self._segmenter = None
+        self._segmenter = self._class_output = None
         return stopped
 
     # Frames
@@ -349,13 +354,34 @@ class SegmentationNode(LifecycleNode):
     def _value(self, name: str) -> Any:
         return parameter_value(self, name)
 
-    def _live_settings(self) -> LiveSettings:
+    def _live_settings(self, segmenter: Segmenter) -> LiveSettings:
         names = ("max_frame_age", "max_pixels", "max_side", "overlay_alpha")
-        return LiveSettings(*(self._value(name) for name in names))
+        return LiveSettings(*[*map(self._value, names), self._classes(segmenter)])
+
+    def _classes(self, segmenter: Segmenter) -> ClassOutput:
+        """Return what masks hold; the same object while the parameters say the same. Raises ClassOutputError."""
+        asked, known = (tuple(self._value("remap")), tuple(self._value("min_confidence"))), self._class_output
+        if known is None or known[0] != asked:
+            self._class_output = known = asked, _class_output(segmenter, *asked)
+        return known[1]
+
+    def _class_refusal(self, parameters: list[Parameter]) -> str | None:
+        """Return why remap and min_confidence do not fit the loaded model, or None."""
+        given = {parameter.name: parameter.value for parameter in parameters}
+        if self._segmenter is None or not given.keys() & {"remap", "min_confidence"}:
+            return None
+        asked = [given[name] or () if name in given else self._value(name) for name in ("remap", "min_confidence")]
+        try:
+            _class_output(self._segmenter, *asked)
+        except ClassOutputError as error:
+            return str(error)
+        return None
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         configured = self._state in ("inactive", "active")
         reasons = [refusal(parameter.name, parameter.value, configured=configured) for parameter in parameters]
+        if not any(reasons):
+            reasons.append(self._class_refusal(parameters))
         reason = "; ".join(filter(None, reasons))
         return SetParametersResult(successful=not reason, reason=reason)
 
@@ -446,6 +472,11 @@ class SegmentationNode(LifecycleNode):
             text = f"{info.engine} runs until {asked} is ready; {self._build.text or 'nothing is built'}"
             return Health(DiagnosticStatus.WARN, text)
         return Health(DiagnosticStatus.OK, "")
+
+
+def _class_output(segmenter: Segmenter, remap: Sequence[str], min_confidence: Sequence[str]) -> ClassOutput:
+    """Return what masks hold by these parameters, and by model.yaml where they say nothing. Raises ClassOutputError."""
+    return segmenter.model_folder.class_output(read_remap(remap), read_min_confidence(min_confidence))
 
 
 def _prefix(camera: str) -> str:

@@ -22,18 +22,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gain_ros.errors import ImageError
 from gain_ros.frames import Frame, size_of
 from gain_ros.node.latest_frames import LatestFrames, Outcome, ReceivedFrame
+from gain_ros.runtime.segmenter import Mask, Segmenter
 
 if TYPE_CHECKING:
     from std_msgs.msg import Header
 
-    from gain_ros.runtime.segmenter import Mask, Segmenter
+    from gain_ros.class_output import ClassOutput
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class LiveSettings:
         max_frame_age_s: age of a frame's stamp above which it is stale; 0 is off.
         max_pixels, max_side: largest image accepted.
         overlay_alpha: weight of the colours in the overlay.
+        class_output: what the ids of masks mean, and how the network's labels become them.
 
     """
 
@@ -51,6 +53,7 @@ class LiveSettings:
     max_pixels: int
     max_side: int
     overlay_alpha: float
+    class_output: ClassOutput
 
 
 class Outputs(Protocol):
@@ -59,9 +62,11 @@ class Outputs(Protocol):
     @property
     def wants_confidence(self) -> bool: ...
 
-    def publish_mask(self, header: Header, segmentation: Mask) -> None: ...
+    def publish_mask(self, header: Header, segmentation: Mask, classes: ClassOutput) -> None: ...
 
-    def publish_extras(self, header: Header, picture: Frame, segmentation: Mask, alpha: float) -> None: ...
+    def publish_extras(
+        self, header: Header, picture: Frame, segmentation: Mask, classes: ClassOutput, alpha: float
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -159,27 +164,28 @@ class Worker:
     def _process(self, frames: list[ReceivedFrame]) -> None:
         settings = self._settings()
         jobs = [job for frame in frames if (job := self._prepare(frame, settings)) is not None]
-        pairs = self._segment(jobs) if jobs else []
-        published = [pair for pair in pairs if self._publish_mask(*pair)]
+        pairs = self._segment(jobs, settings.class_output) if jobs else []
+        published = [pair for pair in pairs if self._publish_mask(*pair, settings.class_output)]
         for job, result in published:
-            self._publish_extras(job, result, settings.overlay_alpha)
+            self._publish_extras(job, result, settings)
         for job, _ in pairs:
             self._frames.charge(job.received.camera, round(1e6 * job.busy_ms))
 
-    def _segment(self, jobs: list[_Job], wasted_ms: float = 0.0) -> list[tuple[_Job, Mask]]:
+    def _segment(self, jobs: list[_Job], classes: ClassOutput, wasted_ms: float = 0.0) -> list[tuple[_Job, Mask]]:
         """Segment frames together; where that fails each by itself, so that only the frame to blame fails.
 
         That frame is charged for the ``wasted_ms`` of the failure too.
         """
         start_ns = time.monotonic_ns()
         try:
-            confidence = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
+            wanted = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
+            confidence = wanted or classes.needs_confidence
             results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
-            pairs = list(zip(jobs, results, strict=True))
+            pairs = list(zip(jobs, _in_classes(results, classes), strict=True))
         except Exception as error:  # whatever an engine or the graph raises
             wasted_ms += _ms_since(start_ns)
             if len(jobs) > 1:
-                return [pair for job in jobs for pair in self._segment([job], wasted_ms)]
+                return [pair for job in jobs for pair in self._segment([job], classes, wasted_ms)]
             self._fail(jobs[0].received, f"{type(error).__name__}: {error}")
             self._frames.charge(jobs[0].received.camera, round(1e6 * wasted_ms))
             return []
@@ -206,10 +212,10 @@ class Worker:
         wait_ms, decode_ms = (start_ns - frame.received_ns) / 1e6, _ms_since(start_ns)
         return _Job(frame, picture, {"wait": wait_ms, "decode": decode_ms}, decode_ms)
 
-    def _publish_mask(self, job: _Job, result: Mask) -> bool:
+    def _publish_mask(self, job: _Job, result: Mask, classes: ClassOutput) -> bool:
         start_ns = time.monotonic_ns()
         try:
-            self._outputs[job.received.camera].publish_mask(job.received.message.header, result)
+            self._outputs[job.received.camera].publish_mask(job.received.message.header, result, classes)
         except Exception as error:
             self._fail(job.received, f"publish: {type(error).__name__}: {error}")
             return False
@@ -222,10 +228,12 @@ class Worker:
         self._on_published(job.received.camera, times)
         return True
 
-    def _publish_extras(self, job: _Job, result: Mask, alpha: float) -> None:
-        start_ns = time.monotonic_ns()
+    def _publish_extras(self, job: _Job, result: Mask, settings: LiveSettings) -> None:
+        start_ns, header = time.monotonic_ns(), job.received.message.header
         try:
-            self._outputs[job.received.camera].publish_extras(job.received.message.header, job.picture, result, alpha)
+            self._outputs[job.received.camera].publish_extras(
+                header, job.picture, result, settings.class_output, settings.overlay_alpha
+            )
         except Exception as error:  # the mask is out already: the frame stays published
             self._on_error(job.received.camera, f"publish: {type(error).__name__}: {error}")
         job.busy_ms += _ms_since(start_ns)
@@ -240,6 +248,19 @@ class Worker:
 
     def _stamp_age_ms(self, frame: ReceivedFrame) -> float | None:
         return (self._clock_ns() - frame.stamp_ns) / 1e6 if frame.stamp_ns else None
+
+
+def _in_classes(results: Sequence[Mask], classes: ClassOutput) -> Sequence[Mask]:
+    """Return the masks of a call in the classes that are published; the time is part of its ``post``."""
+    if classes.as_network:
+        return results
+    start_ns = time.monotonic_ns()
+    labels = [classes.apply(result.labels, result.confidence) for result in results]
+    took_ms = _ms_since(start_ns)
+    return [
+        Mask(mask, result.confidence, {**result.stage_ms, "post": result.stage_ms["post"] + took_ms})
+        for mask, result in zip(labels, results, strict=True)
+    ]
 
 
 def _ms_since(start_ns: int) -> float:

@@ -94,6 +94,8 @@ def add_onnx(folder: str | Path) -> ModelFolder:
             weights=model_folder.weights(),
             golden=model_folder.golden(),
             onnx_files=files,
+            remap=model_folder.remap,
+            min_confidence=model_folder.min_confidence,
         )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,7 @@ from disks import on_full_disk
 from videos import cut_short, write_video
 
 from gain_ros.cli import main
+from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.opening import open_segmenter
 
 
@@ -59,6 +61,23 @@ def test_masks_are_what_the_segmenter_gives_at_the_source_s_size(model_folder, p
             mask = cv2.imread(str(tmp_path / "out" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
             assert mask.dtype == np.uint8
             np.testing.assert_array_equal(mask, segmenter.segment([rgb])[0].labels)
+
+
+def test_masks_are_in_the_classes_that_model_yaml_asks_for(model_folder, pictures, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(model_folder, changed)
+    with (changed / "model.yaml").open("a") as file:
+        file.write("remap: {traversable: 1, others: 0}\nmin_confidence: 0.2\n")
+    assert segment(changed, pictures, tmp_path / "out", "--overlay") == 0
+    classes, seen = read_model_folder(changed).class_output(), set()
+    with open_segmenter(model_folder, engine="onnxruntime") as segmenter:
+        for name in ("a", "b"):
+            own = segmenter.segment([cv2.imread(str(pictures / f"{name}.png"))[..., ::-1]])[0]
+            mask = cv2.imread(str(tmp_path / "out" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+            np.testing.assert_array_equal(mask, classes.apply(own.labels, own.confidence))
+            seen |= {*mask.ravel().tolist()}
+    assert len(seen) > 1
+    assert seen <= {0, 1, 255}
 
 
 def test_nothing_but_masks_in_the_folder(model_folder, pictures, tmp_path):

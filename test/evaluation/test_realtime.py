@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import time
 from collections import Counter
 from types import SimpleNamespace
@@ -145,10 +146,14 @@ def bag(tmp_path_factory):
 
 
 @pytest.mark.ros
-@pytest.mark.parametrize("use_sim_time", [False, True])
-def test_the_real_node_gives_the_offline_masks_and_accounts_for_all(bag, model_folder, use_sim_time, tmp_path):
+@pytest.mark.parametrize(("use_sim_time", "rules"), [(False, ""), (True, "remap: {road: 0}\nmin_confidence: 0.9\n")])
+def test_the_real_node_gives_the_offline_masks_and_accounts_for_all(bag, model_folder, use_sim_time, rules, tmp_path):
+    folder = tmp_path / "random_nano"
+    shutil.copytree(model_folder, folder)
+    with (folder / "model.yaml").open("a") as file:
+        file.write(rules)  # for those who use the model: the score is that of its own classes
     evaluation, rows, gallery = evaluate_realtime(
-        str(bag), str(model_folder), "onnxruntime", TRUTH, 1.0, lambda *_: None, use_sim_time
+        str(bag), str(folder), "onnxruntime", TRUTH, 1.0, lambda *_: None, use_sim_time
     )
     live, ends = evaluation.details["realtime"], Counter(row.outcome for row in rows)
     assert (len(rows), live["sent"]) == (FRAMES, FRAMES)

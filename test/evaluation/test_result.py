@@ -102,6 +102,16 @@ def test_bags_are_merged_by_their_confusion_matrices_not_by_their_means(tmp_path
     assert result["pixel_accuracy"] == pytest.approx(100 / 110)
     assert [bag["miou"] for bag in result["bags"]] == [1.0, 0.0]
     assert result["per_class_iou"] == {"ground": 0.9, "thing": 0.5}
+    assert (result["group_iou"], result["group_miou"]) == (None, None)
+
+
+def test_groups_of_classes_are_scored_where_the_classes_have_some(tmp_path):
+    classes = LabelSet("three", ("a", "b", "c"), ((0, 0, 0),) * 3, (("low",), ("low",), ("high",)))
+    confusion = np.array([[5, 5, 0], [0, 0, 0], [0, 10, 30]])
+    bags = (BagScore("a", confusion=confusion),)
+    result = write_result(tmp_path, Evaluation("offline", "tiny", "abc", "red", "none", classes, bags), [])
+    assert result["group_iou"] == {"low": 0.5, "high": 0.75}
+    assert result["group_miou"] == 0.625
 
 
 def test_what_was_not_measured_is_null(tmp_path):

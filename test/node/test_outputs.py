@@ -15,6 +15,7 @@
 
 """What the ids mean, as vision_msgs/LabelInfo where vision_msgs is installed and as JSON everywhere."""
 
+import functools
 import json
 import sys
 import types
@@ -24,9 +25,12 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
+from gain_ros.class_output import class_output
 from gain_ros.frames import as_rgb, from_rgb
 from gain_ros.labels import CAMVID
 from gain_ros.node.outputs import CameraOutputs, label_info_json
+
+PLAIN = class_output(CAMVID)
 
 
 class Message:
@@ -74,7 +78,7 @@ def vision_msgs(monkeypatch):
 
 def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(vision_msgs):
     node = Node()
-    CameraOutputs(node, "segmentation", CAMVID).publish_label_info()
+    CameraOutputs(node, "segmentation").publish_label_info(PLAIN)
     publisher = node.publishers["segmentation/label_info"]
     assert publisher.message_type is vision_msgs.LabelInfo
     assert publisher.qos.durability.name == "TRANSIENT_LOCAL"
@@ -86,14 +90,14 @@ def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(visio
 
 def test_the_overlay_of_a_yuv_frame_is_that_of_its_rgb():
     node = Node()
-    outputs = CameraOutputs(node, "segmentation", CAMVID)
+    outputs = CameraOutputs(node, "segmentation")
     for publisher in node.publishers.values():
         publisher.get_subscription_count = lambda: 1
     rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     result = SimpleNamespace(labels=np.zeros((4, 6), np.uint8), confidence=None)
     frame = from_rgb(rgb, "yuyv")
     for picture in (frame, as_rgb(frame)):
-        outputs.publish_extras(Header(), picture, result, 0.25)
+        outputs.publish_extras(Header(), picture, result, PLAIN, 0.25)
     of_yuv, of_rgb = node.publishers["segmentation/overlay"].messages
     assert of_yuv.encoding == "rgb8"
     assert of_yuv.data == of_rgb.data
@@ -103,8 +107,8 @@ def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
     monkeypatch.setitem(sys.modules, "vision_msgs", None)
     monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
     node = Node()
-    outputs = CameraOutputs(node, "segmentation/front", CAMVID)
-    outputs.publish_label_info()
+    outputs = CameraOutputs(node, "segmentation/front")
+    outputs.publish_label_info(PLAIN)
     assert sorted(node.publishers) == [
         f"segmentation/front/{name}" for name in ("color", "confidence", "label_info_json", "mask", "overlay")
     ]
@@ -114,9 +118,38 @@ def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
 
 
 def test_the_json_says_names_colours_and_the_unlabelled_id():
-    content = json.loads(label_info_json(CAMVID))
+    content = json.loads(label_info_json(PLAIN))
     assert content["unlabelled_id"] == 255
     assert content["threshold"] == 0.0
     assert content["label_set"] == "camvid"
     listed = [(entry["id"], entry["name"], tuple(entry["color"])) for entry in content["classes"]]
     assert listed == list(zip(range(len(CAMVID)), CAMVID.names, CAMVID.colors, strict=True))
+
+
+def test_ids_that_are_remapped_have_names_colours_groups_and_thresholds(vision_msgs):
+    classes = class_output(CAMVID, {"traversable": 2, "car": 4, "others": 255}, {"road": 0.75, "others": 0.5})
+    content = json.loads(label_info_json(classes))
+    assert content["classes"] == [
+        {"id": 2, "name": "traversable", "color": [128, 64, 128], "groups": ["traversable"], "min_confidence": 0.5},
+        {"id": 4, "name": "car", "color": [64, 0, 128], "groups": ["dynamic"], "min_confidence": 0.5},
+    ]
+    assert (content["threshold"], content["as_network"]) == (0.5, False)
+    node = Node()
+    CameraOutputs(node, "segmentation").publish_label_info(classes)
+    (message,) = node.publishers["segmentation/label_info"].messages
+    assert message.threshold == 0.5
+    assert [(entry.class_id, entry.class_name) for entry in message.class_map] == [(2, "traversable"), (4, "car")]
+
+
+def test_what_the_ids_mean_goes_out_before_the_first_mask_that_holds_them():
+    node, order = Node(), []
+    outputs = CameraOutputs(node, "segmentation")
+    for topic, publisher in node.publishers.items():
+        publisher.is_activated = True
+        publisher.publish = functools.partial(lambda name, message: order.append(name), topic.rpartition("/")[2])
+    result, others = SimpleNamespace(labels=np.zeros((2, 2), np.uint8)), class_output(CAMVID, {"others": 1})
+    for classes in (PLAIN, PLAIN, others, others):
+        outputs.publish_mask(Header(), result, classes)
+    assert [name for name in order if name != "label_info"] == [
+        "label_info_json", "mask", "mask", "label_info_json", "mask", "mask",
+    ]  # fmt: skip

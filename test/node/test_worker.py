@@ -22,12 +22,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gain_ros.class_output import class_output
 from gain_ros.errors import ImageError
+from gain_ros.labels import CAMVID
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, ReceivedFrame
 from gain_ros.node.worker import LiveSettings, Worker
+from gain_ros.runtime.segmenter import Mask
 
 SECOND = 1_000_000_000
 NOW_NS = 100 * SECOND
+PLAIN = class_output(CAMVID)
 
 
 class Outputs:
@@ -36,12 +40,13 @@ class Outputs:
     def __init__(self, errors=None, wants_confidence=False):
         self.wants_confidence = wants_confidence
         self.errors = errors or {}
-        self.published = []
+        self.published, self.masks = [], []
 
-    def publish_mask(self, header, segmentation):
+    def publish_mask(self, header, segmentation, classes):
         self._publish("mask", header.stamp.sec)
+        self.masks.append((segmentation, classes))
 
-    def publish_extras(self, header, rgb, segmentation, alpha):
+    def publish_extras(self, header, rgb, segmentation, classes, alpha):
         self._publish("extras", alpha)
 
     def _publish(self, what, value):
@@ -60,7 +65,10 @@ class Segmenter:
         self.calls.append((len(frames), confidence))
         if self.error and (not self.picky or any(rgb[0, 0, 0] == 13 for rgb in frames)):
             raise self.error
-        result = SimpleNamespace(stage_ms={"pre": 1.0, "infer": 2.0, "post": 3.0})
+        labels = np.array([[0, 3, 4]], np.uint8)
+        result = Mask(
+            labels, np.uint8([[200, 100, 200]]) if confidence else None, {"pre": 1.0, "infer": 2.0, "post": 3}
+        )
         return [result] * (len(frames) - self.too_few)
 
 
@@ -78,7 +86,7 @@ def message(stamp_s=100, pixels=None):
 class Bench:
     """A worker, and what it reports to others."""
 
-    def __init__(self, outputs, segmenter, max_frame_age_s=0.0):
+    def __init__(self, outputs, segmenter, max_frame_age_s=0.0, classes=PLAIN):
         self.frames = LatestFrames(outputs)
         self.times, self.errors = [], []
         self.worker = Worker(
@@ -86,7 +94,7 @@ class Bench:
             segmenter,
             decode,
             outputs,
-            settings=lambda: LiveSettings(max_frame_age_s, 100, 10, 0.25),
+            settings=lambda: LiveSettings(max_frame_age_s, 100, 10, 0.25, classes),
             clock_ns=lambda: NOW_NS,
             on_published=lambda camera, times: self.times.append((camera, times)),
             on_error=lambda camera, reason: self.errors.append((camera, reason)),
@@ -230,6 +238,18 @@ def test_confidence_is_asked_for_when_one_camera_wants_it():
     bench = Bench({"front": Outputs(), "left": Outputs(wants_confidence=True)}, segmenter)
     bench.run(("front", message()), ("left", message()))
     assert segmenter.calls == [(2, True)]
+
+
+def test_masks_are_published_in_the_classes_asked_for_and_confidence_is_computed_for_a_threshold_alone():
+    for threshold, ids in ((None, [255, 1, 1]), (0.5, [255, 255, 1])):
+        segmenter, outputs = Segmenter(), Outputs()
+        classes = class_output(CAMVID, {"traversable": 1}, threshold)
+        Bench({"front": outputs}, segmenter, classes=classes).run(("front", message()))
+        ((mask, given),) = outputs.masks
+        assert mask.labels.tolist() == [ids]
+        assert given is classes
+        assert segmenter.calls == [(1, threshold is not None)]
+        assert mask.stage_ms["post"] >= 3
 
 
 def test_stopping_does_not_wait_for_an_engine_that_hangs():

@@ -20,10 +20,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
+from gain_ros.class_output import class_output
 from gain_ros.labels import CAMVID
 from gain_ros.runtime.segmenter import EngineInfo
 
@@ -48,7 +50,10 @@ class FakeSegmenter:
         self.calls: list[tuple[int, bool]] = []
         self.closed = False
         self.model_folder = SimpleNamespace(
-            name=model, labels=CAMVID, golden=lambda: (np.zeros((4, 4, 3), np.uint8), None)
+            name=model,
+            labels=CAMVID,
+            class_output=partial(class_output, CAMVID),
+            golden=lambda: (np.zeros((4, 4, 3), np.uint8), None),
         )
         time.sleep(float(manners.get("open_s", 0)))
         if "broken" in manners:

@@ -111,7 +111,7 @@ def test_label_info_reaches_a_subscriber_that_comes_late(graph):
     info = graph.listen(String, "segmentation/label_info_json", LATCHED)
     content = json.loads(eventually(lambda: info, "label info")[0].data)
     assert [entry["name"] for entry in content["classes"]] == list(CAMVID.names)
-    assert content["classes"][3] == {"id": 3, "name": "road", "color": [128, 64, 128]}
+    assert content["classes"][3] == {"id": 3, "name": "road", "color": [128, 64, 128], "groups": ["traversable"]}
     assert content["unlabelled_id"] == 255
 
 

@@ -70,12 +70,19 @@ class Listener(Collector):
             info = json.loads(message.data)
             names = tuple(str(each["name"]) for each in info["classes"])
             colors = tuple((int(r), int(g), int(b)) for r, g, b in (each["color"] for each in info["classes"]))
-            self.label_set = LabelSet(str(info["label_set"]), names, colors)
+            groups = tuple(tuple(map(str, each.get("groups", ()))) for each in info["classes"])
+            self.label_set = LabelSet(str(info["label_set"]), names, colors, groups if any(groups) else ())
+            as_network = info.get("as_network", True)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise GraphError(
                 f"label_info_json is {quoted(message.data)}; expected what segmentation_node publishes: "
                 "is another node's topic remapped to it?"
             ) from error
+        if not as_network:
+            raise GraphError(
+                "the node's masks are not in its model's classes, which are scored; set its parameters remap to "
+                "['none'] and min_confidence to ['0'] while it is evaluated"
+            )
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         before = self.diagnosed_s

@@ -140,6 +140,9 @@ def _start_node(stack: contextlib.ExitStack, source: Source, settings: Settings,
         "engine": settings.engine,
         "transport": "compressed" if source.compressed else "raw",
         "use_sim_time": str(settings.clock).lower(),
+        # the network's own classes are what truth is held against
+        "remap": '["none"]',
+        "min_confidence": '["0"]',
         # one mask may wait for a busy collector
         f"qos_overrides.{MASK_TOPIC}.publisher.depth": 100,
         **settings.parameters,

@@ -26,10 +26,13 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
+from gain_ros.class_output import class_output
 from gain_ros.errors import GraphError
 from gain_ros.evaluation.live.collector import MaskFile
 from gain_ros.evaluation.live.listener import Listener
+from gain_ros.labels import CAMVID
 from gain_ros.messages import fill_image
+from gain_ros.node.outputs import label_info_json
 
 
 def serialized(labels: np.ndarray, stamp_ns: int = 0, frame_id: str = "camera") -> bytes:
@@ -74,3 +77,12 @@ def test_a_full_disk_is_an_error_that_says_so():
 def test_label_info_of_somebody_else_is_one_line(data):
     with pytest.raises(GraphError, match="expected what segmentation_node publishes"):
         Listener._on_label_info(SimpleNamespace(label_set=None), String(data=data))
+
+
+def test_a_node_with_classes_of_its_own_is_not_scored_as_the_model():
+    plain, remapped = (label_info_json(class_output(CAMVID, remap)) for remap in ({}, {"road": 0}))
+    listener = SimpleNamespace(label_set=None)
+    Listener._on_label_info(listener, String(data=plain))
+    assert listener.label_set == CAMVID
+    with pytest.raises(GraphError, match=r"remap to .*none.* and min_confidence to"):
+        Listener._on_label_info(listener, String(data=remapped))
