@@ -54,6 +54,10 @@ class ClassFileError(GainError, ValueError):
     """A file of classes is not what it should be: the text names the file, what was found and expected."""
 
 
+class NetworkError(GainError, ValueError):
+    """An ONNX network of others that cannot be imported: says what was found, what was expected and what to do."""
+
+
 class ImageError(GainError, ValueError):
     """A message or a file that holds no picture that can be used."""
 
