@@ -223,8 +223,8 @@ def write_model_folder(
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
     ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``weights`` are None for an imported graph;
-    ``onnx_files`` maps form ("labels", "logits") to a file that is copied in. A model folder already at ``folder`` is replaced, any other folder there is left alone.
-    Raises ModelFolderError.
+    ``onnx_files`` maps form ("labels", "logits") to a file that is copied in. A model folder already at ``folder`` is
+    replaced, any other folder there is left alone. Raises ModelFolderError.
     """
     target = Path(folder).expanduser().absolute()
     if target.exists() and not (target / MODEL_YAML).is_file() and (not target.is_dir() or any(target.iterdir())):

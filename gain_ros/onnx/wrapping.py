@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 PREFIX = "network/"  # of every name of the network, none of which can then be one of ours
 CERTAIN = 16.0  # the logit of a class that is given as an id: its probability rounds to 255
-_LEAST = 1e-30  # a probability whose logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -234,10 +233,12 @@ def _logits(made: _Nodes, size: tuple[int, int], result: NetworkOutput) -> str:
         values = made.add("Unsqueeze", values, made.constant([0]))
     if result.channels_last:
         values = made.add("Transpose", values, perm=[0, 3, 1, 2])
-    if (result.align_corners or result.kind == "probabilities") and result.size != size:
-        values = made.resized(values, size, "linear", "align_corners" if result.align_corners else "half_pixel")
-    if result.kind == "probabilities":  # whose logarithms are logits, up to a number that all classes of a pixel share
-        values = made.add("Log", made.add("Max", values, made.constant(_LEAST, np.float32)))
+    if result.align_corners and result.size != size:
+        values = made.resized(values, size, "linear", "align_corners")
+    if result.kind == "probabilities":
+        # Their logarithms would be logits, but resize to other borders than the probabilities do. Scaled, they keep
+        # their borders, and a class that is certain still comes out with a confidence of 254.
+        values = made.add("Mul", values, made.constant(np.log(255 * max(1, result.classes - 1)), np.float32))
     return values
 
 
