@@ -201,6 +201,8 @@ def _prefixed(network: ModelProto) -> ModelProto:
     inner = ModelProto()
     inner.CopyFrom(network)
     del inner.graph.value_info[:]  # shapes of another batch or size
+    for place, node in enumerate(inner.graph.node):
+        node.name = node.name or f"{node.op_type}_{place}"
     return compose.add_prefix(inner, PREFIX)
 
 
@@ -269,7 +271,8 @@ def _area_weights(made: _Nodes, shape: str, axis: int, target: int) -> str:
 
     zero, one = made.constant(0), made.constant(1)
     length = made.add("Gather", shape, made.constant(axis), axis=0)
-    count = made.add("Min", length, made.constant(target))
+    # Clip and no Min, whose result onnxslim follows into the division below, which it then takes for one of integers.
+    count = made.add("Clip", length, "", made.constant(target))
     long, few = (made.add("Cast", number, to=TensorProto.FLOAT) for number in (length, count))
     step = made.add("Div", long, few)
     source = made.add("Unsqueeze", made.add("Range", zero, length, one), made.constant([0]))
