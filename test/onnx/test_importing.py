@@ -95,7 +95,7 @@ def test_both_graphs_give_the_same(imported: Importer, name: str) -> None:
     folder = read_model_folder(imported(name))
     session = onnxruntime.InferenceSession(folder.onnx("labels"))
     with open_segmenter(folder.path, engine="onnxruntime", threads=1) as segmenter:
-        for size in (*sizes(NETWORKS[name]), (20, 151)):
+        for size in (*sizes(NETWORKS[name]), (30, 200)):
             frame = picture(*size, 5)
             labels, confidence = session.run(["labels", "confidence"], {"frames": frame[None]})
             mask = segmenter.segment([frame])[0]
