@@ -128,6 +128,7 @@ def _print(args: argparse.Namespace, report: ImportReport) -> None:
         return
     (height, width), (rows, columns) = source.size, result.size
     batch = "any number of pictures at a time" if report.dynamic_batch else "one picture at a time"
-    print(f"input {source.name}: {width}x{height} {'BGR' if source.bgr else 'RGB'}, {batch}")
+    sizes = "other sizes too" if source.any_size else "no other size"
+    print(f"input {source.name}: {width}x{height} {'BGR' if source.bgr else 'RGB'}, {sizes}, {batch}")
     print(f"output {result.name}: {result.kind} of {result.classes} classes, {columns}x{rows}")
     print(f"{args.out}: on its picture {', '.join(report.golden_classes)}")

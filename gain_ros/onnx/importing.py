@@ -20,7 +20,7 @@ What can be read off the graph is; what its outputs are is seen on a picture, si
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,8 @@ def import_onnx(network: Path, labels: LabelSet, out: Path, options: Options, li
     result = _result(_outputs(model, source, rgb), len(labels), source.size, options)
     logits = wrapped(model, source, result, "logits")
     batch = None if _takes_batches(logits, rgb) else 1
+    if source.any_size and not _takes_sizes(logits, rgb, result):
+        source = replace(source, any_size=False)
     graphs = {form: wrapped(model, source, result, form, batch) for form in ("logits", "labels")}
     (scores,) = _run(graphs["logits"], rgb[None])
     golden = labels_from_logits(scores[0], source.size)[0]
@@ -141,12 +143,14 @@ def _source(model: ModelProto, options: Options) -> NetworkInput:
     if dtype not in taken:
         found = TensorProto.DataType.Name(dtype).lower()
         raise NetworkError(f"input {value.name!r} is {found}; expected float or uint8 pictures: export it anew")
-    channels_last, size = _layout_and_size(value, options)
+    channels_last, size, any_size = _layout_and_size(value, options)
     mean, std = _normalisation(value.name, dtype == TensorProto.UINT8, options)
-    return NetworkInput(value.name, dtype, channels_last, size, mean, std, options.bgr)
+    any_size = any_size and not has_control_flow(model)
+    return NetworkInput(value.name, dtype, channels_last, size, mean, std, options.bgr, any_size)
 
 
-def _layout_and_size(value: ValueInfoProto, options: Options) -> tuple[bool, tuple[int, int]]:
+def _layout_and_size(value: ValueInfoProto, options: Options) -> tuple[bool, tuple[int, int], bool]:
+    """Return whether colours come last, the size (height, width), and whether the graph leaves both sides open."""
     dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     shape = "x".join(str(length or "?") for length in dims)
     if len(dims) != 4:
@@ -169,7 +173,7 @@ def _layout_and_size(value: ValueInfoProto, options: Options) -> tuple[bool, tup
             f"the network's size is fixed, {width or '?'}x{height or '?'}, and --size is {given[1]}x{given[0]}; leave "
             "--size out, or export the network in that size"
         )
-    return layout == "nhwc", given
+    return layout == "nhwc", given, height == width == 0
 
 
 def _normalisation(
@@ -248,6 +252,18 @@ def _takes_batches(logits: ModelProto, rgb: np.ndarray) -> bool:
     return together.shape == (2, *apart[0].shape) and all(
         agreement(one.argmax(0), other.argmax(0)) >= MIN_AGREEMENT for one, other in zip(together, apart, strict=True)
     )
+
+
+def _takes_sizes(logits: ModelProto, rgb: np.ndarray, result: NetworkOutput) -> bool:
+    """Tell whether a graph runs on pictures of other proportions; what is resized within the graph has one size."""
+    if result.kind == "ids" or result.align_corners:
+        return False
+    height, width, _ = rgb.shape
+    try:
+        (scores,) = _run(logits, resize_input(rgb, (height + 32, width + 64))[None])
+    except Exception:  # whatever ONNX Runtime raises for a shape that does not fit
+        return False
+    return scores.shape[1] == result.classes and bool(np.isfinite(scores).all())
 
 
 def _result(found: dict[str, np.ndarray], classes: int, size: tuple[int, int], options: Options) -> NetworkOutput:

@@ -39,7 +39,7 @@ CERTAIN = 16.0  # the logit of a class that is given as an id: its probability r
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """What the network takes.
+    """What the network takes; ``any_size`` where it takes others than ``size`` as well.
 
     ``dtype`` is ONNX's number of the type; ``size`` (height, width); ``mean`` and ``std`` of R, G, B in 0..1, so 0 and
     1 / 255 for a network that takes levels as they are.
@@ -52,6 +52,7 @@ class NetworkInput:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     bgr: bool
+    any_size: bool
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class NetworkOutput:
 def wrapped(
     network: ModelProto, source: NetworkInput, result: NetworkOutput, form: str, batch: int | None = None
 ) -> ModelProto:
-    """Return the "labels" or "logits" graph of a network; ``batch`` fixes N, None leaves it dynamic."""
+    """Return the "labels" or "logits" graph of a network; ``batch`` fixes N, None leaves it dynamic.
+
+    In the "labels" form the network gets pictures of ``source.size``, in the "logits" form also of others where it can.
+    """
     from onnx import TensorProto, helper
 
     made = _Nodes(opset(network))
@@ -88,7 +92,7 @@ def wrapped(
     logits = _logits(made, source.size, result)
     if form == "logits":
         made.add("Identity", logits, output="logits")
-        size: tuple[int | str, int | str] = source.size
+        size: tuple[int | str, int | str] = ("H", "W") if source.any_size else source.size
         kind, shape = TensorProto.FLOAT, [count, result.classes, "h", "w"]
     else:
         _labels(made, made.resized_like(logits, planes, "linear", "half_pixel"))

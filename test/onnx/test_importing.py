@@ -39,7 +39,7 @@ from gain_ros.onnx.foreign import read_network
 from gain_ros.onnx.importing import Options, import_onnx
 from gain_ros.onnx.precision import typed_onnx
 from gain_ros.onnx.yuv_input import with_yuv_input
-from gain_ros.resize import resize_input
+from gain_ros.resize import labels_from_logits, resize_input
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import MIN_AGREEMENT, agreement
 
@@ -147,6 +147,19 @@ def test_a_graph_for_one_picture_runs_batches_one_by_one(imported: Importer) -> 
         for name in ("one_alone", "logits")
     ]
     assert [shape.dim[0].dim_value for shape in dims] == [1, 0]
+
+
+def test_a_graph_for_any_size_stays_one(imported: Importer) -> None:
+    folder = read_model_folder(imported("stride_4_any_size"))
+    assert folder.training["input"]["any_size"] is True
+    session = onnxruntime.InferenceSession(folder.onnx("logits"))
+    assert session.get_inputs()[0].shape == ["N", "H", "W", 3]
+    frame = picture(80, 160)
+    (logits,) = session.run(None, {"images": frame[None]})
+    assert logits.shape == (1, CLASSES, 20, 40)
+    ids = labels_from_logits(logits[0], (80, 160))[0]
+    assert agreement(ids, NETWORKS["stride_4_any_size"].ids(frame, (80, 160))) >= MIN_AGREEMENT
+    assert read_model_folder(imported("logits")).training["input"]["any_size"] is False
 
 
 def test_torch_says_that_it_runs_no_imported_graph_and_auto_leaves_it_out(imported: Importer) -> None:
