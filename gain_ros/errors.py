@@ -62,6 +62,10 @@ class ClassOutputError(GainError, ValueError):
         self.found, self.expected = found, expected
 
 
+class NetworkError(GainError, ValueError):
+    """An ONNX network of others that cannot be imported: says what was found, what was expected and what to do."""
+
+
 class ImageError(GainError, ValueError):
     """A message or a file that holds no picture that can be used."""
 

@@ -19,7 +19,7 @@ schema/model.schema.json describes model.yaml for others. Here it is checked by 
 packages and some tenths of a second at each start, and knows neither finite numbers nor unique names.
 
 model.yaml           what the model is: network, classes with colours, input, training, metrics, sha256 of each file
-weights.safetensors  the parameters
+weights.safetensors  the parameters; a network that was imported as a graph (architecture "onnx") has none
 golden.png           one 8-bit RGB picture ...
 golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
 model.onnx           optional: uint8 frames in, labels and confidence out ("labels" form)
@@ -58,9 +58,11 @@ GOLDEN_LABELS = "golden_labels.png"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1
 ONNX_FILES = {"labels": "model.onnx", "logits": "logits.onnx"}
 
+IMPORTED = "onnx"  # the architecture of a network that is there as a graph alone
+
 _FORMAT = 1
-_REQUIRED = (WEIGHTS, GOLDEN, GOLDEN_LABELS)
-_KNOWN = (*_REQUIRED, *ONNX_FILES.values())
+_REQUIRED = (GOLDEN, GOLDEN_LABELS)
+_KNOWN = (WEIGHTS, *_REQUIRED, *ONNX_FILES.values())
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 _MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 _MAX_INPUT_PIXELS = 1 << 24
@@ -109,11 +111,20 @@ class ModelFolder:
             self.min_confidence if min_confidence is None else min_confidence,
         )
 
+    @property
+    def imported(self) -> bool:
+        """Tell whether the network is a graph of others, which PyTorch cannot run."""
+        return self.architecture == IMPORTED
+
     def weights(self) -> dict[str, np.ndarray]:
-        """Parameter name → array, in the stored precision. Raises ModelFolderError for another kind of file."""
+        """Parameter name → array, in the stored precision. Raises ModelFolderError for another kind of file or none."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
+        if WEIGHTS not in self.sha256:
+            raise ModelFolderError(
+                self.path, "an imported graph", f"a model with {WEIGHTS}", "take another model, or an engine for ONNX"
+            )
         try:
             return load(self.read(WEIGHTS))
         except (SafetensorError, ValueError, TypeError, KeyError) as error:
@@ -218,7 +229,7 @@ def write_model_folder(
     training: dict[str, Any],
     metrics: dict[str, Any],
     licence: str,
-    weights: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray] | None,
     golden: tuple[np.ndarray, np.ndarray],
     onnx_files: dict[str, Path],
     remap: Mapping[str, int] | None = None,
@@ -226,10 +237,10 @@ def write_model_folder(
 ) -> ModelFolder:
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
-    ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``onnx_files`` maps form ("labels", "logits") to a file
-    that is copied in; ``remap`` and ``min_confidence`` are those of :func:`gain_ros.class_output.class_output`. A model
-    folder already at ``folder`` is replaced, any other folder there is left alone.
-    Raises ModelFolderError.
+    ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``weights`` are None for an imported graph;
+    ``onnx_files`` maps form ("labels", "logits") to a file that is copied in; ``remap`` and ``min_confidence`` are
+    those of :func:`gain_ros.class_output.class_output`. A model folder already at ``folder`` is replaced, any other
+    folder there is left alone. Raises ModelFolderError.
     """
     target = Path(folder).expanduser().absolute()
     if target.exists() and not (target / MODEL_YAML).is_file() and (not target.is_dir() or any(target.iterdir())):
@@ -343,7 +354,7 @@ def _check_files(model_folder: ModelFolder) -> None:
             raise ModelFolderError(
                 file, "no sha256 in model.yaml", "each model file listed there", "package the model again"
             )
-    for name in _REQUIRED:
+    for name in (*_REQUIRED, ONNX_FILES["logits"] if model_folder.imported else WEIGHTS):
         if name not in model_folder.sha256:
             raise ModelFolderError(
                 model_folder.path / MODEL_YAML, f"no sha256 for {name}", "one", "package the model again"
@@ -383,7 +394,10 @@ def _checked_bytes(file: Path, expected_sha256: str) -> bytes:
 
 
 def _write_files(
-    folder: Path, weights: dict[str, np.ndarray], golden: tuple[np.ndarray, np.ndarray], onnx_files: dict[str, Path]
+    folder: Path,
+    weights: dict[str, np.ndarray] | None,
+    golden: tuple[np.ndarray, np.ndarray],
+    onnx_files: dict[str, Path],
 ) -> None:
     from safetensors.numpy import save_file
 
@@ -391,7 +405,8 @@ def _write_files(
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or golden_labels.dtype != np.uint8:
         found = f"{rgb.dtype} {rgb.shape} and {golden_labels.dtype} {golden_labels.shape}"
         raise ModelFolderError("golden", found, "uint8 (H, W, 3) RGB and uint8 (H, W)", "convert the pictures")
-    save_file({key: np.ascontiguousarray(value) for key, value in weights.items()}, folder / WEIGHTS)
+    if weights is not None:
+        save_file({key: np.ascontiguousarray(value) for key, value in weights.items()}, folder / WEIGHTS)
     for name, picture in {GOLDEN: rgb, GOLDEN_LABELS: golden_labels}.items():
         (folder / name).write_bytes(encode(picture))
     for form, source in onnx_files.items():

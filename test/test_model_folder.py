@@ -420,3 +420,24 @@ def test_find_model_by_path_and_by_name(folder: Path, monkeypatch: pytest.Monkey
         find_model(folder.parent)
     with pytest.raises(ModelFolderError):
         find_model("../models/absent")
+
+
+def test_an_imported_graph_has_no_weights(tmp_path: Path) -> None:
+    file = tmp_path / "graph.onnx"
+    file.write_bytes(GRAPH)
+    content = {**CONTENT, "architecture": "onnx", "weights": None, "golden": golden()}
+    opened = write_model_folder(tmp_path / "graph", **content, onnx_files={"logits": file})
+    assert opened.imported
+    assert errors("model", yaml.safe_load((tmp_path / "graph" / "model.yaml").read_text())) == []
+    with pytest.raises(ModelFolderError, match=r"an imported graph, expected a model with weights\.safetensors"):
+        opened.weights()
+
+
+@pytest.mark.parametrize(("architecture", "missing"), [("onnx", "logits.onnx"), ("gain_nano", "weights.safetensors")])
+def test_what_the_network_is_in_has_to_be_there(folder: Path, architecture: str, missing: str) -> None:
+    sums = {name: digest for name, digest in rehash(folder).items() if name != missing}
+    (folder / missing).unlink()
+    edit(folder, architecture=architecture, sha256=sums)
+    assert any(missing in error for error in errors("model", yaml.safe_load((folder / "model.yaml").read_text())))
+    with pytest.raises(ModelFolderError, match=f"no sha256 for {missing}"):
+        read_model_folder(folder)

@@ -45,10 +45,12 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.bench.candidates import open_candidates
     from gain_ros.bench.rounds import Pace, take_turns
     from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.runtime.engines import engines_for
 
     model_folder, pace = read_model_folder(find_model(args.model)), Pace()
+    engines = args.engines or engines_for(model_folder)
     with contextlib.ExitStack() as stack:
-        candidates = open_candidates(stack, model_folder, args.engines, args.size, pace, args.reference)
+        candidates = open_candidates(stack, model_folder, engines, args.size, pace, args.reference)
         progress = Progress("measuring", pace.rounds * len(candidates))
         stack.callback(progress.close)
         rows = take_turns(candidates, pace, progress.show)

@@ -41,7 +41,6 @@ from gain_ros.cli.common import (
     say,
 )
 from gain_ros.errors import UsageError
-from gain_ros.libraries import has_module
 
 _CALIBRATION_FRAMES = 128
 _REFERENCES = ("torch", "onnxruntime", "openvino")
@@ -139,9 +138,10 @@ def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
 
 def _open_reference(model_folder: Any) -> Any:
     """Open the model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
+    from gain_ros.runtime.engines import engines_for
     from gain_ros.runtime.opening import open_segmenter
 
-    for name in filter(has_module, _REFERENCES):
+    for name in sorted({*engines_for(model_folder)} & {*_REFERENCES}, key=_REFERENCES.index):
         return open_segmenter(model_folder.path, engine=name, device="cpu")
     return None
 

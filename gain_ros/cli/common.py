@@ -77,7 +77,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engines(parser: argparse.ArgumentParser) -> None:
-    """--engines a,b; by default those installed."""
+    """--engines a,b; None by default, for those that are installed and run the model."""
     from gain_ros.runtime.engines import ENGINES, available_engines
 
     def names(text: str) -> list[str]:
@@ -89,10 +89,7 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
             )
         return given
 
-    installed = list(available_engines())
-    parser.add_argument(
-        "--engines", type=names, default=installed, metavar="A,B", help=f"default: {','.join(installed)}"
-    )
+    parser.add_argument("--engines", type=names, metavar="A,B", help=f"default: {','.join(available_engines())}")
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:

@@ -13,7 +13,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The same pictures through every engine: how many pixels agree with PyTorch fp32, and mIoU where truth is known."""
+"""The same pictures through every engine: how many pixels agree with PyTorch fp32, and mIoU where truth is known.
+
+Of an imported graph, which PyTorch cannot run, the first engine is what the others are compared with.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +39,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gain_ros.bench.parity import compare_engines
+    from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.runtime.engines import engines_for
     from gain_ros.score import MIN_AGREEMENT
     from gain_ros.sources.opening import open_source
 
     source = open_source(args.images)
     if source.live:
         raise UsageError(f"--images {args.images!r} is live and never shows the same frame twice; give files")
+    engines = args.engines or engines_for(read_model_folder(find_model(args.model)))
     progress = Progress("comparing", source.length)
     try:
-        rows = compare_engines(source, args.model, args.engines, progress.show)
+        rows = compare_engines(source, args.model, engines, progress.show)
     finally:
         progress.close()
     for problem in source.problems:

@@ -42,11 +42,16 @@ def run(args: argparse.Namespace) -> int:
         if not has_module(library):
             raise UsageError(f"export needs {library}, which is not installed; pip install -r requirements-dev.txt")
     from gain_ros.bench.parity import graph_agreement
-    from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.model_folder import ONNX_FILES, find_model, read_model_folder
     from gain_ros.onnx.export import export_onnx
     from gain_ros.score import MIN_AGREEMENT
 
     model_folder = read_model_folder(find_model(args.model))
+    if model_folder.imported:
+        raise UsageError(
+            f"model {model_folder.name!r} is an imported graph, which export cannot make anew; {model_folder.path} "
+            f"holds its graphs: {', '.join(ONNX_FILES.values())}"
+        )
     if not args.onnx.parent.is_dir():
         raise UsageError(f"--onnx {str(args.onnx)!r}: its folder does not exist; make it first")
     if args.onnx.exists():

@@ -45,7 +45,9 @@ def quantise(model: ModelProto, images: Sequence[np.ndarray]) -> ModelProto:
     from onnx import ModelProto, load
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    kept = [node.name for node in model.graph.node if any(part in node.name for part in KEPT)]
+    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    named = [node.name for node in model.graph.node if any(part in node.name for part in KEPT)]
+    kept = [*named, *convolutions[:1], *convolutions[-1:]]  # an imported graph has other names
     copy = ModelProto.FromString(model.SerializeToString())  # the quantiser changes what it is given
     with scratch_folder() as folder:
         file = folder / "quantised.onnx"

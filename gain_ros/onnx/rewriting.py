@@ -31,9 +31,13 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 
 # What a softmax and an average are made of. Their sums run over hundreds of terms and their exponents are differences
 # of large numbers: in fp16 the class borders move.
-_STATISTICS = frozenset({"Div", "Exp", "Max", "ReduceMax", "ReduceMean", "ReduceSum", "Sub"})
+_STATISTICS = frozenset(
+    {"Div", "Exp", "Max", "ReduceMax", "ReduceMean", "ReduceSum", "Sub"}
+    | {"InstanceNormalization", "LayerNormalization", "Pow", "Softmax", "Sqrt"}  # imported graphs have these whole
+)
 _EXTREMES = frozenset({"ReduceMax", "ReduceSum"})
 _WITH_WEIGHTS = frozenset({"Conv", "DequantizeLinear"})
+_TYPED = frozenset({"Cast", "Constant", "ConstantOfShape"})  # an attribute says what type they give
 
 
 def with_shape(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
@@ -60,9 +64,11 @@ def with_half_weights(model: ModelProto) -> ModelProto:
 
 
 def with_half_scales(model: ModelProto) -> ModelProto:
-    """Return the same graph in opset 19, the first one whose Q/DQ nodes take fp16."""
+    """Return the same graph in opset 19 or later, the first one whose Q/DQ nodes take fp16."""
     from onnx import version_converter
 
+    if any(entry.domain == "" and entry.version >= 19 for entry in model.opset_import):
+        return model
     return _folded(version_converter.convert_version(model, 19))
 
 
@@ -139,11 +145,11 @@ class _HalfWriter:
     def _write(self, node: NodeProto, wanted: int, outputs: set[str]) -> None:
         for position, name in enumerate(node.input):
             typed = position == 0 or node.op_type != "Resize"  # its scales are fp32 whatever it works on
-            if name and typed and node.op_type != "Cast" and self._types[name] in (self._float, self._half):
+            if name and typed and node.op_type != "Cast" and self._types.get(name) in (self._float, self._half):
                 node.input[position] = self._as(name, wanted)
         self._nodes.append(node)
         for position, name in enumerate(node.output):
-            if wanted == self._float or self._types[name] != self._float:
+            if wanted == self._float or node.op_type in _TYPED or self._types.get(name) != self._float:
                 continue
             if name in outputs:
                 node.output[position] = f"{name}_fp16"

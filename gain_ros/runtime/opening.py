@@ -26,7 +26,7 @@ from gain_ros.errors import EngineNotBuilt, EngineUnavailable
 from gain_ros.frames import describe
 from gain_ros.model_folder import ModelFolder, find_model, read_model_folder
 from gain_ros.runtime import fastest
-from gain_ros.runtime.engines import available_engines, open_engine
+from gain_ros.runtime.engines import available_engines, engines_for, open_engine
 from gain_ros.runtime.segmenter import EngineSegmenter, Segmenter
 from gain_ros.runtime.tensorrt.prefer import PreferTensorRt
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -118,7 +118,7 @@ def _open_checked(model_folder: ModelFolder, engine: str, device: str, threads: 
 def _open_fastest(model_folder: ModelFolder, device: str, threads: int | None, remark: str = "") -> EngineSegmenter:
     """Open the fastest engine that is ready at once, so never TensorRT; ``remark`` ends the reason given."""
     rgb, _ = model_folder.golden()
-    names = [name for name in available_engines() if name != "tensorrt"]
+    names = [name for name in engines_for(model_folder) if name != "tensorrt"]
     identity = {
         "model": model_folder.digest,
         "device": device,

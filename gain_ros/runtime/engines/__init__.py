@@ -81,6 +81,11 @@ def available_engines() -> tuple[str, ...]:
     return tuple(filter(has_module, ENGINES))
 
 
+def engines_for(model_folder: ModelFolder) -> tuple[str, ...]:
+    """Name the installed engines that can run a model: PyTorch runs no imported graph."""
+    return tuple(name for name in available_engines() if name != "torch" or not model_folder.imported)
+
+
 def open_engine(
     name: str,
     model_folder: ModelFolder,

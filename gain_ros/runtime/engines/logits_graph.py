@@ -17,6 +17,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from gain_ros.errors import EngineUnavailable
 from gain_ros.model_folder import ONNX_FILES, ModelFolder
 
@@ -30,3 +34,8 @@ def logits_graph(model_folder: ModelFolder, engine: str) -> bytes:
             "take engine 'torch' or package the model again with its ONNX files"
         )
     return graph
+
+
+def one_at_a_time(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Run images (N, h, w, 3) through a graph that takes one alone, as some imported ones do."""
+    return np.concatenate([run(image[None]) for image in images])

@@ -23,7 +23,7 @@ import onnxruntime as ort
 from gain_ros.errors import EngineUnavailable
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.engines import check_images
-from gain_ros.runtime.engines.logits_graph import logits_graph
+from gain_ros.runtime.engines.logits_graph import logits_graph, one_at_a_time
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -56,12 +56,18 @@ class OnnxRuntimeEngine:
                 f"onnxruntime {ort.__version__} could not start its CUDA provider and would run on {self.provider}; "
                 "its log above names the missing library, or ask for device 'cpu'"
             )
-        self._input = self._session.get_inputs()[0].name
+        source = self._session.get_inputs()[0]
+        self._input, self._single = source.name, source.shape[0] == 1
         self._size = model_folder.input_size
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         check_images(images, self._size)
-        return self._session.run(None, {self._input: images})[0]
+        if self._single and len(images) > 1:
+            return one_at_a_time(self._run, images)
+        return self._run(images)
 
     def close(self) -> None:
         self._session = None
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        return self._session.run(None, {self._input: images})[0]

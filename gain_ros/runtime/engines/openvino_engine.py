@@ -23,7 +23,7 @@ import openvino as ov
 from gain_ros.errors import EngineUnavailable
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.engines import check_images
-from gain_ros.runtime.engines.logits_graph import logits_graph
+from gain_ros.runtime.engines.logits_graph import logits_graph, one_at_a_time
 
 
 class OpenVinoEngine:
@@ -54,6 +54,8 @@ class OpenVinoEngine:
         check_images(images, self._size)
         if len(images) == 1:
             return self._single.infer({0: images})[0]
+        if not self._takes_batches:  # an inference writes over the result of the one before
+            return one_at_a_time(lambda image: self._single.infer({0: image})[0].copy(), images)
         if self._batched is None:
             self._batched = self._compile(batch=-1)
         return self._batched.infer({0: images})[0]
@@ -64,5 +66,6 @@ class OpenVinoEngine:
     def _compile(self, batch: int) -> ov.InferRequest:
         """Make a request for one batch size, or for any (-1), which is some percent slower."""
         model = self._core.read_model(self._graph)
+        self._takes_batches = model.input().get_partial_shape()[0].is_dynamic
         model.reshape([batch, *self._size, 3])
         return self._core.compile_model(model, "CPU", self._options).create_infer_request()

@@ -40,6 +40,11 @@ _WARM_UP = 3
 
 def open_torch(model_folder: ModelFolder, device: str, threads: int | None) -> TorchCpuEngine | TorchGpuEngine:
     """Load the weights themselves, onto a GPU where there is one and ``device`` is not "cpu"."""
+    if model_folder.imported:
+        raise EngineUnavailable(
+            f"model {model_folder.name!r} is an imported graph, which engine 'torch' cannot run; take onnxruntime, "
+            "openvino or auto"
+        )
     if device == "cuda" and not torch.cuda.is_available():
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU alone"
         raise EngineUnavailable(
