@@ -33,6 +33,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from gain_ros.errors import GainError
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, MODEL_YAML, read_model_folder
+from training.classes import plain_classes
 from training.data import LabelledFrames
 from training.logs import logs_that_go_on, new_logs, run_of
 from training.module import SegmentationTask
@@ -69,6 +70,7 @@ class TrainingCLI(LightningCLI):
             }
         )
         parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("data", "model.labels", its_classes, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -91,7 +93,7 @@ class TrainingCLI(LightningCLI):
                 f"expected {IMAGENET_MEAN}, {IMAGENET_STD}"
             )
         config.model.architecture, config.model.options = model_folder.architecture, model_folder.options
-        config.model.labels, config.model.input_size = model_folder.labels.name, model_folder.input_size
+        config.model.input_size = model_folder.input_size
         config.model.initial_weights = str(model_folder.path)
         config.ckpt_path = None
 
@@ -112,7 +114,12 @@ class TrainingCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def after_instantiate_classes(self) -> None:
+        self.config_dump["model"].pop("labels", None)  # of the data
         self.model.run_config = self.config_dump  # goes into checkpoints, and from there into model.yaml
+
+
+def its_classes(data: LabelledFrames) -> dict[str, Any]:
+    return plain_classes(data.label_set)
 
 
 def fastest_precision(accelerator: str) -> str:
