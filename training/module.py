@@ -60,9 +60,9 @@ class OptimizerOptions:
 class SegmentationTask(lightning.LightningModule):
     """Train and evaluate a network.
 
-    ``labels`` are the classes, as :func:`training.classes.plain_classes` writes them; on the command line they are those
-    of the data. ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``input_size`` is the
-    (height, width) that whole frames are resized to, in evaluation here and in the node (None: what the data proposes);
+    ``labels`` are the classes, as :func:`training.classes.plain_classes` writes them, and on the command line those of
+    the data. ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``input_size`` is the (height,
+    width) that whole frames are resized to, in evaluation here and in the node (None: what the data proposes);
     ``initial_weights`` is a file, a model folder or a shipped model's name for :func:`training.weights.load_initial`.
     ``fused_attention`` runs the attention in the fused kernels where the network is on a GPU (needs triton); what is
     learned is the same.
@@ -228,7 +228,8 @@ def check_same_classes(data: LabelSet, network: LabelSet) -> None:
     """Raise MisconfigurationException for data whose classes are others; colours and groups may differ."""
     if data.names != network.names:
         raise MisconfigurationException(
-            f"the data has the classes {', '.join(data.names)}; expected those of the network, {', '.join(network.names)}"
+            f"the data has the classes {', '.join(data.names)}; "
+            f"expected those of the network, {', '.join(network.names)}"
         )
 
 

@@ -15,9 +15,9 @@
 
 """Initial weights from a file: an ImageNet backbone under its published names, or a network of our own.
 
-Tensors are matched by name and shape, and the rows of classifiers by the names of their classes, be they upper or lower
-case. What a kind of file cannot hold (the head, an auxiliary head, a stem of another form, classes of other names) keeps
-its initialisation and is named in the report; any other difference is an error.
+Tensors are matched by name and shape, and rows of classifiers by the names of their classes, in upper or lower case.
+What a kind of file cannot hold (the head, an auxiliary head, a stem of another form, classes of other names) keeps its
+initialisation and is named in the report; any other difference is an error.
 """
 
 from __future__ import annotations
@@ -122,8 +122,7 @@ def load_initial(network: GAIN, path: str | Path, classes: Sequence[str]) -> Loa
     state = read_state(content, path)
     if any(name.startswith("network.") for name in state):
         own = {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
-        theirs = classes_of(content["hyper_parameters"]["labels"]).names
-        return fill_own(network, classes, own, theirs, "checkpoint", path)
+        return fill_own(network, classes, own, classes_in(content), "checkpoint", path)
     kind = next((kind for marker, kind in backbones().items() if marker in state), None)
     if kind is None:
         hint = "; import it first: gain import-simpleseg" if any(n.startswith("seg_head.") for n in state) else ""
@@ -142,10 +141,15 @@ def place_of(path: str | Path) -> Path:
 
 
 def fill_own(
-    network: GAIN, classes: Sequence[str], state: dict[str, Tensor], theirs: Sequence[str], kind: str, path: Path
+    network: GAIN, classes: Sequence[str], state: dict[str, Tensor], theirs: Sequence[str] | None, kind: str, path: Path
 ) -> LoadReport:
-    """From a network of the same architecture; auxiliary heads may be missing, the classes ``theirs`` may differ."""
+    """From a network of the same architecture; auxiliary heads may be missing, the classes ``theirs`` may differ.
+
+    Where nobody knows ``theirs`` (None), as many are taken to be the same.
+    """
     given = {name: (name, tensor) for name, tensor in state.items() if is_weight(name)}
+    if theirs is None:
+        theirs = classes if "classifier.weight" in state and len(state["classifier.weight"]) == len(classes) else ()
     if tuple(theirs) == tuple(classes):
         return fill(network, given, Kind(kind, {}, AUXILIARY, ()), path)
     known = {name.casefold(): row for row, name in enumerate(theirs)}
@@ -157,6 +161,12 @@ def fill_own(
     report = fill(network, given, Kind(kind, {}, (*AUXILIARY, *CLASS_DEPENDENT), CLASS_DEPENDENT), path)
     of_file, new = (tuple(n for row, n in enumerate(classes) if (row in rows) is found) for found in (True, False))
     return replace(report, classes=of_file, new_classes=new)
+
+
+def classes_in(checkpoint: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of a checkpoint's classes; None where it does not tell."""
+    labels = checkpoint.get("hyper_parameters", {}).get("labels")
+    return classes_of(labels).names if isinstance(labels, dict) else None
 
 
 def with_rows(ours: Tensor, theirs: Tensor, rows: Mapping[int, int]) -> Tensor:

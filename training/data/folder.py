@@ -18,18 +18,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from gain_ros.datasets import folder
 from gain_ros.datasets.frames import Frames, FramesInMemory, FramesOnDisk, Pair
-from gain_ros.errors import DatasetError
 from gain_ros.resize import resize_input
-from training.data.augment import Augmentation
 from training.data.module import LabelledFrames
 
 STRIDE = 32  # of the coarsest features
