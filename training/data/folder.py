@@ -67,10 +67,10 @@ class Folder(LabelledFrames):
         self.root = Path(root).expanduser()
         self.label_set = folder.read_classes(self.root)
         given = list(input_size) if input_size else None
-        super().__init__(classes=list(self.label_set.names), input_size=given, **kwargs)
+        super().__init__(input_size=given, **kwargs)
 
     def open_stage(self, stage: str) -> None:
-        splits = {"fit": ("train", "val"), "validate": ("val",)}.get(stage, (stage,))
+        splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
         self.opened = folder.open_splits(self.root, splits, self.label_set)
         self.input_size = tuple(self.hparams["input_size"] or near_size(self.opened[splits[0]]))
         self.augmentation = replace(self.augmentation, crop=self.input_size)
