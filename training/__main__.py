@@ -46,7 +46,8 @@ FIT_HELP = """usage: python -m training fit --config CONFIG [--data.root FOLDER]
 
 Train a network. The run's folder gets checkpoints, of which `python -m training package` makes a model folder.
 
-  --config CONFIG               a YAML file, or one of {configs}
+  --config CONFIG               a YAML file, or the name of one that comes with this package:
+                                {configs}
   --data.root FOLDER            where the data set is; for finetune: images/, masks/ and classes.yaml (docs/own_data.md)
   --data.batch_size N           frames a step; less memory with fewer
   --data.workers N              processes that load and augment
