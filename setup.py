@@ -46,8 +46,8 @@ setup(
     license="Apache-2.0",
     author="gain_ros maintainers",
     python_requires=">=3.10",
-    packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["**/*.html", "**/*.css", "**/*.js"]},
+    packages=find_packages(include=[NAME, f"{NAME}.*", "training", "training.*"]),
+    package_data={NAME: ["**/*.html", "**/*.css", "**/*.js"], "training": ["configs/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

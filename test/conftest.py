@@ -90,3 +90,11 @@ def cityscapes_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr("gain_ros.datasets.cityscapes.COUNTS", COUNTS)
     return write_cityscapes(tmp_path)
+
+
+@pytest.fixture
+def folder_root(tmp_path: Path) -> Path:
+    """A data set of one's own, in three classes."""
+    from dataset_folders import write_folder
+
+    return write_folder(tmp_path / "streets")

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import warnings
@@ -33,12 +34,33 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from gain_ros.errors import GainError
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, MODEL_YAML, read_model_folder
+from training.classes import plain_classes
 from training.data import LabelledFrames
-from training.logs import logs_that_go_on, new_logs, run_of
+from training.logs import NoEmptyFolder, logs_that_go_on, new_logs, run_of
 from training.module import SegmentationTask
 
+CONFIGS = Path(__file__).parent / "configs"
 HELP = """Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder;
 `python -m training robustness --help`: what bad pictures cost it."""
+FIT_HELP = """usage: python -m training fit --config CONFIG [--data.root FOLDER] [--OPTION VALUE ...]
+
+Train a network. The run's folder gets checkpoints, of which `python -m training package` makes a model folder.
+
+  --config CONFIG               a YAML file, or the name of one that comes with this package:
+                                {configs}
+  --data.root FOLDER            where the data set is; for finetune: images/, masks/ and classes.yaml (docs/own_data.md)
+  --data.batch_size N           frames a step; less memory with fewer
+  --data.workers N              processes that load and augment
+  --model.initial_weights W     what to start from: a model folder, a shipped model's name, a checkpoint
+  --model.optimizer.lr RATE     learning rate at its highest
+  --trainer.max_steps N         when to end; --trainer.max_epochs N counts in passes over the data
+  --trainer.default_root_dir D  where runs are kept: D/fit/version_N
+  --trainer.accelerator cpu     not on the GPU
+  --seed_everything N           of every random draw
+  --ckpt_path CHECKPOINT        go on with a run that was stopped, from its last.ckpt
+
+Every value of a config can be given like this. All that there are: python -m training fit --help-all
+"""
 
 
 class TrainingCLI(LightningCLI):
@@ -47,6 +69,9 @@ class TrainingCLI(LightningCLI):
     ``fit --ckpt_path`` goes on in the folder of the checkpoint's run, so that its best checkpoint and its logs span the
     whole run. ``validate`` and ``test`` take a model folder as ``--ckpt_path`` as well, to measure what is shipped.
     """
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(with_shipped_configs(sys.argv[1:]))
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -69,6 +94,7 @@ class TrainingCLI(LightningCLI):
             }
         )
         parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("data", "model.labels", its_classes, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -91,7 +117,7 @@ class TrainingCLI(LightningCLI):
                 f"expected {IMAGENET_MEAN}, {IMAGENET_STD}"
             )
         config.model.architecture, config.model.options = model_folder.architecture, model_folder.options
-        config.model.labels, config.model.input_size = model_folder.labels.name, model_folder.input_size
+        config.model.input_size = model_folder.input_size
         config.model.initial_weights = str(model_folder.path)
         config.ckpt_path = None
 
@@ -109,10 +135,31 @@ class TrainingCLI(LightningCLI):
             kwargs["logger"] = logs_that_go_on(run, config.ckpt_path) if run else new_logs(root / str(self.subcommand))
             if run:
                 self.save_config_callback = None  # what the run began with is there
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        if "logger" in kwargs and self.save_config_callback:
+            trainer.callbacks.append(NoEmptyFolder())  # type: ignore[attr-defined]  # Lightning's own gap
+        return trainer
 
     def after_instantiate_classes(self) -> None:
+        self.config_dump["model"].pop("labels", None)  # of the data
         self.model.run_config = self.config_dump  # goes into checkpoints, and from there into model.yaml
+
+
+def its_classes(data: LabelledFrames) -> dict[str, Any]:
+    return plain_classes(data.label_set)
+
+
+def with_shipped_configs(arguments: list[str]) -> list[str]:
+    """Return arguments with the path of a config that comes with this package in place of its name."""
+    found = list(arguments)
+    for place, (option, value) in enumerate(itertools.pairwise(arguments), start=1):
+        if option == "--config" and value in shipped_configs() and not Path(value).exists():
+            found[place] = str(CONFIGS / f"{value}.yaml")
+    return found
+
+
+def shipped_configs() -> list[str]:
+    return sorted(file.stem for file in CONFIGS.glob("*.yaml"))
 
 
 def fastest_precision(accelerator: str) -> str:
@@ -133,6 +180,7 @@ def mute() -> None:
         ".*your dataloader is not resumable",  # it is: the data modules read the trainer's progress
         ".*WeightAveraging callback, but loading a checkpoint outside the 'fit'",
         "(?s).*(Experiment logs|Checkpoint) directory .* exists and is not empty",  # a run that goes on
+        "The number of training batches .* is smaller than the logging interval",  # a small set
         "Precision .* is not supported by the model summary",
         *(() if sys.argv[1:2] == ["fit"] else ("The dirpath has changed from",)),  # only fit writes checkpoints
     ):
@@ -146,6 +194,10 @@ def mute() -> None:
 def main() -> TrainingCLI:
     if sys.argv[1:2] in (["package"], ["robustness"]):
         sys.exit(import_module(f"training.{sys.argv[1]}").main(sys.argv[2:]))
+    if sys.argv[1:2] == ["fit"] and not {"-h", "--help"}.isdisjoint(sys.argv):
+        print(FIT_HELP.format(configs=", ".join(shipped_configs())), end="")
+        sys.exit(0)
+    sys.argv[:] = ["--help" if argument == "--help-all" else argument for argument in sys.argv]
     mute()
     try:
         return TrainingCLI(

@@ -18,12 +18,22 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
+
+
+class NoEmptyFolder(Callback):
+    """Leave no folder behind where a run fails before its first step, or an evaluation before its end."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if trainer.global_step == 0 and trainer.log_dir is not None and trainer.is_global_zero:
+            shutil.rmtree(trainer.log_dir, ignore_errors=True)
 
 
 def new_logs(folder: Path) -> list[Logger]:

@@ -30,9 +30,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from gain_ros.datasets.cityscapes import write_submission
-from gain_ros.labels import LABEL_SETS, UNLABELLED
+from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.model import build
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
+from training.classes import classes_of
 from training.data import LabelledFrames
 from training.evaluation import EvaluationOptions, Evaluator
 from training.losses import LossOptions, SegmentationLoss, class_weights
@@ -59,10 +60,12 @@ class OptimizerOptions:
 class SegmentationTask(lightning.LightningModule):
     """Train and evaluate a network.
 
-    ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``labels`` names the label set;
-    ``input_size`` is the (height, width) that whole frames are resized to, in evaluation here and in the node;
-    ``initial_weights`` is a file or model folder for :func:`training.weights.load_initial`. ``fused_attention`` runs
-    the attention in the fused kernels where the network is on a GPU (needs triton); what is learned is the same.
+    ``labels`` are the classes, as :func:`training.classes.plain_classes` writes them, and on the command line those of
+    the data. ``architecture`` and ``options`` are those of :func:`gain_ros.model.build`; ``input_size`` is the (height,
+    width) that whole frames are resized to, in evaluation here and in the node (None: what the data proposes);
+    ``initial_weights`` is a file, a model folder or a shipped model's name for :func:`training.weights.load_initial`.
+    ``fused_attention`` runs the attention in the fused kernels where the network is on a GPU (needs triton); what is
+    learned is the same.
 
     The number of a training step seeds its random draws (dropout), so a run that is resumed needs no generator's state.
     """
@@ -72,10 +75,10 @@ class SegmentationTask(lightning.LightningModule):
 
     def __init__(
         self,
+        labels: dict[str, Any],
         architecture: str = "gain_nano",
-        labels: str = "camvid",
         options: dict[str, Any] | None = None,
-        input_size: tuple[int, int] = (360, 480),
+        input_size: tuple[int, int] | None = None,
         optimizer: OptimizerOptions = OptimizerOptions(),
         loss: LossOptions = LossOptions(),  # noqa: B008  (frozen)
         initial_weights: str | None = None,
@@ -90,14 +93,14 @@ class SegmentationTask(lightning.LightningModule):
                 "architecture": architecture,
                 "labels": labels,
                 "options": options,
-                "input_size": list(input_size),
+                "input_size": input_size and list(input_size),
                 "optimizer": asdict(optimizer),
                 "loss": asdict(loss),
                 "initial_weights": initial_weights,
                 "_instantiator": "lightning.pytorch.cli.instantiate_module",  # load_from_checkpoint makes the options
             }
         )
-        self.labels = LABEL_SETS[labels]
+        self.labels = classes_of(labels)
         self.optimizer_options, self.evaluation = optimizer, evaluation
         self.network = build(architecture, len(self.labels), **(options or {}))
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own gap
@@ -122,14 +125,12 @@ class SegmentationTask(lightning.LightningModule):
         return self.trainer.datamodule  # type: ignore[attr-defined]  # the trainer sets it, and declares it nowhere
 
     def setup(self, stage: str) -> None:
-        given = self.data.label_set
-        if given != self.labels:
-            raise MisconfigurationException(
-                f"the data is labelled in {given.name!r}, but model.labels is {self.labels.name!r}"
-            )
+        check_same_classes(self.data.label_set, self.labels)
+        if self.hparams["input_size"] is None:
+            self.hparams["input_size"] = list(self.data.input_size)
         initial_weights = self.hparams["initial_weights"]
         if initial_weights and not self.trainer.ckpt_path:  # a checkpoint holds all weights
-            rank_zero_info(str(load_initial(self.network, initial_weights)))
+            rank_zero_info(str(load_initial(self.network, initial_weights, self.labels.names)))
 
     # Training
 
@@ -172,6 +173,9 @@ class SegmentationTask(lightning.LightningModule):
         kernels = [p for p in self.parameters() if p.ndim > 1]
         others = [p for p in self.parameters() if p.ndim <= 1]
         return [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_same_classes(self.labels, classes_of(checkpoint["hyper_parameters"]["labels"]))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["run_config"] = self.run_config
@@ -218,6 +222,15 @@ class SegmentationTask(lightning.LightningModule):
         measured = {f"{split}_{name}": value for name, value in self.score.compute().items()}
         self.log(f"{split}_miou", measured.pop(f"{split}_miou"), prog_bar=True, sync_dist=True)
         self.log_dict(measured, sync_dist=True)
+
+
+def check_same_classes(data: LabelSet, network: LabelSet) -> None:
+    """Raise MisconfigurationException for data whose classes are others; colours and groups may differ."""
+    if data.names != network.names:
+        raise MisconfigurationException(
+            f"the data has the classes {', '.join(data.names)}; "
+            f"expected those of the network, {', '.join(network.names)}"
+        )
 
 
 def as_arrays(batch: tuple[Tensor, Tensor, list[str]]) -> tuple[np.ndarray, np.ndarray, str]:

@@ -38,17 +38,19 @@ from torch import Tensor
 import training.data
 from gain_ros.datasets.frames import Frames
 from gain_ros.errors import CheckpointError, ModelFolderError
-from gain_ros.labels import LABEL_SETS, LabelSet
+from gain_ros.labels import LabelSet
 from gain_ros.model import GAIN, build
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD, ModelFolder, read_model_folder, write_model_folder
 from gain_ros.onnx.export import add_onnx
 from training.calibration import divide_logits, fit_temperature
+from training.classes import classes_of
 from training.data import LabelledFrames
 from training.evaluation import Evaluator
 from training.metrics import SegmentationScore
 from training.scenes import StreetScene
+from training.weights import place_of
 
 HALF_PRECISION_LOSS = 0.0005
 GOLDEN_SCENE, GOLDEN_TIME_S, GOLDEN_HEIGHT = 7, 2.0, 360
@@ -95,7 +97,7 @@ def package(
     """
     content = read_run(checkpoint)
     model, data = content["hyper_parameters"], open_data(content["datamodule_hyper_parameters"], root)
-    labels, input_size = LABEL_SETS[model["labels"]], tuple(model["input_size"])
+    labels, input_size = checked_classes(model["labels"], data.label_set), tuple(model["input_size"])
     network = load_network(content, labels)
     temperature = held_out_temperature(network, data, input_size, train_only)
     divide_logits(network, temperature)
@@ -116,7 +118,7 @@ def package(
         | {"temperature": round(temperature, 4)}
         | ({"note": note} if note else {}),
         metrics=metrics_record(measured, data, input_size) | sibling_record(train_only, model, data),
-        licence=f"{data.terms} That holds for these weights; the code is Apache-2.0.",
+        licence=f"{data.terms} That holds for these weights; the code is Apache-2.0." + terms_of_start(model),
         weights=weights,
         golden=(image, golden_labels[0].numpy()),
         onnx_files={},
@@ -131,6 +133,19 @@ def read_run(path: Path) -> dict[str, Any]:
     if missing:
         raise CheckpointError(f"{path} has no {sorted(missing)[0]}; expected {WRITTEN}")
     return content
+
+
+def checked_classes(labels: dict[str, Any] | str, data: LabelSet) -> LabelSet:
+    """Return the classes of a checkpoint. Raises CheckpointError where the data has others."""
+    if isinstance(labels, str):  # the name alone, as earlier checkpoints have it
+        return data
+    own = classes_of(labels)
+    if own.names != data.names:
+        raise CheckpointError(
+            f"the checkpoint knows the classes {', '.join(own.names)}, the data {', '.join(data.names)}; "
+            "give the data that it was trained on"
+        )
+    return own
 
 
 def open_data(hyper_parameters: dict[str, Any], root: Path | None) -> LabelledFrames:
@@ -248,6 +263,17 @@ def metrics_record(measured: dict[str, float], data: LabelledFrames, input_size:
         **{f"val_{name}": value for name, value in rounded.items() if "/" not in name},
         "val_iou": {name.partition("/")[2]: value for name, value in rounded.items() if "/" in name},
     }
+
+
+def terms_of_start(model: dict[str, Any]) -> str:
+    """Return what the weights that a run began with add to its licence note."""
+    if not model.get("initial_weights"):
+        return ""
+    try:
+        start = read_model_folder(place_of(model["initial_weights"]))
+    except ModelFolderError:  # a backbone, a checkpoint, or no longer there
+        return f" They began as {Path(model['initial_weights']).name}, whose terms hold too."
+    return f" They began as {start.name}, whose terms hold too: {start.licence}"
 
 
 def sibling_record(folder: Path | None, model: dict[str, Any], data: LabelledFrames) -> dict[str, Any]:

@@ -15,16 +15,17 @@
 
 """Initial weights from a file: an ImageNet backbone under its published names, or a network of our own.
 
-Tensors are matched by name and shape. What a kind of file cannot hold (the head, an auxiliary head, a stem of another
-form, a classifier for other classes) keeps its initialisation and is named in the report; any other difference is an
-error.
+Tensors are matched by name and shape, and rows of classifiers by the names of their classes, in upper or lower case.
+What a kind of file cannot hold (the head, an auxiliary head, a stem of another form, classes of other names) keeps its
+initialisation and is named in the report; any other difference is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,8 @@ from gain_ros.model import GAIN
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.simpleseg import is_weight, module_names, rename
 from gain_ros.model.timm_backbone import TimmBackbone
-from gain_ros.model_folder import MODEL_YAML, read_model_folder
+from gain_ros.model_folder import MODEL_YAML, find_model, read_model_folder
+from training.classes import classes_of
 
 EXPECTED = (
     "expected a model folder, a checkpoint of this package, or, trained on ImageNet, a ResNet-18 (torchvision, or with "
@@ -47,18 +49,29 @@ AUXILIARY = ("aux16.", "aux32.")
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Names of tensors: ``matched`` and ``missing`` are the network's, ``unexpected`` the file's."""
+    """Names of tensors: ``matched`` and ``missing`` are the network's, ``unexpected`` the file's.
+
+    ``classes`` are those whose rows of the classifiers come from the file, ``new_classes`` the others, where the file's
+    classes are not the network's.
+    """
 
     kind: str
     matched: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    new_classes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         total = len(self.matched) + len(self.missing)
         text = f"initial weights ({self.kind}): {len(self.matched)} of {total} tensors matched"
-        parts = {"keep their initialisation": self.missing, "not used from the file": self.unexpected}
-        return "; ".join([text, *(f"{what}: {modules(names)}" for what, names in parts.items() if names)])
+        parts = {
+            "keep their initialisation": modules(self.missing),
+            "not used from the file": modules(self.unexpected),
+            "classes known to the file": ", ".join(self.classes),
+            "classes that begin anew": ", ".join(self.new_classes),
+        }
+        return "; ".join([text, *(f"{what}: {names}" for what, names in parts.items() if names)])
 
 
 @dataclass(frozen=True)
@@ -93,24 +106,28 @@ def backbones() -> dict[str, Kind]:
     }
 
 
-def load_initial(network: GAIN, path: str | Path) -> LoadReport:
-    """Fill ``network`` from ``path``.
+def load_initial(network: GAIN, path: str | Path, classes: Sequence[str]) -> LoadReport:
+    """Fill ``network``, which knows ``classes``, from ``path``.
 
-    That is a model folder, a Lightning checkpoint of ours (its averaged weights, where it has them), or a published
-    backbone; for a backbone of timm a file of timm's weights, or "imagenet", which downloads them.
+    That is a model folder or the name of a shipped one, a Lightning checkpoint of ours (its averaged weights, where it
+    has them), or a published backbone; for a backbone of timm a file of timm's weights, or "imagenet", which downloads
+    them.
 
-    Raises CheckpointError for a file of another kind and for every tensor that should match and does not.
+    Raises CheckpointError for a file of another kind and for every tensor that should match and does not,
+    ModelFolderError for a model folder that is none.
     """
     if str(path) == DOWNLOAD:
         return fill_timm(network, None, DOWNLOAD)
-    path = Path(path)
+    path = place_of(path)
     if (path / MODEL_YAML).is_file():
-        stored = {name: torch.from_numpy(array) for name, array in read_model_folder(path).weights().items()}
-        return fill_own(network, stored, "model folder", path)
-    state = read_state(path)
+        model_folder = read_model_folder(path)
+        stored = {name: torch.from_numpy(array) for name, array in model_folder.weights().items()}
+        return fill_own(network, classes, stored, model_folder.labels.names, "model folder", path)
+    content = read_checkpoint(path, EXPECTED)
+    state = read_state(content, path)
     if any(name.startswith("network.") for name in state):
         own = {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
-        return fill_own(network, own, "checkpoint", path)
+        return fill_own(network, classes, own, classes_in(content), "checkpoint", path)
     if isinstance(network.backbone, TimmBackbone):
         return fill_timm(network, state, path)
     kind = next((kind for marker, kind in backbones().items() if marker in state), None)
@@ -138,12 +155,47 @@ def fill_timm(network: GAIN, state: dict[str, Tensor] | None, origin: Path | str
     return LoadReport(f"timm's {network.backbone.name}", matched, tuple(sorted(set(names) - set(matched))), ())
 
 
-def fill_own(network: GAIN, state: dict[str, Tensor], kind: str, path: Path) -> LoadReport:
-    """From a network of the same architecture; auxiliary heads may be missing, the number of classes may differ."""
-    classes = state["classifier.weight"].shape[0] if "classifier.weight" in state else None
-    other = CLASS_DEPENDENT if classes != network.classes else ()
+def place_of(path: str | Path) -> Path:
+    """Return a path, or where a shipped model of that name is. Raises ModelFolderError for a name of none."""
+    given = Path(path)
+    is_name = given.name == str(path) and not given.suffix and not given.exists()
+    return find_model(given) if is_name else given
+
+
+def fill_own(
+    network: GAIN, classes: Sequence[str], state: dict[str, Tensor], theirs: Sequence[str] | None, kind: str, path: Path
+) -> LoadReport:
+    """From a network of the same architecture; auxiliary heads may be missing, the classes ``theirs`` may differ.
+
+    Where nobody knows ``theirs`` (None), as many are taken to be the same.
+    """
     given = {name: (name, tensor) for name, tensor in state.items() if is_weight(name)}
-    return fill(network, given, Kind(kind, {}, (*AUXILIARY, *other), other), path)
+    if theirs is None:
+        theirs = classes if "classifier.weight" in state and len(state["classifier.weight"]) == len(classes) else ()
+    if tuple(theirs) == tuple(classes):
+        return fill(network, given, Kind(kind, {}, AUXILIARY, ()), path)
+    known = {name.casefold(): row for row, name in enumerate(theirs)}
+    rows = {row: known[name.casefold()] for row, name in enumerate(classes) if name.casefold() in known}
+    own = network.state_dict()
+    for name in given.keys() & own.keys():
+        if name.startswith(CLASS_DEPENDENT) and rows and own[name].shape[1:] == state[name].shape[1:]:
+            given[name] = (name, with_rows(own[name], state[name], rows))
+    report = fill(network, given, Kind(kind, {}, (*AUXILIARY, *CLASS_DEPENDENT), CLASS_DEPENDENT), path)
+    of_file, new = (tuple(n for row, n in enumerate(classes) if (row in rows) is found) for found in (True, False))
+    return replace(report, classes=of_file, new_classes=new)
+
+
+def classes_in(checkpoint: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of a checkpoint's classes; None where it does not tell."""
+    labels = checkpoint.get("hyper_parameters", {}).get("labels")
+    return classes_of(labels).names if isinstance(labels, dict) else None
+
+
+def with_rows(ours: Tensor, theirs: Tensor, rows: Mapping[int, int]) -> Tensor:
+    """Return ``ours`` with some of its rows (first index) taken from ``theirs``."""
+    mixed = ours.clone()
+    mixed[list(rows)] = theirs[list(rows.values())].to(mixed.dtype)
+    return mixed
 
 
 def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Kind, path: Path) -> LoadReport:
@@ -165,9 +217,8 @@ def fill(network: GAIN, given: Mapping[str, tuple[str | None, Tensor]], kind: Ki
     return LoadReport(kind.name, tuple(fits.values()), missing, unexpected)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return a checkpoint file's tensors by name, from "state_dict" or "model", without "module." and "backbone."."""
-    content = read_checkpoint(path, EXPECTED)
+def read_state(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return a checkpoint's tensors by name, from "state_dict" or "model", without "module." and "backbone."."""
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A CamVid or Cityscapes folder, a video or images to a ROS 2 bag: images, camera where known, topic of labels."""
+"""A data set's folder, a video or images to a ROS 2 bag: images, camera where known, topic of labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="CamVid or Cityscapes folder, or any recorded source of gain segment")
+    parser.add_argument(
+        "source", help="CamVid, Cityscapes or a folder of one's own data, or any recorded source of gain segment"
+    )
     parser.add_argument("--split", metavar="S", default="val", help="split of a data set; default val")
     parser.add_argument("--rate", type=float, metavar="HZ", help="frames a second; default: the source's own")
     parser.add_argument("--out", "-o", type=Path, required=True, metavar="BAG", help="the bag's folder; must not exist")

@@ -38,7 +38,6 @@ from gain_ros.cli.common import (
     print_json,
 )
 from gain_ros.cli.out_folder import EVALUATION, out_folder
-from gain_ros.errors import UsageError
 from gain_ros.files import scratch_folder
 from gain_ros.libraries import require
 from gain_ros.shipped import example_bag
@@ -92,14 +91,8 @@ def _drawn(source: str, stack: contextlib.ExitStack, report: OnProgress) -> str:
     named = _SCENE.fullmatch(source)
     if named is None or Path(source).exists():
         return source
-    sys.path.append(str(Path(__file__).resolve().parents[2]))  # a checkout, where the streets lie beside the package
-    try:
-        from training.scenes.folder import write_street
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "the drawn street comes with a checkout of gain_ros alone, and this is an installed one; "
-            "leave --source out, or give it an image folder, a video, a bag or a webcam number"
-        ) from error
+    from training.scenes.folder import write_street
+
     folder = stack.enter_context(scratch_folder())
     seed = int(named[1] or _SCENE_SEED)
     return str(

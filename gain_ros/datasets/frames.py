@@ -33,7 +33,7 @@ from gain_ros.pictures import damage, read_as_stored, read_rgb
 
 T = TypeVar("T")
 LONGEST_LIST = 30
-NOT_A_CLASS = 254
+NOT_A_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,19 @@ class IndexMasks:
     table: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        table = np.full(256, NOT_A_CLASS, np.uint8)
+        table = np.full(256, NOT_A_CLASS, np.int16)
         table[[UNLABELLED, *self.classes]] = [UNLABELLED, *self.classes.values()]
         object.__setattr__(self, "table", table)
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
-        expected = f"expected an 8-bit index mask with ids {min(self.classes)}-{max(self.classes)}"
+        expected = f"expected an 8-bit index mask with ids {min(self.classes)}-{max(self.classes)} or {UNLABELLED}"
         if pixels.dtype != np.uint8 or pixels.ndim != 2:
             kind = "a colour mask" if pixels.ndim == 3 else f"{pixels.dtype}"
             raise DatasetError(f"{path}: is {kind}; {expected}")
         labels = cv2.LUT(pixels, self.table)
         if (wrong := labels == NOT_A_CLASS).any():
             raise DatasetError(f"{path}: holds the value {pixels[wrong][0]}; {expected}")
-        return labels
+        return labels.astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ColorMasks:
     """RGB masks. ``classes`` maps a colour to a class id; every other colour is an error.
 
     Each channel's value is replaced by its place among the values in use, and the three places are the digits of one
-    number below 256: five values at most.
+    number, the place in the table.
     """
 
     classes: Mapping[tuple[int, int, int], int]
@@ -102,25 +102,27 @@ class ColorMasks:
     table: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        place = {value: i + 1 for i, value in enumerate(sorted({value for color in self.classes for value in color}))}
-        base = len(place) + 1  # 0 is any value not in use
-        digits, table = np.zeros((1, 256, 3), np.uint8), np.full(256, NOT_A_CLASS, np.uint8)
-        for value, digit in place.items():
-            digits[0, value] = digit, digit * base, digit * base**2  # cv2 decodes to BGR
-        for (r, g, b), class_id in self.classes.items():
-            table[place[b] + place[g] * base + place[r] * base**2] = class_id
+        digits, base = np.zeros((3, 256), np.int32), 1
+        for channel, values in enumerate(zip(*self.classes, strict=True)):
+            used = sorted(set(values))
+            digits[channel, used] = base * np.arange(1, len(used) + 1)  # 0 is any value not in use
+            base *= len(used) + 1
+        table = np.full(base, NOT_A_CLASS, np.int16)
+        for color, class_id in self.classes.items():
+            table[sum(digits[channel, value] for channel, value in enumerate(color))] = class_id
         object.__setattr__(self, "digits", digits)
         object.__setattr__(self, "table", table)
 
     def labels(self, pixels: np.ndarray, path: Path) -> np.ndarray:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise DatasetError(f"{path}: is no 8-bit RGB mask but {pixels.dtype} {pixels.shape}; an index mask?")
-        labels = cv2.LUT(cv2.transform(cv2.LUT(pixels, self.digits), np.ones((1, 3))), self.table)
+        red, green, blue = self.digits
+        labels = self.table[red[pixels[..., 2]] + green[pixels[..., 1]] + blue[pixels[..., 0]]]  # decoded as BGR
         if (wrong := labels == NOT_A_CLASS).any():
             b, g, r = pixels[wrong][0].tolist()
             count = len(self.classes)
             raise DatasetError(f"{path}: holds the colour ({r}, {g}, {b}); expected the {count} of the data set")
-        return labels
+        return labels.astype(np.uint8)
 
 
 class Frames(ABC):
@@ -239,6 +241,13 @@ def class_counts(frames: Frames, classes: int) -> np.ndarray:
 
 def gather(read: Callable[[int], T], count: int, advice: str) -> list[T]:
     """Call ``read`` with 0..count-1, on threads. Raises one DatasetError that tells every picture or mask at fault."""
+    values, problems = attempt_all(read, count)
+    refuse(problems, advice)
+    return values
+
+
+def attempt_all(read: Callable[[int], T], count: int) -> tuple[list[T], list[str]]:
+    """Call ``read`` with 0..count-1, on threads: what it returned, and what is wrong with each other file."""
 
     def attempt(index: int) -> tuple[list[T], list[str]]:
         try:
@@ -248,8 +257,7 @@ def gather(read: Callable[[int], T], count: int, advice: str) -> list[T]:
 
     with ThreadPoolExecutor() as threads:
         results = list(threads.map(attempt, range(count)))
-    refuse([problem for _, problems in results for problem in problems], advice)
-    return [value for values, _ in results for value in values]
+    return [each for values, _ in results for each in values], [each for _, wrong in results for each in wrong]
 
 
 def check_files(frames: Sequence[FrameFiles]) -> list[str]:

@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""CamVid and Cityscapes folders as sources: images with their label files, as they lie on disk."""
+"""CamVid, Cityscapes and data sets of one's own as sources: images with their label files, as they lie on disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gain_ros.datasets import camvid, cityscapes
+from gain_ros.datasets import camvid, cityscapes, folder
 from gain_ros.datasets.frames import FrameFiles
 from gain_ros.errors import SourceError
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
@@ -60,19 +60,21 @@ class DatasetSource(FilesSource):
 
 
 def open_dataset(name: str, split: str) -> DatasetSource | None:
-    """Open a split of CamVid or of Cityscapes, be it whole or a few frames; None for any other folder.
+    """Open a split of CamVid, of Cityscapes or of one's own data, be it whole or a few frames; None for other folders.
 
     CamVid is in SegNet's layout (SPLIT.txt with image and mask in each line) or Cambridge's (701_StillsRaw_full and
     LabeledApproved_full, split as SegNet does, colours merged into 11 classes); Cityscapes has leftImg8bit and gtFine
-    side by side.
+    side by side, one's own data images, masks and classes.yaml.
 
-    Raises SourceError for a split that is not there, and for images without labels.
+    Raises SourceError for a split that is not there, and for images without labels, ClassFileError.
     """
     root = Path(name)
     if (root / "leftImg8bit").is_dir():
         return _open_cityscapes(name, root, split)
     if (root / camvid.IMAGE_FOLDER).is_dir() or any((root / f"{part}.txt").is_file() for part in camvid.COUNTS):
         return _open_camvid(name, root, split)
+    if folder.is_folder(root):
+        return _open_folder(name, root, split)
     return None
 
 
@@ -81,6 +83,14 @@ def _open_camvid(name: str, root: Path, split: str) -> DatasetSource:
     if problems or not files:
         raise SourceError(f"{name!r} has no split {split!r}: {'; '.join(problems[:3]) or 'no image belongs to it'}")
     return DatasetSource(name, files, CAMVID, _CAMVID_HZ.get(split, _SINGLE_FRAMES_HZ))
+
+
+def _open_folder(name: str, root: Path, split: str) -> DatasetSource:
+    classes = folder.read_classes(root)
+    files, problems = folder.list_part(root, split, classes)
+    if problems:
+        raise SourceError(f"{name!r} cannot give its split {split!r}: {'; '.join(problems[:3])}")
+    return DatasetSource(name, files, classes, _SINGLE_FRAMES_HZ)
 
 
 def _open_cityscapes(name: str, root: Path, split: str) -> DatasetSource:

@@ -74,6 +74,35 @@ def write_cityscapes(root: Path) -> Path:
     return root
 
 
+FOLDER_CLASSES = """classes:
+- {id: 0, name: road, color: [128, 64, 128], groups: [traversable]}
+- {id: 1, name: vehicle, color: [0, 0, 142], groups: [obstacle, dynamic]}
+- {id: 2, name: other, color: [70, 70, 70]}
+"""
+FOLDER_COUNTS = {"train": 6, "val": 2}
+
+
+def write_folder(root: Path) -> Path:
+    """A data set of one's own in three classes: JPEG and PNG pictures, index masks."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "classes.yaml").write_text(FOLDER_CLASSES)
+    for split, count in FOLDER_COUNTS.items():
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True)
+        for i in range(count):
+            pair = drawn(i)
+            _write_rgb(root / f"images/{split}/{i}{('.jpg', '.png')[i % 2]}", pair.image)
+            cv2.imwrite(str(root / f"masks/{split}/{i}.png"), three_classes(pair.labels))
+    return root
+
+
+def three_classes(labels: np.ndarray) -> np.ndarray:
+    """CamVid's ids as those of :data:`FOLDER_CLASSES`."""
+    table = np.full(256, 2, np.uint8)
+    table[[CAMVID.names.index("road"), CAMVID.names.index("car"), UNLABELLED]] = 0, 1, UNLABELLED
+    return table[labels]
+
+
 def _void_mask(labels: np.ndarray) -> np.ndarray:
     return np.where(labels == UNLABELLED, CAMVID_VOID, labels).astype(np.uint8)
 

@@ -32,6 +32,7 @@ from gain_ros.labels import CAMVID
 from gain_ros.model import GAIN
 from gain_ros.model.backbones import conv_bn_relu
 from gain_ros.model.gain import ARCHITECTURES
+from training.classes import plain_classes
 from training.data import LabelledFrames
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions, SegmentationTask
@@ -78,8 +79,8 @@ def small_data(train: int = 7, val: int = 3, **options) -> Drawings:
 
 def small_module(**options) -> SegmentationTask:
     lightning.seed_everything(0, verbose=False)
-    options = {"labels": "camvid", "optimizer": OptimizerOptions(lr=1e-3, warmup_steps=2), **options}
-    return SegmentationTask("tiny", input_size=SIZE, **options)
+    options = {"labels": plain_classes(CAMVID), "optimizer": OptimizerOptions(lr=1e-3, warmup_steps=2), **options}
+    return SegmentationTask(architecture="tiny", input_size=SIZE, **options)
 
 
 def small_trainer(folder: Path, **options) -> lightning.Trainer:

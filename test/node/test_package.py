@@ -50,7 +50,7 @@ def test_every_ros_package_the_node_imports_is_a_dependency():
 def test_install_puts_everything_where_ros_looks_for_it(tmp_path):
     source, target = tmp_path / "source", tmp_path / "install"
     source.mkdir()
-    for name in ("gain_ros", "launch", "config", "resource"):
+    for name in ("gain_ros", "training", "launch", "config", "resource"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "setup.cfg", "package.xml"):
         shutil.copy(ROOT / name, source)
@@ -76,4 +76,5 @@ def test_install_puts_everything_where_ros_looks_for_it(tmp_path):
         "config/fastdds.xml",
         "models/toy/model.yaml",
     } <= installed
+    assert len(list(target.rglob("training/configs/finetune.yaml"))) == 1
     assert sorted(path.name for path in (target / "lib/gain_ros").iterdir()) == ["gain", "segmentation_node"]

@@ -158,7 +158,6 @@ def test_a_model_folder_is_no_run_to_resume(command, tmp_path, capsys):
     [
         ("--model.architecture", "nothing", "expected one of gain_r18, gain_df2"),
         ("--model.evaluation.overlap", "2", "evaluation.overlap is 2.0; expected 0 to below 1"),
-        ("--model.labels", "cityscapes", "labelled in 'camvid', but model.labels is 'cityscapes'"),
     ],
 )
 def test_values_that_make_no_sense_end_with_the_reason(command, capsys, option, value, message):

@@ -23,8 +23,9 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from small_runs import SIZE, small_data, small_module, small_trainer, train
 
-from gain_ros.labels import CITYSCAPES_IDS
+from gain_ros.labels import CITYSCAPES, CITYSCAPES_IDS
 from gain_ros.model import GAI
+from training.classes import plain_classes
 from training.data import Cityscapes
 from training.losses import LossOptions, class_weights
 from training.module import OptimizerOptions, SegmentationTask
@@ -73,8 +74,10 @@ def test_class_weights_come_from_the_training_labels(tmp_path):
 
 
 def test_data_with_other_classes_is_refused(tmp_path):
-    module = SegmentationTask("tiny", "cityscapes", None, SIZE)
-    with pytest.raises(MisconfigurationException, match=r"labelled in 'camvid', but model\.labels is 'cityscapes'"):
+    module = SegmentationTask(plain_classes(CITYSCAPES), "tiny", None, SIZE)
+    with pytest.raises(
+        MisconfigurationException, match=r"classes sky, building.*; expected those of the network, road, sidewalk"
+    ):
         small_trainer(tmp_path).fit(module, small_data())
 
 
@@ -102,7 +105,7 @@ def test_a_checkpoint_holds_plain_values_and_rebuilds_the_module(tmp_path):
 def test_frames_without_truth_become_a_submission_in_official_ids(cityscapes_root, tmp_path):
     import cv2
 
-    module = SegmentationTask("tiny", "cityscapes", None, SIZE)
+    module = SegmentationTask(plain_classes(CITYSCAPES), "tiny", None, SIZE)
     trainer = small_trainer(tmp_path / "run")
     trainer.test(module, Cityscapes(cityscapes_root, workers=0))
     masks = sorted((tmp_path / "run/submission").glob("*.png"))

@@ -31,6 +31,7 @@ from gain_ros.runtime.opening import open_segmenter
 from gain_ros.score import confusion_matrix, mean_iou
 from training import package as packaging
 from training.__main__ import main as training
+from training.classes import plain_classes
 from training.data import Cityscapes
 from training.data.augment import Augmentation
 from training.module import OptimizerOptions
@@ -94,7 +95,7 @@ def test_validate_and_the_masks_of_gain_segment_give_the_number_of_model_yaml(tr
 def test_a_cityscapes_run_is_packaged_with_its_classes_and_validates_to_its_number(
     cityscapes_root, monkeypatch, tmp_path
 ):
-    module = small_module(labels="cityscapes", optimizer=OptimizerOptions(lr=0.02, warmup_steps=1))
+    module = small_module(labels=plain_classes(CITYSCAPES), optimizer=OptimizerOptions(lr=0.02, warmup_steps=1))
     data = Cityscapes(cityscapes_root, batch_size=2, workers=0, augmentation=Augmentation(crop=(48, 64)))
     train(tmp_path, module, data)
     out, root = tmp_path / "models/streets", str(cityscapes_root)

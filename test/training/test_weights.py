@@ -24,13 +24,15 @@ from safetensors.torch import save_file
 from timm_double import install as install_timm
 from torch import nn
 
-from gain_ros.errors import CheckpointError
-from gain_ros.labels import CAMVID
+from gain_ros.errors import CheckpointError, ModelFolderError
+from gain_ros.labels import CAMVID, CITYSCAPES
 from gain_ros.model import build
 from gain_ros.model.simpleseg import is_weight
 from gain_ros.model_folder import write_model_folder
+from training.classes import plain_classes
 from training.weights import load_initial
 
+CLASSES = CAMVID.names
 STEMS = {
     "simpleseg": (("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")),
     "csail": (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
@@ -87,7 +89,7 @@ def save(tmp_path):
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_deep_stem_file_fills_the_whole_backbone(save, stem):
     network, state = build("gain_r18", 11), published_resnet(stem)
-    report = load_initial(network, save(state))
+    report = load_initial(network, save(state), CLASSES)
     assert not [name for name in report.missing if name.startswith("backbone.")]
     assert [name for name in report.matched if not name.startswith("backbone.")] == []
     assert report.unexpected == ("fc.weight", "fc.bias")
@@ -104,7 +106,7 @@ def test_a_deep_stem_file_fills_the_whole_backbone(save, stem):
 def test_torchvision_fills_all_but_the_stem(save):
     network, state = build("gain_r18", 11), published_resnet("torchvision")
     before = network.backbone.stem[2].bn.weight.clone()
-    report = load_initial(network, save({f"module.{name}": tensor for name, tensor in state.items()}))
+    report = load_initial(network, save({f"module.{name}": tensor for name, tensor in state.items()}), CLASSES)
     left = {name for name in report.missing if name.startswith("backbone.")}
     assert {name.split(".")[1] for name in left} == {"stem", "stage4"}
     assert {name for name in left if "stage4" in name} == {
@@ -131,11 +133,11 @@ def test_df2_under_its_published_names(save):
             half, rest = rest.split(".", 1)
             theirs = f"{stages[stage]}_{int(half) + 1}.{rest}"
         state[theirs.replace("shortcut.conv", "downsample.0").replace("shortcut.bn", "downsample.1")] = tensor
-    report = load_initial(network, save({"state_dict": state}))
+    report = load_initial(network, save({"state_dict": state}), CLASSES)
     assert report.kind == "DF-2"
     assert equal(network.backbone, trained.backbone)
     with pytest.raises(CheckpointError, match="a DF-2 that does not fit this network"):
-        load_initial(build("gain_r18", 11), save(state))
+        load_initial(build("gain_r18", 11), save(state), CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -153,25 +155,56 @@ def test_a_model_folder_fills_all_but_auxiliary_heads(tmp_path, nano):
         golden=(picture, picture[..., 0]), onnx_files={},
     )  # fmt: skip
     network = build("gain_nano", 11, channels=16)
-    report = load_initial(network, tmp_path / "m")
+    report = load_initial(network, tmp_path / "m", CLASSES)
     assert {name.partition(".")[0] for name in report.missing} == {"aux16", "aux32"}
     assert report.unexpected == ()
     assert torch.allclose(network.classifier.weight, nano.classifier.weight, atol=1e-3)
     with pytest.raises(CheckpointError, match=r"does not fit.*in the network alone.*of another shape"):
-        load_initial(build("gain_nano", 11, channels=32), tmp_path / "m")
+        load_initial(build("gain_nano", 11, channels=32), tmp_path / "m", CLASSES)
 
 
 def test_a_checkpoint_for_other_classes_leaves_the_classifiers(save, nano):
     state = {f"network.{name}": tensor for name, tensor in nano.state_dict().items()} | {"loss.weights": torch.ones(11)}
     network = build("gain_nano", 19, channels=16)
-    report = load_initial(network, save({"state_dict": state}))
+    report = load_initial(network, save({"state_dict": state}), CITYSCAPES.names)
     assert {name.rpartition(".")[0] for name in report.missing} == {
         "classifier", "aux16.classifier", "aux32.classifier"
     }  # fmt: skip
     assert torch.equal(network.aux16.conv.weight, nano.aux16.conv.weight)
     same = build("gain_nano", 11, channels=16)
-    assert load_initial(same, save({"state_dict": state})).missing == ()
+    assert load_initial(same, save({"state_dict": state}), CLASSES).missing == ()
     assert equal(same, nano)
+
+
+def test_rows_of_classifiers_come_from_classes_of_the_same_name(save, nano):
+    state = {f"network.{name}": tensor for name, tensor in nano.state_dict().items()}
+    content = {"state_dict": state, "hyper_parameters": {"labels": plain_classes(CAMVID)}}
+    network = build("gain_nano", 3, channels=16)
+    before = network.classifier.weight.clone()
+    report = load_initial(network, save(content), ("Road", "vehicle", "sky"))
+    assert (report.classes, report.new_classes, report.missing) == (("Road", "sky"), ("vehicle",), ())
+    assert "classes known to the file: Road, sky; classes that begin anew: vehicle" in str(report)
+    road, sky = CAMVID.names.index("road"), CAMVID.names.index("sky")
+    for ours, theirs in ((network.classifier, nano.classifier), (network.aux32.classifier, nano.aux32.classifier)):
+        assert torch.equal(ours.weight[[0, 2]], theirs.weight[[road, sky]])
+        assert torch.equal(ours.bias[[0, 2]], theirs.bias[[road, sky]])
+    assert torch.equal(network.classifier.weight[1], before[1])
+
+
+def test_as_many_classes_of_other_names_are_other_classes(save, nano):
+    state = {f"network.{name}": tensor for name, tensor in nano.state_dict().items()}
+    content = {"state_dict": state, "hyper_parameters": {"labels": plain_classes(CAMVID)}}
+    network, turned = build("gain_nano", 11, channels=16), tuple(reversed(CLASSES))
+    load_initial(network, save(content), turned)
+    assert torch.equal(network.classifier.weight, nano.classifier.weight.flip(0))
+
+
+def test_a_shipped_model_is_found_by_its_name():
+    network = build("gain_nano", 3)
+    report = load_initial(network, "gain_nano_camvid", ("road", "vehicle", "other"))
+    assert (report.kind, report.classes) == ("model folder", ("road",))
+    with pytest.raises(ModelFolderError, match=r"a shipped model \(.*gain_nano_camvid"):
+        load_initial(network, "gain_nano_nowhere", ("road", "vehicle", "other"))
 
 
 def test_a_missing_tensor_is_an_error_that_names_it(save):
@@ -179,7 +212,7 @@ def test_a_missing_tensor_is_an_error_that_names_it(save):
     del state["layer3.1.bn1.bias"]
     state["layer2.0.conv1.weight"] = torch.zeros(128, 64, 1, 1)
     with pytest.raises(CheckpointError, match=r"stage16\.1\.bn1\.bias.*layer2\.0\.conv1\.weight \(128, 64, 1, 1\)"):
-        load_initial(build("gain_r18", 11), save(state))
+        load_initial(build("gain_r18", 11), save(state), CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -193,22 +226,22 @@ def test_a_missing_tensor_is_an_error_that_names_it(save):
 )
 def test_other_files_are_refused(save, content, message):
     with pytest.raises(CheckpointError, match=message):
-        load_initial(build("gain_nano", 11), save(content))
+        load_initial(build("gain_nano", 11), save(content), CLASSES)
 
 
 def test_a_file_that_is_not_there_or_no_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match="No such file"):
-        load_initial(build("gain_nano", 11), tmp_path / "none.pth")
+        load_initial(build("gain_nano", 11), tmp_path / "none.pth", CLASSES)
     (tmp_path / "plain.pkl").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="no checkpoint"):
-        load_initial(build("gain_nano", 11), tmp_path / "plain.pkl")
+        load_initial(build("gain_nano", 11), tmp_path / "plain.pkl", CLASSES)
 
 
 def test_weights_of_timm_come_from_its_file(monkeypatch, tmp_path):
     install_timm(monkeypatch)
     network, theirs = (build("gain", 4, backbone="small", channels=32) for _ in range(2))
     save_file(theirs.backbone.features.state_dict(), tmp_path / "model.safetensors")
-    report = load_initial(network, tmp_path / "model.safetensors")
+    report = load_initial(network, tmp_path / "model.safetensors", "abcd")
     assert equal(network.backbone, theirs.backbone)
     assert not equal(network.merge, theirs.merge)
     assert "timm's small" in str(report)
@@ -224,6 +257,6 @@ def test_a_download_of_timm_that_fails_or_has_no_place_is_one_line(monkeypatch):
 
     monkeypatch.setattr(network.backbone, "load_pretrained", no_network)
     with pytest.raises(CheckpointError, match=r"imagenet: no weights of timm's small \(Network is unreachable\)"):
-        load_initial(network, "imagenet")
+        load_initial(network, "imagenet", "abcd")
     with pytest.raises(CheckpointError, match="imagenet: is for backbones of timm"):
-        load_initial(build("gain_nano", 4), "imagenet")
+        load_initial(build("gain_nano", 4), "imagenet", "abcd")

@@ -15,6 +15,7 @@
 
 """Data sets, as Lightning data modules."""
 
+from training.data.folder import Folder
 from training.data.module import CamVid, Cityscapes, LabelledFrames, Scenes
 
-__all__ = ["CamVid", "Cityscapes", "LabelledFrames", "Scenes"]
+__all__ = ["CamVid", "Cityscapes", "Folder", "LabelledFrames", "Scenes"]

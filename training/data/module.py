@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gain_ros.datasets import camvid, cityscapes
 from gain_ros.datasets.frames import Frames, FramesInMemory, Pair, class_counts, split_by_drive
+from gain_ros.errors import DatasetError
 from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
 from training.data.augment import Augmentation, paste_classes, paste_rectangle, random_colors, random_view
 from training.data.sampling import Draw, EachOnce, TrainSampler
@@ -97,6 +98,7 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
     label_set: LabelSet
     terms: str  # under which the data may be used
     pasted: tuple[str, ...]  # things that stand alone: what Augmentation.paste_classes stands for when it is None
+    input_size: tuple[int, int] = (360, 480)  # of a network, where nothing else is asked for
 
     def __init__(
         self,
@@ -123,6 +125,9 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
     def open_split(self, split: str) -> Frames:
         """Return the frames of "train" (as the options say), "val" or "test"; raises DatasetError for damaged data."""
 
+    def open_stage(self, stage: str) -> None:
+        """Look at all that "fit", "validate" or "test" needs before any of it is used, where a data set can."""
+
     def without_held_out(self, split: str, read: Callable[[str], Frames]) -> Frames:
         """Open a split by ``read``, with "train" as ``train_split`` says; drives held out are "val" and not trained on.
 
@@ -136,8 +141,14 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         cv2.setNumThreads(0)  # OpenCV's thread pool does not survive the fork into a worker
+        self.open_stage(stage)
         if stage == "fit":
             self.train_frames = self.open_split("train")
+            if len(self.train_frames) < self.hparams["batch_size"]:
+                raise DatasetError(
+                    f"{len(self.train_frames)} frames to train on; expected at least the batch_size, "
+                    f"{self.hparams['batch_size']}: give more, or a smaller --data.batch_size"
+                )
             self.train_counts = class_counts(self.train_frames, len(self.label_set))
         if stage in ("fit", "validate"):
             self.val_frames = self.open_split("val")
