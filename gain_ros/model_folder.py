@@ -45,6 +45,7 @@ import numpy as np
 from gain_ros.class_file import class_entries, is_class_list, label_set
 from gain_ros.errors import ImageError, ModelFolderError
 from gain_ros.files import atomic, read_bounded, sha256
+from gain_ros.fit import FITS
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
@@ -72,7 +73,8 @@ class ModelFolder:
     """One model folder, checked. Make it with ``read_model_folder``.
 
     ``input_size`` is (height, width) in pixels; ``mean`` and ``std`` are per RGB channel for values in 0..1;
-    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture.
+    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture; ``fit`` says how
+    frames of another shape go in (:mod:`gain_ros.fit`).
     """
 
     path: Path
@@ -88,6 +90,7 @@ class ModelFolder:
     metrics: dict[str, Any]
     licence: str
     sha256: dict[str, str]
+    fit: str = "stretch"
 
     @property
     def digest(self) -> str:
@@ -208,6 +211,7 @@ def write_model_folder(
     weights: dict[str, np.ndarray],
     golden: tuple[np.ndarray, np.ndarray],
     onnx_files: dict[str, Path],
+    fit: str = "stretch",
 ) -> ModelFolder:
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
@@ -234,6 +238,7 @@ def write_model_folder(
         "training": dict(training),
         "metrics": dict(metrics),
         "licence": licence,
+        **({} if fit == "stretch" else {"fit": fit}),
     }
     with atomic(target, replace_folder=True) as scratch:
         scratch.mkdir()
@@ -275,6 +280,9 @@ class _Fields:
             raise ModelFolderError(self.file, found, expected, "restore the file or package again")
         return value
 
+    def take_or(self, default: Any, key: str, expected: str, valid: Callable[[Any], bool]) -> Any:
+        return self.take(key, expected, valid) if key in self._values else default
+
 
 def _parse(path: Path, fields: _Fields) -> ModelFolder:
     fields.take("format", f"format {_FORMAT}, the one this version reads", lambda value: value == _FORMAT)
@@ -300,6 +308,7 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         metrics=fields.take("metrics", "a mapping", _is_mapping),
         licence=fields.take("licence", "text", lambda value: isinstance(value, str) and value != ""),
         sha256=fields.take("sha256", "file name: 64 hex digits, quoted", _is_hash_table),
+        fit=fields.take_or("stretch", "fit", f"one of {', '.join(FITS)}", lambda value: value in FITS),
     )
 
 

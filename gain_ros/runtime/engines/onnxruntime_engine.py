@@ -56,11 +56,12 @@ class OnnxRuntimeEngine:
                 f"onnxruntime {ort.__version__} could not start its CUDA provider and would run on {self.provider}; "
                 "its log above names the missing library, or ask for device 'cpu'"
             )
-        self._input = self._session.get_inputs()[0].name
-        self._size = model_folder.input_size
+        given = self._session.get_inputs()[0]
+        self._input = given.name
+        self.size = model_folder.input_size if all(isinstance(side, int) for side in given.shape[1:3]) else None
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        check_images(images, self._size)
+        check_images(images, self.size)
         return self._session.run(None, {self._input: images})[0]
 
     def close(self) -> None:

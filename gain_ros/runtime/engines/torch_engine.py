@@ -56,14 +56,14 @@ class TorchCpuEngine:
     """Runs the network up to the head's logits, in fp32."""
 
     name, version, provider, device = "torch", torch.__version__, "CPU", "cpu"
+    size = None
 
     def __init__(self, model_folder: ModelFolder):
-        self._size = model_folder.input_size
         network = load_model(model_folder)
         self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        check_images(images, self._size)
+        check_images(images, self.size)
         with torch.inference_mode():
             # A copy: a bag's frames are read-only, which from_numpy warns of.
             return self._form(torch.tensor(images)).contiguous().numpy()
