@@ -107,7 +107,8 @@ class Placement:
         if self.inner == self.network:
             return logits
         spans = []
-        for side, inner, offset, cells in zip(self.network, self.inner, self.offset, logits.shape[-2:], strict=True):
+        both = map(int, logits.shape[-2:])  # which a graph that is traced has as tensors
+        for side, inner, offset, cells in zip(self.network, self.inner, self.offset, both, strict=True):
             if (inner * cells) % side or (offset * cells) % side:
                 found, expected = f"{cells} logits along {side} pixels", f"one for {_CELL_PX} pixels or a divisor of it"
                 raise ModelFolderError("the network", found, expected, "take another fit than letterbox")
@@ -151,15 +152,26 @@ def seen_part(size: Size, input_size: Size, fit: str, roi: tuple[float, float, f
     return Region(top, bottom, left, right)
 
 
-@functools.lru_cache(maxsize=64)
+def stretched(input_size: Size) -> Placement:
+    """Return where pictures go that are resized to the network's size, or have its aspect."""
+    return Placement(input_size, input_size)
+
+
 def place(size: Size, input_size: Size, fit: str) -> Placement:
     """Return where pictures of ``size`` (H, W), the seen parts of frames, go in a network of ``input_size`` (h, w)."""
+    if fit in ("stretch", "crop"):  # without a look at the size, which a graph that is traced does not know yet
+        return stretched(input_size)
+    return _place((int(size[0]), int(size[1])), input_size, fit)
+
+
+@functools.lru_cache(maxsize=64)
+def _place(size: Size, input_size: Size, fit: str) -> Placement:
     if fit == "area":
         network = _like(size, input_size)
         return Placement(network, network)
     (height, width), (h, w) = size, input_size
-    if fit != "letterbox" or height * w == width * h:
-        return Placement(input_size, input_size)
+    if height * w == width * h:
+        return stretched(input_size)
     inner = (_cells(height * w / width, h), w) if height * w < width * h else (h, _cells(width * h / height, w))
     top, left = ((side - part) // (2 * _CELL_PX) * _CELL_PX for side, part in zip(input_size, inner, strict=True))
     return Placement(input_size, inner, (top, left))

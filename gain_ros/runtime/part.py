@@ -34,11 +34,11 @@ class PartSegmenter(Segmenter):
 
     def __init__(self, inner: Segmenter, roi: tuple[float, float, float, float] = WHOLE):
         self.model_folder = inner.model_folder
-        self._inner, self._roi = inner, roi
+        self.inner, self._roi = inner, roi
 
     @property
     def info(self) -> EngineInfo:  # type: ignore[override]  # it changes while TensorRT takes over
-        return self._inner.info
+        return self.inner.info
 
     def segment(self, frames: Sequence[Frame], confidence: bool = True) -> list[Mask]:
         start = time.perf_counter()
@@ -49,17 +49,17 @@ class PartSegmenter(Segmenter):
         regions = [seen_part(size, model.input_size, model.fit, self._roi) for size in sizes]
         parts = [part_of(frame, region) for frame, region in zip(frames, regions, strict=True)]
         cut_ms = 1e3 * (time.perf_counter() - start)
-        masks = self._inner.segment(parts, confidence)
+        masks = self.inner.segment(parts, confidence)
         placed = time.perf_counter()
         masks = [_placed(*each) for each in zip(masks, regions, sizes, strict=True)]
         placed_ms = 1e3 * (time.perf_counter() - placed)
         return [replace(mask, stage_ms=_with(mask.stage_ms, pre=cut_ms, post=placed_ms)) for mask in masks]
 
     def warm_up(self, batch: int) -> None:
-        self._inner.warm_up(batch)
+        self.inner.warm_up(batch)
 
     def close(self) -> None:
-        self._inner.close()
+        self.inner.close()
 
 
 def _placed(mask: Mask, region: Region, size: tuple[int, int]) -> Mask:

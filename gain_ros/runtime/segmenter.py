@@ -27,7 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
-from gain_ros.fit import place
+from gain_ros.fit import place, stretched
 from gain_ros.frames import Frame, as_array, as_rgb, check_frame
 from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import labels_from_logits
@@ -191,16 +191,15 @@ class EngineSegmenter(Segmenter):
             )
         if model.fit == "letterbox":
             rgb, _ = model.golden()
-            self.segment([rgb[: (len(rgb) + 1) // 2], rgb[:, : (rgb.shape[1] + 1) // 2]], confidence=False)
+            for half in (rgb[: (len(rgb) + 1) // 2], rgb[:, : (rgb.shape[1] + 1) // 2]):
+                self.segment([half], confidence=False)
 
     def check_golden(self) -> None:
         """Raise GoldenMismatch unless the model folder's golden picture, stretched, gives its golden labels."""
         rgb, expected = self.model_folder.golden()
         info = self.info
-        stretched, fitted = (
-            place(rgb.shape[:2], self.model_folder.input_size, fit) for fit in ("stretch", self.model_folder.fit)
-        )
-        if isinstance(self._engine, MaskEngine) and stretched != fitted:
+        fitted = place(rgb.shape[:2], self.model_folder.input_size, self.model_folder.fit)
+        if isinstance(self._engine, MaskEngine) and fitted != stretched(self.model_folder.input_size):
             return  # it fits the picture itself, and the labels are those of the stretched one
         try:
             share = agreement(self._run([rgb], "stretch")[0].labels, expected)

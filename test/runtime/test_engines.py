@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +31,6 @@ from gain_ros.errors import EngineUnavailable
 from gain_ros.model import load_model
 from gain_ros.model.deploy import LabelsForm
 from gain_ros.model_folder import ModelFolder, read_model_folder
-from gain_ros.onnx.export import add_onnx
 from gain_ros.runtime import engines
 from gain_ros.runtime.engines import ENGINES, available_engines, open_engine
 from gain_ros.runtime.opening import open_segmenter
@@ -124,22 +122,14 @@ def test_a_graph_for_one_size_takes_no_other(engine) -> None:
         engine.logits(np.zeros((1, 64, 95, 3), np.uint8))
 
 
-@pytest.fixture(scope="module")
-def any_size_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model with the graphs that packaging gives it."""
-    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("any") / model_folder.name)
-    add_onnx(folder)
-    return folder
-
-
 @pytest.mark.parametrize("fit", ["letterbox", "crop", "area"])
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_other_shapes_agree_with_pytorch_whatever_the_fit(name: str, fit: str, picture, any_size_folder: Path) -> None:
+def test_other_shapes_agree_with_pytorch_whatever_the_fit(name: str, fit: str, picture, deployed_folder: Path) -> None:
     pytest.importorskip(name)
     frames = [picture(90, 180, seed=1), picture(120, 70, seed=2), picture(90, 180, seed=3)]
     with (
-        open_segmenter(any_size_folder, "torch", "cpu", fit=fit) as reference,
-        open_segmenter(any_size_folder, name, "cpu", fit=fit) as segmenter,
+        open_segmenter(deployed_folder, "torch", "cpu", fit=fit) as reference,
+        open_segmenter(deployed_folder, name, "cpu", fit=fit) as segmenter,
     ):
         assert len(segmenter.segment(frames[:1] * 2)) == 2
         for mask, expected in zip(segmenter.segment(frames), reference.segment(frames), strict=True):
@@ -150,7 +140,7 @@ def test_other_shapes_agree_with_pytorch_whatever_the_fit(name: str, fit: str, p
 
 
 def test_openvino_keeps_the_latest_shapes_alone(
-    picture, any_size_folder: Path, monkeypatch: pytest.MonkeyPatch
+    picture, deployed_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     openvino_engine = pytest.importorskip("gain_ros.runtime.engines.openvino_engine")
     monkeypatch.setattr(openvino_engine, "_REQUESTS", 2)
@@ -159,7 +149,7 @@ def test_openvino_keeps_the_latest_shapes_alone(
     monkeypatch.setattr(
         openvino_engine.ov.Core, "compile_model", lambda *given: compiled.append(1) or compile_one(*given)
     )
-    engine = openvino_engine.OpenVinoEngine(read_model_folder(any_size_folder), "cpu", 1)
+    engine = openvino_engine.OpenVinoEngine(read_model_folder(deployed_folder), "cpu", 1)
     assert engine.size is None
     for size, count in (((64, 96), 1), ((32, 96), 2), ((64, 96), 2), ((64, 32), 3), ((64, 96), 3), ((32, 96), 4)):
         assert engine.logits(picture(*size)[None]).shape == (1, 11, size[0] // 4, size[1] // 4)

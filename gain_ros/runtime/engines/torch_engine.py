@@ -94,13 +94,17 @@ class TorchGpuEngine:
 
 def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tuple[Recorded | Eager, str]:
     """Return the fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
-    plain = Eager(LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
+    network_and_input = (network, model_folder.mean, model_folder.std, model_folder.input_size)
+    plain = Eager(LabelsForm(*network_and_input, model_folder.fit), device)
     try:
         from gain_ros.model.kernels import FusedForm
 
-        fused = Recorded(FusedForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
+        form = FusedForm(*network_and_input)  # stretches, as the golden labels want it
         rgb, golden = model_folder.golden()
-        share = agreement(fused(rgb[None])[0][0], golden)
+        share = agreement((fused := Recorded(form, device))(rgb[None])[0][0], golden)
+        if model_folder.fit != "stretch":
+            form.fit = model_folder.fit
+            fused = Recorded(form, device)
     except ImportError as error:
         return plain, f"fp32 (no fused kernels: {error})"
     except Exception as error:  # compilers and drivers may fail in any way; the plain form needs neither
