@@ -45,6 +45,7 @@ from gain_ros.class_file import class_entries, is_class_list, label_set
 from gain_ros.class_output import ClassOutput, MinConfidence, class_output
 from gain_ros.errors import ClassOutputError, ImageError, ModelFolderError
 from gain_ros.files import atomic, read_bounded, sha256
+from gain_ros.fit import FITS
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
@@ -75,8 +76,9 @@ class ModelFolder:
     """One model folder, checked. Make it with ``read_model_folder``.
 
     ``input_size`` is (height, width) in pixels; ``mean`` and ``std`` are per RGB channel for values in 0..1;
-    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture. ``labels`` are the
-    network's classes; :meth:`class_output` says what masks hold.
+    ``sha256`` maps file name to hex digest; ``options`` are keyword arguments of the architecture; ``fit`` says how
+    frames of another shape go in (:mod:`gain_ros.fit`). ``labels`` are the network's classes; :meth:`class_output` says
+    what masks hold.
     """
 
     path: Path
@@ -94,6 +96,7 @@ class ModelFolder:
     sha256: dict[str, str]
     remap: Mapping[str, int] = field(default_factory=dict)
     min_confidence: MinConfidence = 0.0
+    fit: str = "stretch"
 
     @property
     def digest(self) -> str:
@@ -234,6 +237,7 @@ def write_model_folder(
     onnx_files: dict[str, Path],
     remap: Mapping[str, int] | None = None,
     min_confidence: MinConfidence = 0.0,
+    fit: str = "stretch",
 ) -> ModelFolder:
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
@@ -263,6 +267,7 @@ def write_model_folder(
         "training": dict(training),
         "metrics": dict(metrics),
         "licence": licence,
+        **({} if fit == "stretch" else {"fit": fit}),
     }
     with atomic(target, replace_folder=True) as scratch:
         scratch.mkdir()
@@ -336,6 +341,7 @@ def _parse(path: Path, fields: _Fields) -> ModelFolder:
         min_confidence=fields.take_optional(
             "min_confidence", 0.0, "a number from 0 to 1, or class or group: such a number", _is_number_or_mapping
         ),
+        fit=fields.take_optional("fit", "stretch", f"one of {', '.join(FITS)}", lambda value: value in FITS),
     )
     try:
         model_folder.class_output()

@@ -43,18 +43,19 @@ def agreement(labels: np.ndarray, expected: np.ndarray) -> float:
 def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Count pixels by (truth, label).
 
-    ``truth`` and ``labels`` are integer arrays of one shape. Pixels whose truth is 255 are left out.
+    ``truth`` and ``labels`` are integer arrays of one shape. Pixels that are 255 in either are left out: what has no
+    truth, and what was not looked at.
     Returns int64 (classes, classes): rows are truth, columns are predictions.
     Raises ValueError for shapes that differ and for ids outside 0..classes-1.
     """
     if truth.shape != labels.shape:
         raise ValueError(f"truth is {truth.shape}, labels are {labels.shape}; score labels at the truth's size")
-    counts = pair_counts(as_ids(truth, "truth"), as_ids(labels, "labels"))[:UNLABELLED]
+    counts = pair_counts(as_ids(truth, "truth"), as_ids(labels, "labels"))[:UNLABELLED, :UNLABELLED]
     for what, seen in (("truth", counts.sum(1)), ("labels", counts.sum(0))):
         if seen[classes:].any():
             ids = np.flatnonzero(seen)
             raise ValueError(
-                f"{what} holds ids {ids[0]}..{ids[-1]}; expected 0..{classes - 1} (truth may also hold {UNLABELLED})"
+                f"{what} holds ids {ids[0]}..{ids[-1]}; expected 0..{classes - 1} or {UNLABELLED} (unlabelled)"
             )
     return counts[:classes, :classes]
 

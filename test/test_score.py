@@ -79,7 +79,7 @@ def test_confusion_of_runs_of_one_pair_and_of_nothing():
     [
         ([[0, 7]], [[0, 1]], r"truth holds ids 0\.\.7; expected 0\.\.2"),
         ([[0, 1]], [[0, 7]], r"labels holds ids 0\.\.7; expected 0\.\.2"),
-        ([[0, 1]], [[0, 255]], r"labels holds ids 0\.\.255"),
+        ([[0, 1]], [[0, 254]], r"labels holds ids 0\.\.254"),
         ([[0, -1]], [[0, 1]], r"truth holds ids -1\.\.0"),
         ([[0, 256]], [[0, 1]], r"truth holds ids 0\.\.256"),
         ([[0, 1]], [[0]], "score labels at the truth's size"),
@@ -88,6 +88,11 @@ def test_confusion_of_runs_of_one_pair_and_of_nothing():
 def test_ids_and_shapes_that_cannot_be_counted_are_refused(truth, labels, message):
     with pytest.raises(ValueError, match=message):
         confusion_matrix(np.array(truth), np.array(labels), 3)
+
+
+def test_what_was_not_looked_at_is_not_scored():
+    truth, labels = np.array([[0, 1, 2]], np.uint8), np.array([[0, 255, 1]], np.uint8)
+    assert confusion_matrix(truth, labels, 3).tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]
 
 
 def test_a_wrong_label_where_the_truth_is_unlabelled_does_not_matter():

@@ -30,6 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gain_ros.fit import check_fit, place, seen_part, whole
 from gain_ros.model import GAIN
 from gain_ros.model.deploy import LogitsForm
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
@@ -42,15 +43,24 @@ class EvaluationOptions:
 
     ``scales``: factors of the network's input size, whose probabilities are averaged. ``flip``: the same with the
     mirrored frame. ``window``: (height, width) in pixels of a window that slides over the scaled frame, with at least
-    ``overlap`` of its sides shared between neighbours; logits are averaged there.
+    ``overlap`` of its sides shared between neighbours; logits are averaged there. ``fit`` says how frames of another
+    shape than the network's go in (:mod:`gain_ros.fit`); letterbox and area take one forward pass alone.
     """
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     window: tuple[int, int] | None = None
     overlap: float = 0.5
+    fit: str = "stretch"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is one forward pass a frame."""
+        return self.scales == (1.0,) and not self.flip and self.window is None
 
     def __post_init__(self) -> None:
+        if check_fit(self.fit) in ("letterbox", "area") and not self.is_plain:
+            raise ValueError(f"evaluation.fit is {self.fit}; expected stretch or crop with scales, flip or window")
         if not self.scales or min(self.scales) <= 0:
             raise ValueError(f"evaluation.scales is {self.scales}; expected at least one factor above 0")
         if not 0 <= self.overlap < 1:
@@ -68,14 +78,19 @@ class Evaluator:
         self.form.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own gap
         (height, width), self.options = input_size, options
         self.input_size = (height, width)
-        self.is_plain = options.scales == (1.0,) and not options.flip and options.window is None
 
     def __call__(self, rgb: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Label a frame, uint8 (H, W, 3): labels and confidence, uint8 each, at ``size`` (default: the frame's own)."""
+        fit, size = self.options.fit, size or rgb.shape[:2]
+        part = rgb[seen_part(rgb.shape[:2], self.input_size, fit).slices]
+        placement = place(part.shape[:2], self.input_size, fit)
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            logits = self.head_logits(resize_input(rgb, self.input_size)) if self.is_plain else self.averaged(rgb)
-        found = labels_from_logits(logits[0].cpu().numpy(), size or rgb.shape[:2], confidence=True)
-        return cast("tuple[np.ndarray, np.ndarray]", found)  # confidence was asked for
+            plain = self.options.is_plain
+            logits = self.head_logits(placement.shown(part, IMAGENET_MEAN)) if plain else self.averaged(part)
+        region = seen_part(size, self.input_size, fit)
+        found = labels_from_logits(placement.cut(logits[0].cpu().numpy()), region.size, confidence=True)
+        labels, confidence = cast("tuple[np.ndarray, np.ndarray]", found)  # confidence was asked for
+        return whole(labels, region, size), whole(confidence, region, size, outside=0)
 
     def head_logits(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) of any size → float32 1×C×h'×w' at the head's stride."""

@@ -25,6 +25,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from gain_ros import score
+from gain_ros.labels import UNLABELLED
 
 
 class SegmentationScore(Metric):
@@ -52,7 +53,8 @@ class SegmentationScore(Metric):
         self.add_state("image_miou", [], dist_reduce_fx="cat")
 
     def update(self, truth: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> None:
-        """One frame: uint8 (H, W) each; 255 in the truth is unlabelled, confidence is in 1/255."""
+        """One frame: uint8 (H, W) each; pixels that are 255 (unlabelled) in either are left out. Confidence: 1/255."""
+        truth = np.where(labels == UNLABELLED, labels, truth)
         confusion = score.confusion_matrix(truth, labels, len(self.names))
         self.confusion += self._tensor(confusion)
         self.boundary += self._tensor(score.boundary_counts(truth, labels, len(self.names)))

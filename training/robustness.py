@@ -38,7 +38,7 @@ from gain_ros.model import load_model
 from gain_ros.model_folder import ModelFolder, read_model_folder
 from gain_ros.pictures import encode
 from training.data.corruptions import CORRUPTIONS, STRENGTHS, CorruptedFrames
-from training.evaluation import Evaluator
+from training.evaluation import EvaluationOptions, Evaluator
 from training.package import open_data
 
 
@@ -70,7 +70,10 @@ def robustness(model: Path, root: Path | None, out: Path, every: int = 1) -> dic
     model_folder = read_model_folder(model)
     data = open_data(data_of(model_folder), root)
     frames = SomeFrames(data.val_frames, range(0, len(data.val_frames), every))
-    evaluator, labels = Evaluator(load_model(model_folder), model_folder.input_size), model_folder.labels
+    evaluator, labels = (
+        Evaluator(load_model(model_folder), model_folder.input_size, EvaluationOptions(fit=model_folder.fit)),
+        model_folder.labels,
+    )
     with atomic(out) as folder:
         folder.mkdir()
         clean, _ = measure(evaluator, frames, labels)

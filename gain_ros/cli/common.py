@@ -70,6 +70,33 @@ def frame_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def add_fit(parser: argparse.ArgumentParser) -> None:
+    """--fit and --roi; :func:`view` reads them."""
+    from gain_ros.fit import FITS
+
+    parser.add_argument(
+        "--fit", choices=FITS, help="how frames of another shape than the network's go in (default: as the model says)"
+    )
+    parser.add_argument(
+        "--roi", type=_roi, metavar="X,Y,W,H",
+        help="the part of each frame that counts, as fractions of its width and height; 255 outside: 0,0,1,0.8",
+    )  # fmt: skip
+
+
+def view(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was asked for of fit and roi, by the names that ``open_segmenter`` and the node know them by."""
+    return {name: value for name in ("fit", "roi") if (value := getattr(args, name)) is not None}
+
+
+def _roi(text: str) -> list[float]:
+    from gain_ros.fit import check_roi
+
+    try:
+        return list(check_roi([float(part) for part in text.split(",")]))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     from gain_ros.runtime.engines import ENGINES
 

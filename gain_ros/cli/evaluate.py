@@ -30,11 +30,13 @@ from gain_ros.cli.common import (
     DONE,
     Stages,
     add_engine,
+    add_fit,
     add_json,
     add_model,
     complain,
     print_json,
     say,
+    view,
 )
 from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.errors import UsageError
@@ -53,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_model(parser)
     add_engine(parser)
+    add_fit(parser)
     parser.add_argument("--out", "-o", type=Path, metavar="D", help="folder for result.json, frames.jsonl, report.html")
     parser.add_argument("--mode", choices=("offline", "realtime"), default="offline", help="default: offline")
     add_json(parser)
@@ -127,6 +130,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
+    if args.attach and view(args):
+        raise UsageError("--fit and --roi are the running node's parameters with --attach; leave them out")
     require("gain evaluate", "jinja2", "pygal", *["rclpy"] * live)
 
 
@@ -141,7 +146,9 @@ def _offline(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from gain_ros.evaluation.offline import Job
     from gain_ros.evaluation.result import write_result
 
-    jobs = [Job(bag, args.model, args.engine, _truth(args), args.batch, args.against) for bag in args.bags]
+    jobs = [
+        Job(bag, args.model, args.engine, _truth(args), args.batch, args.against, view=view(args)) for bag in args.bags
+    ]
     progress = Stages()
     with scratch_folder(out) as rows:
         try:
@@ -164,7 +171,14 @@ def _live(args: argparse.Namespace, out: Path) -> dict[str, Any]:
             evaluation, rows, gallery = evaluate_attached(args.bags[0], _truth(args), progress.show, args.mask_topic)
         else:
             evaluation, rows, gallery = evaluate_realtime(
-                args.bags[0], args.model, args.engine, _truth(args), args.rate, progress.show, args.use_sim_time
+                args.bags[0],
+                args.model,
+                args.engine,
+                _truth(args),
+                args.rate,
+                progress.show,
+                args.use_sim_time,
+                view(args),
             )
     finally:
         progress.close()

@@ -29,11 +29,13 @@ from gain_ros.cli.common import (
     DONE,
     Progress,
     add_engine,
+    add_fit,
     add_json,
     add_model,
     complain,
     print_json,
     say,
+    view,
 )
 from gain_ros.cli.out_folder import OutFolder, marked, out_folder
 
@@ -52,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
     add_engine(parser)
+    add_fit(parser)
     parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
     parser.add_argument("--force", action="store_true", help="replace the masks that an earlier run wrote to D")
     add_json(parser)
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.source)
     with (
         out_folder(args.out, [args.source], ("*.png", "overlay/*.jpg"), args.force) as out,
-        open_segmenter(args.model, engine=args.engine) as segmenter,
+        open_segmenter(args.model, engine=args.engine, **view(args)) as segmenter,
     ):
         frames, seconds = _segment_all(source, segmenter, args, out)
         result = {

@@ -102,7 +102,7 @@ def evaluate_bags(
         classes=whole[0].classes,
         bags=bags,
         truth=whole[0].truth,
-        options={"batch": jobs[0].batch},
+        options={"batch": jobs[0].batch, **jobs[0].view},
         details={
             **_against(jobs[0], whole),
             "model_card": model_card(model_folder),

@@ -29,7 +29,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
@@ -54,7 +54,11 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Job:
-    """What one bag needs, wherever it runs. ``against``: a second engine, or model, whose masks are compared."""
+    """What one bag needs, wherever it runs.
+
+    ``against``: a second engine, or model, whose masks are compared. ``view``: ``fit`` and ``roi`` of open_segmenter,
+    where they were asked for.
+    """
 
     bag: str
     model: str
@@ -63,6 +67,7 @@ class Job:
     batch: int = 1
     against: str | None = None
     threads: int | None = None
+    view: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,13 @@ def open_models(job: Job) -> Iterator[Models]:
     cores = job.threads or len(os.sched_getaffinity(0))
     share = max(1, cores // _AT_ONCE)
     with contextlib.ExitStack() as stack:
-        segmenter, other, twin = stack.enter_context(open_segmenter(job.model, job.engine, threads=share)), None, None
+        segmenter = stack.enter_context(open_segmenter(job.model, job.engine, threads=share, **job.view))
+        other, twin = None, None
         if segmenter.info.device == "cpu" and cores > 1:
-            twin = stack.enter_context(open_segmenter(job.model, segmenter.info.engine, threads=share))
+            twin = stack.enter_context(open_segmenter(job.model, segmenter.info.engine, threads=share, **job.view))
         if job.against is not None:
             model, engine = (job.model, job.against) if job.against in ENGINES else (job.against, job.engine)
-            other = stack.enter_context(open_segmenter(model, engine, threads=share))
+            other = stack.enter_context(open_segmenter(model, engine, threads=share, **job.view))
             if other.model_folder.labels.names != segmenter.model_folder.labels.names:
                 raise SourceError(
                     f"{job.against!r} has classes {', '.join(other.model_folder.labels.names)}, the model "

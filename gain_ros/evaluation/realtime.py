@@ -25,9 +25,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def evaluate_realtime(
     rate: float,
     report: OnProgress,
     use_sim_time: bool = False,
+    view: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Evaluation, list[FrameRow], Gallery]:
     """Play a bag (or another recorded source) to the node, score what it published, and tell what real time costs.
 
@@ -94,6 +96,7 @@ def evaluate_realtime(
         report: called with what happens, how much of it is done, and of how much.
         use_sim_time: the node runs on recorded time (/clock) and frames keep their stamps; by default a frame's stamp
             is the moment it is sent, as a camera's.
+        view: ``fit`` and ``roi`` of the node, where they were asked for.
 
     Raises:
         SourceError: the source cannot be replayed, or the rate is no speed.
@@ -110,8 +113,8 @@ def evaluate_realtime(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(contextlib.closing(Reader(source, open_truth(truth, source, model_folder.labels))))
         # Before the node: what is wrong with the engine is said in a line, and both run the same one.
-        segmenter = stack.enter_context(open_segmenter(model_folder.path, engine))
-        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time)
+        segmenter = stack.enter_context(open_segmenter(model_folder.path, engine, **view))
+        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time, parameters=dict(view))
         return play_and_score(reader, model_folder, settings, report, segmenter)
 
 
@@ -155,7 +158,7 @@ def play_and_score(
         sha256=model_folder.digest,
         engine=replay.diagnostics["engine"],
         provider=replay.diagnostics["provider"],
-        options={"rate": settings.rate, "use_sim_time": settings.clock},
+        options={"rate": settings.rate, "use_sim_time": settings.clock, **settings.parameters},
         card=model_card(model_folder),
     )
     return evaluation, tally.rows, tally.gallery

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from gain_ros.fit import mean_level, place
 from gain_ros.model.gai import GAI, upsample
 from gain_ros.model.gain import GAIN, positions
 
@@ -196,20 +197,31 @@ class LabelsForm(nn.Module):
     The input resize is that of :mod:`gain_ros.resize`: area average where an axis shrinks, then bilinear where
     it grows, each rounded to 8 bit. The head's logits are resized once, bilinear, to the camera's size; labels are
     their arg-max and confidence is the label's softmax probability in 1/255. ``input_size`` is the network's (height,
-    width).
+    width), ``fit`` one of :mod:`gain_ros.fit`; with letterbox and area a traced graph is for frames of one size.
     """
 
     def __init__(
-        self, model: GAIN, mean: tuple[float, ...], std: tuple[float, ...], input_size: tuple[int, int]
+        self,
+        model: GAIN,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        input_size: tuple[int, int],
+        fit: str = "stretch",
     ) -> None:
         super().__init__()
         self.logits = LogitsForm(model, mean, std)
-        self.input_size = input_size
+        self.input_size, self.fit = input_size, fit
+        self.level = mean_level(mean)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         x = frames.permute(0, 3, 1, 2).float()
-        logits = self.logits.from_planes(resize_input(x, self.input_size))
-        logits = upsample(logits, x.shape[2:])
+        placement = place((x.shape[2], x.shape[3]), self.input_size, self.fit)
+        shown = resize_input(x, placement.inner)
+        if placement.inner != placement.network:
+            top, bottom, left, right = placement.margins
+            level = x.new_tensor(self.level).view(1, 3, 1, 1)
+            shown = F.pad(shown - level, (left, right, top, bottom)) + level
+        logits = upsample(placement.cut(self.logits.from_planes(shown)), x.shape[2:])
         # uint8 through float: the only uint8 conversion that every TensorRT release has
         labels = logits.argmax(1).float().to(torch.uint8)
         peak = logits.amax(1, keepdim=True)

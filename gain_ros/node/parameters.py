@@ -27,7 +27,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
 from gain_ros.class_output import read_min_confidence, read_remap
-from gain_ros.errors import ClassOutputError
+from gain_ros.errors import ClassOutputError, UsageError
+from gain_ros.fit import FITS, WHOLE, check_roi
 from gain_ros.pictures import MAX_SIDE
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
 
@@ -113,6 +114,14 @@ def _readable(read: Callable[[list[str]], Any]) -> Callable[[list[str]], str | N
     return check
 
 
+def _check_roi(value: Sequence[float]) -> str | None:
+    try:
+        check_roi(value)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 PARAMETERS = (
     Spec(
         "model",
@@ -157,6 +166,22 @@ PARAMETERS = (
         Taken.CONFIGURE,
         minimum=0,
         maximum=1024,
+    ),
+    Spec(
+        "fit",
+        "model",
+        "How frames of another shape than the network's go in: stretch, letterbox, crop (the middle alone, 255 "
+        "outside), area (the network runs at the camera's aspect), or what the model says (model).",
+        Taken.CONFIGURE,
+        check=_one_of("fit", ("model", *FITS)),
+    ),
+    Spec(
+        "roi",
+        list(WHOLE),
+        "x, y, width and height of the part of each frame that counts, as fractions of the frame; 255 outside. "
+        "[0.0, 0.0, 1.0, 0.8] leaves out a hood in the lowest fifth.",
+        Taken.CONFIGURE,
+        check=_check_roi,
     ),
     Spec(
         "cameras",

@@ -252,6 +252,8 @@ class SegmentationNode(LifecycleNode):
                 threads=self._value("threads") or None,
                 cuda_graph=self._value("cuda_graph"),
                 build=self._build,
+                fit=None if (fit := self._value("fit")) == "model" else fit,
+                roi=self._value("roi"),
             )
             segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
             return segmenter

@@ -59,7 +59,7 @@ def export_onnx(
 
 
 def add_onnx(folder: str | Path) -> ModelFolder:
-    """Put both deployment graphs into a model folder, so that it runs where torch is not installed.
+    """Put both deployment graphs, for any size, into a model folder, so that it runs where torch is not installed.
 
     Where the folder keeps its weights in fp16, so do the graphs; they compute in fp32 all the same. Needs torch, and
     for fp16 onnx.
@@ -68,14 +68,8 @@ def add_onnx(folder: str | Path) -> ModelFolder:
 
     model_folder = read_model_folder(folder)
     in_half = all(value.dtype == "float16" for value in model_folder.weights().values())
-    sizes = {
-        "labels": None,
-        "logits": model_folder.input_size,
-    }  # a fixed size is faster, and the network's never changes
     with scratch_folder() as scratch:
-        files = {
-            form: export_onnx(model_folder.path, scratch / f"{form}.onnx", form, size) for form, size in sizes.items()
-        }
+        files = {form: export_onnx(model_folder.path, scratch / f"{form}.onnx", form) for form in INPUTS}
         if in_half:
             for file in files.values():
                 _halve(file)
@@ -96,6 +90,7 @@ def add_onnx(folder: str | Path) -> ModelFolder:
             onnx_files=files,
             remap=model_folder.remap,
             min_confidence=model_folder.min_confidence,
+            fit=model_folder.fit,
         )
 
 

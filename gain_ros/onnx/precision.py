@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gain_ros.files import scratch_folder
+from gain_ros.fit import place, stretched
 from gain_ros.model_folder import ModelFolder
 from gain_ros.onnx.quantize import quantise
 from gain_ros.onnx.rewriting import to_half, with_half_scales, with_shape
@@ -61,7 +62,7 @@ def typed_onnx(
     size = size or model_folder.input_size
     if form == "logits" and size != model_folder.input_size:
         raise ValueError(f"size is {size}; form 'logits' takes images at the network's {model_folder.input_size} alone")
-    model = with_shape(_plain(model_folder, form), (batch, *size, 3))
+    model = with_shape(_plain(model_folder, form, size), (batch, *size, 3))
     if precision == "fp32":
         return model
     if precision == "fp16":
@@ -71,15 +72,33 @@ def typed_onnx(
     return to_half(quantise(with_half_scales(model), images or ()))
 
 
-def _plain(model_folder: ModelFolder, form: str) -> ModelProto:
-    """Return the folder's own graph, or else one exported now."""
+def _plain(model_folder: ModelFolder, form: str, size: tuple[int, int]) -> ModelProto:
+    """Return the folder's own graph, or else one exported now: the folder's stretches frames of any size."""
     import onnx
 
+    if form == "labels" and place(size, model_folder.input_size, model_folder.fit) != stretched(
+        model_folder.input_size
+    ):
+        return _fitted(model_folder, size)
     graph = model_folder.onnx(form)
     if graph is not None:
         return onnx.load_from_string(graph)
     from gain_ros.onnx.export import export_onnx
 
     with scratch_folder() as folder:
-        size = model_folder.input_size if form == "logits" else None
-        return onnx.load(export_onnx(model_folder.path, folder / f"{form}.onnx", form, size))
+        fixed = model_folder.input_size if form == "logits" else None
+        return onnx.load(export_onnx(model_folder.path, folder / f"{form}.onnx", form, fixed))
+
+
+def _fitted(model_folder: ModelFolder, size: tuple[int, int]) -> ModelProto:
+    """Export the "labels" graph for frames of ``size`` as the model's fit has them."""
+    import onnx
+
+    from gain_ros.model import load_model
+    from gain_ros.model.deploy import LabelsForm
+    from gain_ros.onnx.export import write_onnx
+
+    mean, std, input_size, fit = model_folder.mean, model_folder.std, model_folder.input_size, model_folder.fit
+    with scratch_folder() as folder:
+        form = LabelsForm(load_model(model_folder), mean, std, input_size, fit)
+        return onnx.load(write_onnx(form, folder / "labels.onnx", "labels", size, size))

@@ -19,14 +19,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gain_ros.errors import EngineNotBuilt, EngineUnavailable
+from gain_ros.fit import WHOLE, check_fit, check_roi
 from gain_ros.frames import describe
 from gain_ros.model_folder import ModelFolder, find_model, read_model_folder
 from gain_ros.runtime import fastest
 from gain_ros.runtime.engines import available_engines, engines_for, open_engine
+from gain_ros.runtime.part import PartSegmenter
 from gain_ros.runtime.segmenter import EngineSegmenter, Segmenter
 from gain_ros.runtime.tensorrt.prefer import PreferTensorRt
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -47,6 +50,8 @@ def open_segmenter(
     *,
     cuda_graph: bool = False,
     build: BuildProgress | None = None,
+    fit: str | None = None,
+    roi: Sequence[float] = WHOLE,
 ) -> Segmenter:
     """Load ``model`` (folder or shipped name) and run its golden pair; what comes back is ready for frames.
 
@@ -54,14 +59,33 @@ def open_segmenter(
     "auto"; ``threads`` bounds the engine's CPU threads. "auto" prefers TensorRT for all frames that it has an engine
     for, and takes the fastest of the others else.
 
+    ``fit`` says how frames of another shape go into the network, as in :mod:`gain_ros.fit`; None takes the model's own.
+    ``roi`` is x, y, width, height of the part of each frame that counts, as fractions; outside it labels are 255.
+
     The rest is for TensorRT: ``precision`` is "fp32", "fp16" ("auto") or "int8"; ``cuda_graph`` replays recorded
     launches; with ``build`` a missing engine is built in the background while another one serves, without it none is
     ever built.
 
     Raises ModelFolderError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
-    where the engine's result is wrong, ValueError for unknown names.
+    where the engine's result is wrong, ValueError for unknown names, UsageError for a wrong ``fit`` or ``roi``.
     """
     model_folder = read_model_folder(find_model(model))
+    if fit is not None:
+        model_folder = replace(model_folder, fit=check_fit(fit))
+    part = check_roi(roi)
+    segmenter = _open(model_folder, engine, device, precision, threads, cuda_graph, build)
+    return segmenter if part == WHOLE and model_folder.fit != "crop" else PartSegmenter(segmenter, part)
+
+
+def _open(
+    model_folder: ModelFolder,
+    engine: str,
+    device: str,
+    precision: str,
+    threads: int | None,
+    cuda_graph: bool,
+    build: BuildProgress | None,
+) -> Segmenter:
     if engine not in ("auto", "tensorrt"):
         return _open_checked(model_folder, engine, device, threads)
     if engine == "auto" and "tensorrt" not in available_engines():
@@ -109,6 +133,7 @@ def _open_checked(model_folder: ModelFolder, engine: str, device: str, threads: 
     segmenter = EngineSegmenter(model_folder, opened, _AS_ASKED)
     try:
         segmenter.check_golden()
+        segmenter.check_fit()
     except BaseException:
         segmenter.close()
         raise

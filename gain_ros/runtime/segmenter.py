@@ -26,10 +26,11 @@ from typing import Protocol
 
 import numpy as np
 
-from gain_ros.errors import GoldenMismatch
+from gain_ros.errors import EngineUnavailable, GoldenMismatch
+from gain_ros.fit import place, stretched
 from gain_ros.frames import Frame, as_array, as_rgb, check_frame
 from gain_ros.model_folder import ModelFolder
-from gain_ros.resize import labels_from_logits, resize_input
+from gain_ros.resize import labels_from_logits
 from gain_ros.runtime.engines import Engine, LogitsEngine, MaskEngine
 from gain_ros.score import MIN_AGREEMENT, agreement
 
@@ -112,9 +113,7 @@ class EngineSegmenter(Segmenter):
             return []
         for frame in frames:
             check_frame(frame)
-        if isinstance(self._engine, MaskEngine):
-            return self._whole_masks(self._engine, frames, confidence)
-        return self._masks_of_logits(self._engine, frames, confidence)
+        return self._run(frames, self.model_folder.fit, confidence)
 
     def close(self) -> None:
         with self._lock:
@@ -130,19 +129,32 @@ class EngineSegmenter(Segmenter):
                 raise RuntimeError("this Segmenter is closed; open another one")
             yield
 
-    def _masks_of_logits(self, engine: LogitsEngine, frames: Sequence[Frame], confidence: bool) -> list[Mask]:
+    def _run(self, frames: Sequence[Frame], fit: str, confidence: bool = False) -> list[Mask]:
+        if isinstance(self._engine, MaskEngine):
+            return self._whole_masks(self._engine, frames, confidence)
+        return self._masks_of_logits(self._engine, frames, fit, confidence)
+
+    def _masks_of_logits(self, engine: LogitsEngine, frames: Sequence[Frame], fit: str, confidence: bool) -> list[Mask]:
+        """One batch for each size that the network runs at."""
         start = time.perf_counter()
         pictures = [as_rgb(frame) for frame in frames]
-        images = [resize_input(picture, self.model_folder.input_size) for picture in pictures]
-        batch = np.stack(images) if len(images) > 1 else np.ascontiguousarray(images[0])[None]
+        placements = [place(picture.shape[:2], self.model_folder.input_size, fit) for picture in pictures]
+        batches = _batches(
+            [
+                np.ascontiguousarray(placement.shown(picture, self.model_folder.mean))
+                for placement, picture in zip(placements, pictures, strict=True)
+            ]
+        )
         resized = time.perf_counter()
+        logits: dict[int, np.ndarray] = {}
         with self._turn():
             running = time.perf_counter()
-            logits = engine.logits(batch)
+            for group, batch in batches:
+                logits.update(zip(group, engine.logits(batch), strict=True))
         inferred = time.perf_counter()
         masks = [
-            labels_from_logits(each, picture.shape[:2], confidence)
-            for each, picture in zip(logits, pictures, strict=True)
+            labels_from_logits(placement.cut(logits[index]), picture.shape[:2], confidence)
+            for index, (placement, picture) in enumerate(zip(placements, pictures, strict=True))
         ]
         stage_ms = _stage_ms(start + (running - resized), running, inferred, time.perf_counter())
         return [Mask(*mask, stage_ms) for mask in masks]
@@ -150,11 +162,7 @@ class EngineSegmenter(Segmenter):
     def _whole_masks(self, engine: MaskEngine, frames: Sequence[Frame], confidence: bool) -> list[Mask]:
         """One batch for each shape of frames."""
         start = time.perf_counter()
-        arrays = [as_array(frame) for frame in frames]
-        places: dict[tuple[int, ...], list[int]] = {}
-        for place, array in enumerate(arrays):
-            places.setdefault(array.shape, []).append(place)
-        batches = [(group, _batch([arrays[place] for place in group])) for group in places.values()]
+        batches = _batches([as_array(frame) for frame in frames])
         stacked = time.perf_counter()
         masks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         with self._turn():
@@ -163,15 +171,38 @@ class EngineSegmenter(Segmenter):
                 masks.update(zip(group, zip(*engine.labels(batch), strict=True), strict=True))
         stage_ms = _stage_ms(start + (running - stacked), running, (end := time.perf_counter()), end)
         return [
-            Mask(masks[place][0], masks[place][1] if confidence else None, stage_ms) for place in range(len(frames))
+            Mask(masks[index][0], masks[index][1] if confidence else None, stage_ms) for index in range(len(frames))
         ]
 
+    def check_fit(self) -> None:
+        """Raise EngineUnavailable or ModelFolderError where frames of other shapes cannot go in as the fit says.
+
+        Engines that give whole masks say so themselves, once they know the frames.
+        """
+        model, engine = self.model_folder, self._engine
+        if isinstance(engine, MaskEngine):
+            return
+        if model.fit == "area" and engine.size is not None:
+            height, width = engine.size
+            raise EngineUnavailable(
+                f"fit 'area' runs the network at the camera's aspect, but the graph of model {model.name!r} takes "
+                f"{width}x{height} alone; take fit letterbox or crop, or give the model a graph for any size "
+                "(docs/cameras.md)"
+            )
+        if model.fit == "letterbox":
+            rgb, _ = model.golden()
+            for half in (rgb[: (len(rgb) + 1) // 2], rgb[:, : (rgb.shape[1] + 1) // 2]):
+                self.segment([half], confidence=False)
+
     def check_golden(self) -> None:
-        """Raise GoldenMismatch unless the model folder's golden picture gives its golden labels."""
+        """Raise GoldenMismatch unless the model folder's golden picture, stretched, gives its golden labels."""
         rgb, expected = self.model_folder.golden()
         info = self.info
+        fitted = place(rgb.shape[:2], self.model_folder.input_size, self.model_folder.fit)
+        if isinstance(self._engine, MaskEngine) and fitted != stretched(self.model_folder.input_size):
+            return  # it fits the picture itself, and the labels are those of the stretched one
         try:
-            share = agreement(self.segment([rgb], confidence=False)[0].labels, expected)
+            share = agreement(self._run([rgb], "stretch")[0].labels, expected)
         except Exception as error:  # NaN, sizes that differ: whatever a library raises for a graph it has loaded
             raise GoldenMismatch(
                 f"engine {info.engine!r} ({info.version}, {info.provider}) fails on the golden picture of model "
@@ -183,6 +214,14 @@ class EngineSegmenter(Segmenter):
                 f"pixels of model {self.model_folder.name!r}, expected {100 * MIN_AGREEMENT:.1f} %; take another "
                 "engine, or package the model again if every engine fails"
             )
+
+
+def _batches(arrays: list[np.ndarray]) -> list[tuple[list[int], np.ndarray]]:
+    """Return a batch for each shape, with the positions of its arrays."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, array in enumerate(arrays):
+        groups.setdefault(array.shape, []).append(index)
+    return [(group, _batch([arrays[index] for index in group])) for group in groups.values()]
 
 
 def _batch(arrays: list[np.ndarray]) -> np.ndarray:

@@ -55,6 +55,8 @@ def test_defaults_are_accepted(name, value):
         ("engine", "abacus", "expected one of auto, onnxruntime"),
         ("device", "tpu", "expected one of auto, cpu, cuda"),
         ("transport", "theora", "expected one of raw, compressed"),
+        ("fit", "zoom", "expected one of model, stretch, letterbox, crop, area"),
+        ("roi", [0.0, 0.0, 640.0, 480.0], "expected x, y, width, height as fractions"),
         ("cameras", ["front", "2nd"], "2nd"),
         ("cameras", ["front/left"], "front/left"),
         ("cameras", ["front", "front"], "each name once"),

@@ -179,6 +179,17 @@ def test_the_typed_graph_is_the_deployment_form(made, opened, picture):
     assert all((a == b.numpy()).mean() >= 0.999 for a, b in zip(found, form(torch.from_numpy(rgb)), strict=True))
 
 
+@pytest.mark.parametrize("fit", ["letterbox", "area"])
+def test_the_typed_graph_is_fitted(opened, picture, fit):
+    folder, rgb = dataclasses.replace(opened, fit=fit), picture(90, 200, seed=9)[None]
+    form = LabelsForm(load_model(opened), opened.mean, opened.std, opened.input_size, fit)
+    found = as_written(typed_onnx(folder, "labels", "fp32", size=(90, 200))).run(None, {"frames": rgb})
+    expected = [output.numpy() for output in form(torch.from_numpy(rgb))]
+    assert all((a == b).mean() >= 0.999 for a, b in zip(found, expected, strict=True))
+    stretched = LabelsForm(load_model(opened), opened.mean, opened.std, opened.input_size)(torch.from_numpy(rgb))
+    assert (found[0] == stretched[0].numpy()).mean() < 0.999
+
+
 def test_a_batch_is_part_of_the_shape(opened):
     model = typed_onnx(opened, "logits", "fp16", batch=3)
     assert shape(model.graph.input[0])[0] == shape(model.graph.output[0])[0] == 3

@@ -102,16 +102,59 @@ def test_results_belong_to_the_caller(engine, picture) -> None:
 @pytest.mark.parametrize(
     "images",
     [
-        np.zeros((1, 64, 95, 3), np.uint8),
         np.zeros((64, 96, 3), np.uint8),
+        np.zeros((1, 0, 96, 3), np.uint8),
         np.zeros((1, 3, 64, 96), np.uint8),
         np.zeros((0, 64, 96, 3), np.uint8),
         np.zeros((1, 64, 96, 3), np.float32),
     ],
 )
 def test_wrong_images_say_what_is_expected(engine, images: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"images are .* expected uint8 \(N, 64, 96, 3\)"):
+    with pytest.raises(ValueError, match=r"images are .* expected uint8 \(N, (64, 96|h, w), 3\)"):
         engine.logits(images)
+
+
+def test_a_graph_for_one_size_takes_no_other(engine) -> None:
+    if engine.name == "torch":
+        pytest.skip("PyTorch runs the network itself, at any size")
+    assert engine.size == (64, 96)
+    with pytest.raises(ValueError, match=r"expected uint8 \(N, 64, 96, 3\)"):
+        engine.logits(np.zeros((1, 64, 95, 3), np.uint8))
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "crop", "area"])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_other_shapes_agree_with_pytorch_whatever_the_fit(name: str, fit: str, picture, deployed_folder: Path) -> None:
+    pytest.importorskip(name)
+    frames = [picture(90, 180, seed=1), picture(120, 70, seed=2), picture(90, 180, seed=3)]
+    with (
+        open_segmenter(deployed_folder, "torch", "cpu", fit=fit) as reference,
+        open_segmenter(deployed_folder, name, "cpu", fit=fit) as segmenter,
+    ):
+        assert len(segmenter.segment(frames[:1] * 2)) == 2
+        for mask, expected in zip(segmenter.segment(frames), reference.segment(frames), strict=True):
+            assert len(np.unique(expected.labels)) > 3
+            assert (mask.labels == expected.labels).mean() >= 0.999
+            difference = np.abs(mask.confidence.astype(int) - expected.confidence)
+            assert np.percentile(difference, 99) <= 3
+
+
+def test_openvino_keeps_the_latest_shapes_alone(
+    picture, deployed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino_engine = pytest.importorskip("gain_ros.runtime.engines.openvino_engine")
+    monkeypatch.setattr(openvino_engine, "_REQUESTS", 2)
+    compiled = []
+    compile_one = openvino_engine.ov.Core.compile_model
+    monkeypatch.setattr(
+        openvino_engine.ov.Core, "compile_model", lambda *given: compiled.append(1) or compile_one(*given)
+    )
+    engine = openvino_engine.OpenVinoEngine(read_model_folder(deployed_folder), "cpu", 1)
+    assert engine.size is None
+    for size, count in (((64, 96), 1), ((32, 96), 2), ((64, 96), 2), ((64, 32), 3), ((64, 96), 3), ((32, 96), 4)):
+        assert engine.logits(picture(*size)[None]).shape == (1, 11, size[0] // 4, size[1] // 4)
+        assert len(compiled) == count
+    engine.close()
 
 
 def test_an_engine_says_what_runs(engine) -> None:

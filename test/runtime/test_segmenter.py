@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import threading
@@ -29,12 +30,14 @@ import pytest
 import yaml
 
 from gain_ros import model_folder as model_folder_module
-from gain_ros.errors import EngineUnavailable, GoldenMismatch, ModelFolderError
+from gain_ros.errors import EngineUnavailable, GoldenMismatch, ModelFolderError, UsageError
 from gain_ros.files import sha256
+from gain_ros.fit import FITS
 from gain_ros.frames import as_rgb, from_rgb
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime import opening
 from gain_ros.runtime.opening import open_segmenter
+from gain_ros.runtime.part import PartSegmenter
 from gain_ros.runtime.segmenter import EngineSegmenter
 
 CLASSES = 3
@@ -63,6 +66,8 @@ class ScriptedEngine:
 
 
 class ScriptedLogits(ScriptedEngine):
+    size = None
+
     def logits(self, images: np.ndarray) -> np.ndarray:
         self._enter(images)
         return np.moveaxis(images, 3, 1).astype(np.float32) / 10
@@ -78,6 +83,10 @@ class ScriptedMasks(ScriptedEngine):
 def scripted(model_folder: Path) -> tuple[EngineSegmenter, ScriptedLogits]:
     engine = ScriptedLogits()
     return EngineSegmenter(read_model_folder(model_folder), engine, "as asked"), engine
+
+
+def fitted(model_folder: Path, fit: str, engine: ScriptedEngine) -> EngineSegmenter:
+    return EngineSegmenter(dataclasses.replace(read_model_folder(model_folder), fit=fit), engine, "as asked")
 
 
 def flat(height: int, width: int, brightest: int) -> np.ndarray:
@@ -133,6 +142,88 @@ def test_an_engine_that_gives_masks_gets_one_batch_a_size(model_folder: Path) ->
         assert (mask.labels == label).all()
         assert (mask.confidence == 200).all()
     assert bare[0].confidence is None
+
+
+def banded(height: int, width: int) -> np.ndarray:
+    """Red above, green in the middle, blue below."""
+    frame = flat(height, width, 0)
+    frame[height // 3 :] = flat(1, 1, 1)
+    frame[2 * height // 3 :] = flat(1, 1, 2)
+    return frame
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_frames_of_the_network_s_aspect_give_the_same_mask_whatever_the_fit(fit: str, model_folder: Path) -> None:
+    rgb = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 256, (128, 192, 3), dtype=np.uint8), (9, 9), 0)
+    expected = fitted(model_folder, "stretch", ScriptedLogits()).segment([rgb])[0]
+    found = PartSegmenter(fitted(model_folder, fit, ScriptedLogits())).segment([rgb])[0]
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.confidence, expected.confidence)
+
+
+@pytest.mark.parametrize(
+    ("fit", "batches"), [("letterbox", [(3, 64, 96, 3)]), ("area", [(2, 64, 128, 3), (1, 96, 64, 3)])]
+)
+def test_frames_of_other_shapes_go_in_at_their_aspect_and_come_back_whole(fit, batches, model_folder: Path) -> None:
+    segmenter = fitted(model_folder, fit, engine := ScriptedLogits())
+    frames = [banded(90, 180), banded(180, 120), banded(90, 180)]
+    masks = segmenter.segment(frames)
+    assert engine.calls == batches
+    for mask, frame in zip(masks, frames, strict=True):
+        wrong = np.unique(np.nonzero(mask.labels != frame.argmax(2))[0])
+        assert len(wrong) <= 4  # rows where two bands meet
+        assert mask.confidence.shape == frame.shape[:2]
+
+
+@pytest.mark.parametrize("kind", [ScriptedLogits, ScriptedMasks])
+def test_outside_roi_and_crop_masks_are_unlabelled(kind: type, model_folder: Path) -> None:
+    with PartSegmenter(fitted(model_folder, "crop", engine := kind()), (0.0, 0.0, 1.0, 0.5)) as segmenter:
+        masks = segmenter.segment([flat(80, 160, 1), flat(80, 160, 1)])
+        bare = segmenter.segment([flat(80, 160, 1)], confidence=False)[0]
+    for mask in masks:
+        assert mask.labels.shape == mask.confidence.shape == (80, 160)
+        assert (mask.labels[:40, 50:110] == 1).all()
+        outside = np.ones((80, 160), bool)
+        outside[:40, 50:110] = False
+        assert (mask.labels[outside] == 255).all()
+        assert (mask.confidence[outside] == 0).all()
+        assert (mask.confidence[:40, 50:110] > 0).all()
+        assert mask.stage_ms.keys() == {"pre", "infer", "post"}
+    assert bare.confidence is None
+    assert engine.closed == 1
+
+
+def test_roi_and_fit_are_asked_for_by_name(model_folder: Path) -> None:
+    with open_segmenter(
+        model_folder, "onnxruntime", "cpu", threads=1, fit="letterbox", roi=[0, 0.5, 1, 0.5]
+    ) as segmenter:
+        assert segmenter.model_folder.fit == "letterbox"
+        assert segmenter.info.engine == "onnxruntime"
+        segmenter.warm_up(2)
+        labels = segmenter.segment([flat(80, 160, 1)])[0].labels
+    assert (labels[:40] == 255).all()
+    assert (labels[40:] < 255).all()
+    for wrong in ({"fit": "zoom"}, {"roi": (0, 0, 640, 480)}):
+        with pytest.raises(UsageError, match="expected"):
+            open_segmenter(model_folder, "onnxruntime", "cpu", **wrong)
+
+
+def test_the_golden_picture_is_stretched_whatever_the_fit(model_folder: Path) -> None:
+    rgb = read_model_folder(model_folder).golden()[0]
+    assert rgb.shape[0] * 96 != rgb.shape[1] * 64, "of another aspect than the network"
+    with open_segmenter(model_folder, "torch", "cpu", fit="area") as segmenter:
+        assert segmenter.segment([rgb])[0].labels.shape == rgb.shape[:2]
+
+
+def test_a_graph_for_one_size_and_logits_that_are_too_coarse_are_said_at_the_start(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EngineUnavailable, match="graph of model 'random_nano' takes 96x64 alone; take fit letterbox"):
+        open_segmenter(model_folder, "onnxruntime", "cpu", fit="area")
+    engine = ScriptedLogits()
+    monkeypatch.setattr(engine, "logits", lambda images: np.zeros((len(images), 3, 4, 6), np.float32))
+    with pytest.raises(ModelFolderError, match="take another fit than letterbox"):
+        fitted(model_folder, "letterbox", engine).check_fit()
 
 
 @pytest.mark.parametrize("encoding", ["nv12", "yuyv"])

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import types
 
@@ -31,6 +32,7 @@ from gain_ros.model.deploy import LabelsForm
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.engines import LogitsEngine, MaskEngine, torch_engine
 from gain_ros.runtime.engines.torch_engine import Recorded, Recording, TorchGpuEngine, fused_or_plain, open_torch
+from gain_ros.runtime.opening import open_segmenter
 
 
 class Graphs:
@@ -171,6 +173,31 @@ def test_without_triton_the_plain_form_runs(opened, monkeypatch):
     frame = from_rgb(opened.golden()[0], "nv12")
     for found, expected in zip(form(as_array(frame)[None]), form(as_rgb(frame)[None]), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "area"])
+@pytest.mark.parametrize("is_fused", [False, True])
+def test_whole_masks_are_fitted_as_logits_are(graphs, opened, picture, monkeypatch, fit, is_fused):
+    folder = dataclasses.replace(opened, fit=fit)
+    if is_fused:  # what the fused form is, with the plain one's arithmetic
+        kernels = pytest.importorskip("gain_ros.model.kernels")
+
+        class Form(LabelsForm):
+            def forward(self, frames):
+                graphs._last = (super().forward, frames, outputs := super().forward(frames))
+                return outputs
+
+        monkeypatch.setattr(kernels, "FusedForm", Form)
+    else:
+        monkeypatch.setitem(sys.modules, "gain_ros.model.kernels", None)
+    form, name = fused_or_plain(load_model(opened), folder, "cpu")
+    assert name.startswith("fp16" if is_fused else "fp32")
+    with open_segmenter(opened.path, "torch", "cpu", fit=fit) as segmenter:
+        for frame in (picture(90, 200, seed=4), picture(120, 70, seed=5)):
+            expected = segmenter.segment([frame])[0]
+            labels, confidence = form(frame[None])
+            assert (labels[0] == expected.labels).mean() >= 0.999
+            assert np.percentile(np.abs(confidence[0].astype(int) - expected.confidence), 99) <= 3
 
 
 def test_on_a_gpu_it_gives_whole_masks_and_on_a_cpu_logits(opened, monkeypatch):

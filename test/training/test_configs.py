@@ -64,7 +64,14 @@ def test_a_config_makes_a_run(config, folder_root, tmp_path, monkeypatch):
 def test_wrong_files_end_a_run_with_the_reason(option, message, camvid_root, tmp_path, monkeypatch, capsys):
     config = next(path for path in CONFIGS if path.stem == "camvid_nano")
     places = ("--data.init_args.root", str(camvid_root), "--trainer.default_root_dir", str(tmp_path))
-    options = ("--trainer.accelerator=cpu", "--data.scenes=0", "--data.batch_size=2", *places, option, str(tmp_path / "nothing"))
+    options = (
+        "--trainer.accelerator=cpu",
+        "--data.scenes=0",
+        "--data.batch_size=2",
+        *places,
+        option,
+        str(tmp_path / "nothing"),
+    )
     monkeypatch.setattr(sys, "argv", ["training", "fit", "--config", str(config), *options])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -25,6 +25,7 @@ import torch
 from networks import trained_like
 from random_model_folder import picture
 
+from gain_ros.fit import FITS, place, seen_part, whole
 from gain_ros.model.deploy import LogitsForm
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.resize import labels_from_logits, resize_input
@@ -65,6 +66,28 @@ def test_without_options_it_is_the_step_of_the_engines(network):
 
 def test_labels_come_at_the_size_of_the_truth(network):
     assert Evaluator(network, SIZE)(picture(90, 160), (45, 80))[0].shape == (45, 80)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_other_shapes_go_in_as_the_node_s(network, fit):
+    frame = picture(90, 200)
+    region = seen_part((90, 200), SIZE, fit)
+    part = np.ascontiguousarray(frame[region.slices])
+    placement = place(part.shape[:2], SIZE, fit)
+    form = LogitsForm(network, IMAGENET_MEAN, IMAGENET_STD)
+    logits = placement.cut(form(torch.from_numpy(placement.shown(part, IMAGENET_MEAN))[None])[0].numpy())
+    by_hand = labels_from_logits(logits, region.size, confidence=True)
+    labels, confidence = Evaluator(network, SIZE, EvaluationOptions(fit=fit))(frame)
+    assert np.array_equal(labels, whole(by_hand[0], region, (90, 200)))
+    assert np.array_equal(confidence, whole(by_hand[1], region, (90, 200), outside=0))
+    assert ((labels == 255).any(), (confidence[labels == 255] == 0).all()) == (fit == "crop", True)
+    assert Evaluator(network, SIZE, EvaluationOptions(fit=fit))(frame, (45, 100))[0].shape == (45, 100)
+
+
+def test_several_passes_know_no_padding(network):
+    assert Evaluator(network, SIZE, EvaluationOptions(fit="crop", flip=True))(picture(90, 200))[0].shape == (90, 200)
+    with pytest.raises(ValueError, match=r"evaluation\.fit is letterbox; expected stretch or crop with scales"):
+        EvaluationOptions(fit="letterbox", scales=(1.0, 1.5))
 
 
 def test_flip_averages_with_the_mirrored_frame(network):

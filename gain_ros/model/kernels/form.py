@@ -20,6 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gain_ros.fit import Placement, mean_level, place
 from gain_ros.model.deploy import fold
 from gain_ros.model.gai import upsample
 from gain_ros.model.gain import GAIN
@@ -30,12 +31,13 @@ from gain_ros.model.kernels.pixels import frame_size, label_map, normalise
 class FusedForm(nn.Module):
     """Camera bytes as :func:`normalise` takes them, at any size → (uint8 labels N×H×W, uint8 confidence N×H×W).
 
-    The folded network runs in ``dtype`` and channels_last with the fused kernels around and inside it. The resizes are
-    those of LabelsForm: frames larger than the network on both axes become its first planes in one launch.
+    The folded network runs in ``dtype`` and channels_last with the fused kernels around and inside it. The resizes and
+    ``fit`` are those of LabelsForm: frames larger than the network on both axes become its first planes in one launch.
     """
 
     mean: Tensor
     scale: Tensor
+    padding: Tensor
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class FusedForm(nn.Module):
         std: tuple[float, ...],
         input_size: tuple[int, int],
         dtype: torch.dtype = torch.float16,
+        fit: str = "stretch",
     ) -> None:
         super().__init__()
         layout = torch.channels_last
@@ -51,15 +54,30 @@ class FusedForm(nn.Module):
         use_fused_attention(self.network)
         self.register_buffer("mean", 255 * torch.tensor(mean))
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)))
-        self.input_size, self.dtype = input_size, dtype
+        self.register_buffer("padding", (torch.tensor(mean_level(mean)) - self.mean) * self.scale)
+        self.input_size, self.dtype, self.fit = input_size, dtype, fit
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         size = frame_size(frames)
-        shrunk = min(size[0], self.input_size[0]), min(size[1], self.input_size[1])
-        if shrunk == self.input_size:
-            planes = normalise(frames, self.mean, self.scale, shrunk, self.dtype)
-        else:
-            levels = normalise(frames, torch.zeros_like(self.mean), torch.ones_like(self.scale), shrunk, torch.float32)
-            grown = (upsample(levels, self.input_size) + 0.5).floor()
-            planes = ((grown - self.mean.view(3, 1, 1)) * self.scale.view(3, 1, 1)).to(self.dtype)
-        return label_map(self.network(planes), size)
+        placement = place(size, self.input_size, self.fit)
+        planes = self.planes(frames, size, placement.inner)
+        if placement.inner != placement.network:
+            planes = self.padded(planes, placement)
+        return label_map(placement.cut(self.network(planes)), size)
+
+    def planes(self, frames: Tensor, size: tuple[int, int], target: tuple[int, int]) -> Tensor:
+        """Camera bytes of ``size`` → normalised planes N×3×``target`` in ``dtype``."""
+        shrunk = min(size[0], target[0]), min(size[1], target[1])
+        if shrunk == target:
+            return normalise(frames, self.mean, self.scale, shrunk, self.dtype)
+        levels = normalise(frames, torch.zeros_like(self.mean), torch.ones_like(self.scale), shrunk, torch.float32)
+        grown = (upsample(levels, target) + 0.5).floor()
+        return ((grown - self.mean.view(3, 1, 1)) * self.scale.view(3, 1, 1)).to(self.dtype)
+
+    def padded(self, planes: Tensor, placement: Placement) -> Tensor:
+        """Put planes into the middle of the network's input, with the mean colour around them."""
+        image = self.padding.to(self.dtype).view(1, 3, 1, 1).repeat(len(planes), 1, *placement.network)
+        image = image.contiguous(memory_format=torch.channels_last)
+        (top, left), (height, width) = placement.offset, placement.inner
+        image[..., top : top + height, left : left + width] = planes
+        return image

@@ -56,10 +56,15 @@ class _Engine(Protocol):
 
 @runtime_checkable
 class LogitsEngine(_Engine, Protocol):
-    """Runs the network up to the head's logits; conversion and resizes are the Segmenter's."""
+    """Runs the network up to the head's logits; conversion and resizes are the Segmenter's.
+
+    ``size`` is the (h, w) of the only images that it takes, None where it takes any.
+    """
+
+    size: tuple[int, int] | None
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (N, h, w, 3) RGB at network size → float32 (N, C, h', w'). Raises ValueError for other input."""
+        """uint8 (N, h, w, 3) RGB of ``size`` → float32 (N, C, h', w'). Raises ValueError for other input."""
 
 
 @runtime_checkable
@@ -127,8 +132,10 @@ def open_engine(
         ) from error
 
 
-def check_images(images: np.ndarray, size: tuple[int, int]) -> None:
-    """Raise ValueError unless ``images`` is uint8 (N ≥ 1, h, w, 3) for ``size`` (h, w)."""
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or not len(images):
-        expected = f"uint8 (N, {size[0]}, {size[1]}, 3) RGB with N at least 1"
+def check_images(images: np.ndarray, size: tuple[int, int] | None) -> None:
+    """Raise ValueError unless ``images`` is uint8 (N ≥ 1, h, w, 3) for ``size`` (h, w); None: with any h and w ≥ 1."""
+    shape = (*(size or images.shape[1:3]), 3)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not images.size:
+        height, width = size or ("h", "w")
+        expected = f"uint8 (N, {height}, {width}, 3) RGB with N at least 1"
         raise ValueError(f"images are {images.dtype} {images.shape}; expected {expected}")

@@ -56,12 +56,12 @@ class OnnxRuntimeEngine:
                 f"onnxruntime {ort.__version__} could not start its CUDA provider and would run on {self.provider}; "
                 "its log above names the missing library, or ask for device 'cpu'"
             )
-        source = self._session.get_inputs()[0]
-        self._input, self._single = source.name, source.shape[0] == 1
-        self._size = model_folder.input_size
+        given = self._session.get_inputs()[0]
+        self._input, self._single = given.name, given.shape[0] == 1
+        self.size = model_folder.input_size if all(isinstance(side, int) for side in given.shape[1:3]) else None
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        check_images(images, self._size)
+        check_images(images, self.size)
         if self._single and len(images) > 1:
             return one_at_a_time(self._run, images)
         return self._run(images)

@@ -17,6 +17,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import openvino as ov
 
@@ -24,6 +26,8 @@ from gain_ros.errors import EngineUnavailable
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.engines import check_images
 from gain_ros.runtime.engines.logits_graph import logits_graph, one_at_a_time
+
+_REQUESTS = 8  # compiled for a batch and a size, each with its own memory; a network has two, and each camera's shape
 
 
 class OpenVinoEngine:
@@ -45,27 +49,31 @@ class OpenVinoEngine:
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._core = ov.Core()
         self._graph = graph
-        self._size = model_folder.input_size
-        self._single = self._compile(batch=1)
-        self._batched: ov.InferRequest | None = None
-        self.provider = self._single.get_compiled_model().get_property("EXECUTION_DEVICES")[0]
+        self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
+        frames, *sides = list(self._core.read_model(graph).input(0).partial_shape)[:3]
+        self._takes_batches = frames.is_dynamic
+        self.size = None if any(side.is_dynamic for side in sides) else model_folder.input_size
+        first = self._request((1, *model_folder.input_size))
+        self.provider = first.get_compiled_model().get_property("EXECUTION_DEVICES")[0]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        check_images(images, self._size)
-        if len(images) == 1:
-            return self._single.infer({0: images})[0]
-        if not self._takes_batches:  # an inference writes over the result of the one before
-            return one_at_a_time(lambda image: self._single.infer({0: image})[0].copy(), images)
-        if self._batched is None:
-            self._batched = self._compile(batch=-1)
-        return self._batched.infer({0: images})[0]
+        check_images(images, self.size)
+        batch = -1 if len(images) > 1 and self._takes_batches else 1
+        request = self._request((batch, *images.shape[1:3]))
+        if batch == 1 < len(images):  # an inference writes over the result of the one before
+            return one_at_a_time(lambda image: request.infer({0: image})[0].copy(), images)
+        return request.infer({0: images})[0]
 
     def close(self) -> None:
-        del self._single, self._batched
+        del self._requests
 
-    def _compile(self, batch: int) -> ov.InferRequest:
-        """Make a request for one batch size, or for any (-1), which is some percent slower."""
-        model = self._core.read_model(self._graph)
-        self._takes_batches = model.input().get_partial_shape()[0].is_dynamic
-        model.reshape([batch, *self._size, 3])
-        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+    def _request(self, shape: tuple[int, ...]) -> ov.InferRequest:
+        """Return what runs one batch size, or any (-1), which is some percent slower, at one height and width."""
+        if shape not in self._requests:
+            if len(self._requests) == _REQUESTS:
+                self._requests.popitem(last=False)
+            model = self._core.read_model(self._graph)
+            model.reshape([*shape, 3])
+            self._requests[shape] = self._core.compile_model(model, "CPU", self._options).create_infer_request()
+        self._requests.move_to_end(shape)
+        return self._requests[shape]

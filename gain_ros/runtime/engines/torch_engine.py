@@ -61,14 +61,14 @@ class TorchCpuEngine:
     """Runs the network up to the head's logits, in fp32."""
 
     name, version, provider, device = "torch", torch.__version__, "CPU", "cpu"
+    size = None
 
     def __init__(self, model_folder: ModelFolder):
-        self._size = model_folder.input_size
         network = load_model(model_folder)
         self._form = _placed(LogitsForm(network, model_folder.mean, model_folder.std), self.device)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        check_images(images, self._size)
+        check_images(images, self.size)
         with torch.inference_mode():
             # A copy: a bag's frames are read-only, which from_numpy warns of.
             return self._form(torch.tensor(images)).contiguous().numpy()
@@ -99,13 +99,17 @@ class TorchGpuEngine:
 
 def fused_or_plain(network: GAIN, model_folder: ModelFolder, device: str) -> tuple[Recorded | Eager, str]:
     """Return the fused form where it gives the golden picture's labels, else the plain one; and its name in words."""
-    plain = Eager(LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
+    network_and_input = (network, model_folder.mean, model_folder.std, model_folder.input_size)
+    plain = Eager(LabelsForm(*network_and_input, model_folder.fit), device)
     try:
         from gain_ros.model.kernels import FusedForm
 
-        fused = Recorded(FusedForm(network, model_folder.mean, model_folder.std, model_folder.input_size), device)
+        form = FusedForm(*network_and_input)  # stretches, as the golden labels want it
         rgb, golden = model_folder.golden()
-        share = agreement(fused(rgb[None])[0][0], golden)
+        share = agreement((fused := Recorded(form, device))(rgb[None])[0][0], golden)
+        if model_folder.fit != "stretch":
+            form.fit = model_folder.fit
+            fused = Recorded(form, device)
     except ImportError as error:
         return plain, f"fp32 (no fused kernels: {error})"
     except Exception as error:  # compilers and drivers may fail in any way; the plain form needs neither

@@ -61,7 +61,7 @@ class TensorRtEngine:
         self.store = EngineStore(trt, cuda, model_folder, precision, cuda_graph)
         self.version = trt.__version__
         self.provider = f"{cuda.gpu}, {precision}"
-        self._model = model_folder.name
+        self._model, self._fit = model_folder.name, model_folder.fit
         self._precision = precision
         self._preparing = threading.Lock()
         self._sessions: dict[tuple[int, ...], EngineSession] = {}
@@ -98,7 +98,7 @@ class TensorRtEngine:
                 raise EngineNotBuilt(
                     f"no TensorRT engine of {self._model} for frames of {describe(shape)} in {self._precision} here; "
                     f"run `gain build {self._model} --size {width}x{height} --encoding {encoding_of(shape)} "
-                    f"--precision {self._precision}`"
+                    f"--precision {self._precision}{'' if self._fit in ('stretch', 'crop') else f' --fit {self._fit}'}`"
                 )
             self._sessions[shape] = session
 

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable
+from gain_ros.fit import place, stretched
 from gain_ros.frames import encoding_of, size_of
 from gain_ros.model_folder import ModelFolder
 from gain_ros.onnx import FORMAT
@@ -46,7 +47,8 @@ def typed_graph(
     where onnx, onnxslim or, for int8, the images are missing.
     """
     size = size_of(shape)
-    name = _name(model_folder.digest, precision, size, route.name)
+    own = place(size, model_folder.input_size, model_folder.fit) == stretched(model_folder.input_size)
+    name = _name(model_folder.digest, precision, size, route.name, *([] if own else [model_folder.fit]))
     graph = cache.load_graph(name) if images is None else None
     if graph is None:
         graph = _make(model_folder, precision, size, route, images)

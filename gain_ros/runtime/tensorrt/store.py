@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable, GoldenMismatch
+from gain_ros.fit import place, stretched
 from gain_ros.frames import Frame, as_array, describe, encoding_of, from_rgb, size_of
 from gain_ros.model_folder import ModelFolder
 from gain_ros.pictures import decode_ids, encode
@@ -244,8 +245,8 @@ class EngineStore:
         if reference is not None:
             return reference.segment([picture], confidence=False)[0].labels
         rgb, labels = self._model_folder.golden()
-        shape = picture.shape
-        if rgb.shape == shape:
+        shape, model = picture.shape, self._model_folder
+        if rgb.shape == shape and place(size_of(shape), model.input_size, model.fit) == stretched(model.input_size):
             return labels
         raise EngineUnavailable(
             f"a new TensorRT engine for {describe(shape)} has to be checked against another engine, and none is "
