@@ -33,6 +33,7 @@ from gain_ros.model_folder import shipped_models
 def properties(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(schema, dict):
         yield from schema.get("properties", {}).items()
+        schema = {key: part for key, part in schema.items() if key not in ("if", "then", "else")}  # of described keys
     for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         yield from properties(inner)
 
