@@ -73,7 +73,8 @@ class Folder(LabelledFrames):
     def open_stage(self, stage: str) -> None:
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
         self.opened = folder.open_splits(self.root, splits, self.label_set)
-        self.input_size = tuple(self.hparams["size"] or near_size(self.opened[splits[0]]))
+        height, width = self.hparams["size"] or near_size(self.opened[splits[0]])
+        self.input_size = (height, width)
         self.augmentation = replace(self.augmentation, crop=self.input_size)
 
     def open_split(self, split: str) -> Frames:
@@ -88,4 +89,8 @@ def near_size(frames: FramesOnDisk) -> tuple[int, int]:
     """Return the (height, width) for a network that sees pictures such as the first of these."""
     height, width = frames[0].labels.shape
     scale = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
-    return tuple(max(LEAST_SIDE, STRIDE * round(scale * side / STRIDE)) for side in (height, width))
+    return rounded(scale * height), rounded(scale * width)
+
+
+def rounded(side: float) -> int:
+    return max(LEAST_SIDE, STRIDE * round(side / STRIDE))
