@@ -77,7 +77,7 @@ def test_training_draws_views_of_that_size_and_validates_on_whole_pictures(folde
 
 
 def test_the_size_may_be_given(folder_root):
-    data = Folder(folder_root, input_size=(96, 128), batch_size=3, workers=0)
+    data = Folder(folder_root, size=(96, 128), batch_size=3, workers=0)
     data.setup("fit")
     assert next(iter(data.train_dataloader()))[0].shape == (3, 3, 96, 128)
 

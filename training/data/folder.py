@@ -55,7 +55,7 @@ class ReducedFrames(Frames):
 class Folder(LabelledFrames):
     """A data set of one's own, as in :mod:`gain_ros.datasets.folder`: pictures, masks and ``classes.yaml`` in ``root``.
 
-    ``input_size`` is the (height, width) in which a network sees the pictures. None follows their aspect: multiples of
+    ``size`` is the (height, width) in which a network sees the pictures. None follows their aspect: multiples of
     32 near their size, at most as many pixels as 480x360. It is also that of the pictures which training draws views
     from, and of a view itself: ``augmentation.crop`` does not count here.
     """
@@ -63,16 +63,18 @@ class Folder(LabelledFrames):
     terms = "Trained on pictures of the user's own: whose they are says how they may be used."
     pasted = ()
 
-    def __init__(self, root: str | Path, input_size: tuple[int, int] | None = None, **kwargs) -> None:
+    def __init__(self, root: str | Path, size: tuple[int, int] | None = None, **kwargs) -> None:
         self.root = Path(root).expanduser()
         self.label_set = folder.read_classes(self.root)
-        given = list(input_size) if input_size else None
-        super().__init__(input_size=given, **kwargs)
+        super().__init__(
+            size=list(size) if size else None, **kwargs
+        )  # not input_size: the model logs another by that name
 
     def open_stage(self, stage: str) -> None:
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
         self.opened = folder.open_splits(self.root, splits, self.label_set)
-        self.input_size = tuple(self.hparams["input_size"] or near_size(self.opened[splits[0]]))
+        height, width = self.hparams["size"] or near_size(self.opened[splits[0]])
+        self.input_size = (height, width)
         self.augmentation = replace(self.augmentation, crop=self.input_size)
 
     def open_split(self, split: str) -> Frames:
@@ -87,4 +89,8 @@ def near_size(frames: FramesOnDisk) -> tuple[int, int]:
     """Return the (height, width) for a network that sees pictures such as the first of these."""
     height, width = frames[0].labels.shape
     scale = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
-    return tuple(max(LEAST_SIDE, STRIDE * round(scale * side / STRIDE)) for side in (height, width))
+    return rounded(scale * height), rounded(scale * width)
+
+
+def rounded(side: float) -> int:
+    return max(LEAST_SIDE, STRIDE * round(side / STRIDE))
