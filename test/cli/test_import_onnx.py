@@ -29,8 +29,9 @@ from foreign_networks import CLASS_FILE, CLASSES, NETWORKS, SIZE, After, Foreign
 from onnx import TensorProto, helper
 from random_model_folder import picture
 
-from gain_ros.cli import main
+from gain_ros.cli import import_onnx, main
 from gain_ros.model_folder import read_model_folder
+from gain_ros.onnx.presets import PRESETS
 from gain_ros.resize import resize_input
 from gain_ros.score import agreement
 
@@ -159,6 +160,10 @@ def test_ids_outside_the_classes_are_named(place: Path, tmp_path: Path, capsys: 
     line = refused(capsys, arguments)
     assert "gives id" in line
     assert "expected the 5 classes of the class file" in line
+
+
+def test_presets_of_the_command_line_are_those_that_have_values() -> None:
+    assert {*import_onnx.PRESETS} == PRESETS.keys()
 
 
 def test_nothing_is_written_over(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
