@@ -28,12 +28,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gain_ros.cli.common import (
     CHECK_FAILED,
     DONE,
     Progress,
+    add_fit,
     add_json,
     complain,
     frame_size,
@@ -53,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=frame_size, metavar="WxH", help="the camera's frames; default: those of --images or of the model"
     )
+    add_fit(parser)
     parser.add_argument(
         "--encoding", choices=("rgb8", "nv12", "yuyv"), default="rgb8",
         help="what the camera gives: nv12 and yuyv bytes are read as they are, all else comes as rgb8 (default)",
@@ -68,25 +71,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gain_ros.errors import GoldenMismatch
+    from gain_ros.fit import WHOLE, seen_part
     from gain_ros.model_folder import find_model, read_model_folder
+    from gain_ros.runtime.part import PartSegmenter
     from gain_ros.runtime.segmenter import EngineSegmenter
     from gain_ros.runtime.tensorrt.acceptance import refusal
     from gain_ros.runtime.tensorrt.engine import TensorRtEngine
 
     model_folder = read_model_folder(find_model(args.model))
+    model_folder = replace(model_folder, fit=args.fit or model_folder.fit)
     source = _open_images(args)
     engine = TensorRtEngine(model_folder, precision=args.precision)
     size = args.size or _first_size(source) or model_folder.golden()[0].shape[:2]
-    shape = _shape(size, args.encoding)
+    roi = tuple(args.roi or WHOLE)
+    region = seen_part(size, model_folder.input_size, model_folder.fit, roi)
+    shape = _shape(region.size, args.encoding)
     reference = _open_reference(model_folder)
     try:
-        _prepare(engine, shape, reference, _calibration(args, source, size), args.accept)
-        fast = EngineSegmenter(model_folder, engine, "as asked")
+        _prepare(engine, shape, reference, _calibration(args, source, size, region), args.accept)
+        fast = PartSegmenter(EngineSegmenter(model_folder, engine, "as asked"), roi)
         entry = engine.store.entry(shape)
         assert entry is not None, "prepared above"
         report = {"agreement": entry.facts["agreement"], "frames": 1, "miou": None, "reference_miou": None}
         if source is not None and reference is not None:
-            report = _report(args, source, size, reference, fast)
+            report = _report(args, source, size, PartSegmenter(reference, roi), fast)
         problem = refusal(args.precision, report["agreement"], report["miou"], report["reference_miou"])
         if problem and not args.accept:
             engine.store.forget(shape, problem)
@@ -137,19 +145,24 @@ def _shape(size: tuple[int, int], encoding: str) -> tuple[int, ...]:
 
 
 def _open_reference(model_folder: Any) -> Any:
-    """Open the model in fp32 on the CPU: PyTorch where installed. None where no other engine is installed."""
+    """Open the model in fp32 on the CPU, for the parts of frames that TensorRT gets: PyTorch where installed.
+
+    None where no other engine is installed.
+    """
     from gain_ros.runtime.engines import engines_for
     from gain_ros.runtime.opening import open_segmenter
+    from gain_ros.runtime.part import PartSegmenter
 
     for name in sorted({*engines_for(model_folder)} & {*_REFERENCES}, key=_REFERENCES.index):
-        return open_segmenter(model_folder.path, engine=name, device="cpu")
+        opened = open_segmenter(model_folder.path, engine=name, device="cpu", fit=model_folder.fit)
+        return opened.inner if isinstance(opened, PartSegmenter) else opened
     return None
 
 
-def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int]) -> list[Any] | None:
+def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int], region: Any) -> list[Any] | None:
     if args.precision != "int8":
         return None
-    frames = (frame.rgb for frame in source if frame.rgb.shape[:2] == size)
+    frames = (frame.rgb[region.slices] for frame in source if frame.rgb.shape[:2] == size)
     images = list(itertools.islice(frames, _CALIBRATION_FRAMES))
     if not images:
         raise UsageError(f"--images {args.images!r} holds no frame of {size[1]}x{size[0]}; give --size, or others")

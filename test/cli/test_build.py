@@ -113,6 +113,16 @@ def test_an_engine_for_a_camera_s_yuv_bytes_is_built_and_judged_on_them(machine,
     assert "frames of 70x51 cannot be nv12" in capsys.readouterr().err
 
 
+def test_a_crop_is_built_for_the_part_that_it_sees(machine, tiny_folder, images, capsys) -> None:
+    assert run(tiny_folder, "--precision", "fp32", "--images", images, "--fit", "crop", "--roi", "0,0,1,0.6") == 0
+    found = last_json(capsys)
+    assert (found["parity"], found["frames"], found["size"]) == (1.0, 3, list(SIZE))
+    (entry,) = EngineCache().entries()
+    height, width = entry.key.shape[:2]
+    assert height <= 0.6 * SIZE[0]
+    assert width < SIZE[1]
+
+
 def test_without_pictures_the_golden_one_is_the_judge(machine, tiny_folder, capsys) -> None:
     assert main(["build", str(tiny_folder), "--precision", "fp32"]) == 0
     text = capsys.readouterr().out
