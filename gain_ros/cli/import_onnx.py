@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("network", type=Path, metavar="NET.onnx", help="from pictures to logits, probabilities or class ids")
     add("--classes", required=True, type=Path, metavar="F", help="YAML: `classes:` a list of {id, name, color, groups}")
     add("--out", "-o", required=True, type=Path, metavar="M", help="the model folder to write; must not exist")
+    add("--background", metavar="NAME", help="the class that is 255, unlabelled, in masks")
     add("--preset", choices=PRESETS, help="mean, std and output as that tool has them; single options win")
     add("--size", type=frame_size, metavar="WxH", help="of the network's input, where the graph has no fixed one")
     add("--mean", type=three, metavar="R,G,B", help="of pixels / 255, as torchvision's; default 0,0,0")
@@ -96,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
         preset=preset,
     )
     labels = read_class_file(args.classes)
+    if args.background not in (None, *labels.names):
+        raise UsageError(f"--background {args.background!r} is no class of {args.classes}: {', '.join(labels.names)}")
     with atomic(args.out) as folder:
-        report = import_onnx(args.network, labels, folder, options, args.licence)
+        report = import_onnx(args.network, labels, folder, options, args.licence, args.background)
     _print(args, report)
     return DONE
 

@@ -81,8 +81,10 @@ class ImportReport:
     golden_classes: tuple[str, ...]
 
 
-def import_onnx(network: Path, labels: LabelSet, out: Path, options: Options, licence: str) -> ImportReport:
-    """Write the model folder ``out`` from an ONNX file.
+def import_onnx(
+    network: Path, labels: LabelSet, out: Path, options: Options, licence: str, background: str | None = None
+) -> ImportReport:
+    """Write the model folder ``out`` from an ONNX file; the class ``background`` is 255 in masks, the others stay.
 
     Raises NetworkError where the network is not what ``options`` and ``labels`` say, or cannot be used;
     ModelFolderError where ``out`` is in the way.
@@ -124,6 +126,7 @@ def import_onnx(network: Path, labels: LabelSet, out: Path, options: Options, li
             weights=None,
             golden=(rgb, golden),
             onnx_files=files,
+            remap={name: i for i, name in enumerate(labels.names) if name != background} if background else None,
         )
     seen = tuple(labels.names[i] for i in np.unique(golden))
     return ImportReport(written.path, source, result, batch is None, seen)

@@ -216,3 +216,19 @@ def test_export_is_refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFi
     line = refused(capsys, ["export", str(place / "M"), "--onnx", str(tmp_path / "g.onnx")])
     assert "is an imported graph" in line
     assert "model.onnx" in line
+
+
+def test_the_background_is_255_in_masks_and_the_other_ids_stay(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "picture.png"), picture(*SIZE))
+    assert main([*words(place, "logits"), "--out", str(tmp_path / "M"), "--background", "class1"]) == 0
+    for model, out in ((place / "M", "plain"), (tmp_path / "M", "without")):
+        source = [str(tmp_path / "picture.png"), "--model", str(model), "--engine", "onnxruntime"]
+        assert main(["segment", *source, "--out", str(tmp_path / out)]) == 0
+    plain, without = (cv2.imread(str(tmp_path / out / "picture.png"), -1) for out in ("plain", "without"))
+    assert (plain == 1).any()
+    assert np.array_equal(without, np.where(plain == 1, 255, plain))
+    assert "no class of" in refused(
+        capsys, [*words(place, "logits"), "--out", str(tmp_path / "N"), "--background", "void"]
+    )
