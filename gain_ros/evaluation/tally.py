@@ -29,7 +29,7 @@ from gain_ros.evaluation.report.gallery import Gallery
 from gain_ros.evaluation.result import REFUSED, SCORED, BagScore, FrameRow
 from gain_ros.evaluation.stability import Stability
 from gain_ros.evaluation.truth import Truth, score
-from gain_ros.labels import LabelSet
+from gain_ros.labels import UNLABELLED, LabelSet
 from gain_ros.score import mean_iou
 
 
@@ -79,6 +79,7 @@ class Tally:
         self._name, self.truth = name, truth
         self.classes = labels if truth is None else truth.classes
         self._confusion = self.no_pixels()
+        self._labelled = 0
         self._stability = Stability(len(self.classes))
         self.frames = 0
         self.gallery = Gallery(self.classes, measure="agreement with the frame before" if truth is None else "mIoU")
@@ -116,6 +117,7 @@ class Tally:
         measures = self._stability.add(mask.labels, mask.confidence)
         if mask.confusion is not None:
             self._confusion += mask.confusion
+            self._labelled += np.count_nonzero(frame.truth != UNLABELLED)
         if frame.rgb is not None:
             steady = None if measures.changed is None else 1 - measures.changed
             quality = steady if self.truth is None else mask.miou
@@ -130,6 +132,13 @@ class Tally:
             None if self.truth is None else self._confusion,
             self._stability.counts,
             () if self.truth is None else self.truth.unmatched(),
-            tuple(reader.source.warnings),
+            (*reader.source.warnings, *self._left_out()),
             tuple(reader.errors),
         )
+
+    def _left_out(self) -> tuple[str, ...]:
+        """Say what of the truth no mask looked at: with fit crop, or a roi."""
+        left_out = self._labelled - int(self._confusion.sum())
+        if not left_out:
+            return ()
+        return (f"{100 * left_out / self._labelled:.1f} % of the labelled pixels are 255 in the masks, and not scored",)

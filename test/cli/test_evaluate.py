@@ -107,6 +107,17 @@ def test_two_runs_write_the_same_bytes_but_for_times(model_folder, drive, tmp_pa
     assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
 
 
+def test_what_a_roi_leaves_out_is_not_scored_and_that_is_said(model_folder, drive, tmp_path, capsys):
+    assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH, "--roi", "0,0,1,0.5") == 0
+    result = result_of(tmp_path / "out")
+    assert np.sum(result["confusion"]) == 4 * SIZE[0] * SIZE[1] // 2
+    warning = "50.0 % of the labelled pixels are 255 in the masks, and not scored"
+    assert any(warning in line for line in result["warnings"])
+    assert warning in capsys.readouterr().err
+    assert evaluate(model_folder, tmp_path / "whole", drive, *TRUTH) == 0
+    assert result_of(tmp_path / "whole")["warnings"] == []
+
+
 def test_json_is_the_last_line(model_folder, drive, tmp_path, capsys):
     assert evaluate(model_folder, tmp_path / "out", drive, *TRUTH, "--json") == 0
     (line,) = capsys.readouterr().out.splitlines()
