@@ -156,7 +156,7 @@ def test_a_model_folder_is_no_run_to_resume(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--model.architecture", "nothing", "expected one of gain_r18, gain_df2"),
+        ("--model.architecture", "nothing", "expected one of gain, gain_r18, gain_df2"),
         ("--model.evaluation.overlap", "2", "evaluation.overlap is 2.0; expected 0 to below 1"),
     ],
 )

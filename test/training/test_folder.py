@@ -200,7 +200,7 @@ def test_a_run_that_fails_leaves_no_folder(command, folder_root, tmp_path, capsy
 def test_a_folder_becomes_a_bag_with_truth_that_gain_evaluate_scores(trained, folder_root, tmp_path, capsys):
     pytest.importorskip("rosbags")
     package(trained, tmp_path / "models/mine", folder_root)
-    bag = tmp_path / "val.bag"
+    bag = tmp_path / "val_bag"
     assert gain(["bag-from", str(folder_root), "--split", "val", "--out", str(bag)]) == 0
     capsys.readouterr()
     given = ["evaluate", str(bag), "--model", str(tmp_path / "models/mine"), "--out", str(tmp_path / "out"), "--json"]

@@ -144,11 +144,6 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
         self.open_stage(stage)
         if stage == "fit":
             self.train_frames = self.open_split("train")
-            if len(self.train_frames) < self.hparams["batch_size"]:
-                raise DatasetError(
-                    f"{len(self.train_frames)} frames to train on; expected at least the batch_size, "
-                    f"{self.hparams['batch_size']}: give more, or a smaller --data.batch_size"
-                )
             self.train_counts = class_counts(self.train_frames, len(self.label_set))
         if stage in ("fit", "validate"):
             self.val_frames = self.open_split("val")
@@ -176,6 +171,11 @@ class LabelledFrames(lightning.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader:
         batch_size, workers = self.hparams["batch_size"], self.hparams["workers"]
+        if len(self.train_frames) < batch_size:
+            raise DatasetError(
+                f"{len(self.train_frames)} frames to train on; expected at least the batch_size, {batch_size}: "
+                "give more, or a smaller --data.batch_size"
+            )
         share, seed = self.hparams["uniform_share"], self.hparams["seed"]
         sampler = TrainSampler(self.train_counts, share, seed, *self.place())
         loader = DataLoader(
