@@ -28,7 +28,7 @@ from gain_ros.errors import quoted
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
-DEFAULT_MODEL = "gain_nano_camvid"
+DEFAULT_MODEL = "gain_nano_cityscapes"
 _MOST_PIXELS = 1 << 25
 
 

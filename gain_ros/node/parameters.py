@@ -125,7 +125,7 @@ def _check_roi(value: Sequence[float]) -> str | None:
 PARAMETERS = (
     Spec(
         "model",
-        "gain_nano_camvid",
+        "gain_nano_cityscapes",
         "Name of a shipped model, or path of a model folder.",
         Taken.CONFIGURE,
         check=_check_model,
