@@ -34,7 +34,10 @@ from gain_ros.model_folder import read_model_folder
         ({"options": {"channels": -1}}, r"model\.yaml: found a network that cannot be made"),
         ({"options": {"channels": "wide"}}, r"model\.yaml: found a network that cannot be made"),
         ({"options": {"layers": 3}}, r"model\.yaml: found a network that cannot be made"),
-        ({"architecture": "unet"}, r"model\.yaml: found a network that cannot be made .*expected one of gain, gain_r18"),
+        (
+            {"architecture": "unet"},
+            r"model\.yaml: found a network that cannot be made .*expected one of gain, gain_r18",
+        ),
     ],
 )
 def test_another_network_is_refused(model_folder: Path, change: dict, text: str) -> None:
