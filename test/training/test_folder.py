@@ -99,8 +99,10 @@ def test_both_splits_are_looked_at_before_training(folder_root):
 
 
 def test_fewer_frames_than_a_step_takes_are_refused(folder_root):
+    data = Folder(folder_root, batch_size=8)
+    data.setup("fit")
     with pytest.raises(DatasetError, match=r"6 frames to train on; expected at least the batch_size, 8"):
-        Folder(folder_root, batch_size=8).setup("fit")
+        data.train_dataloader()
 
 
 @pytest.fixture

@@ -168,7 +168,6 @@ def test_a_build_that_fails_leaves_the_frames_where_they_are(tensorrt, start, ca
     segmenter = start(GraphSegmenter(), BuildProgress())
     segmenter.segment([picture(*GOLDEN_SIZE)])
     eventually(lambda: "no TensorRT for frames of 160x90: " in caplog.text and "no tactic" in caplog.text, "a warning")
-    assert segmenter.info.failure == ""
     eventually(lambda: segmenter._states[(*GOLDEN_SIZE, 3)] != "pending", "the end of the build")
     assert not by_tensorrt(segmenter.segment([picture(*GOLDEN_SIZE)])[0])
     assert segmenter.info.engine == "other"
