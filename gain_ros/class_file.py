@@ -94,10 +94,9 @@ def label_set(name: str, entries: Sequence[dict[str, Any]]) -> LabelSet:
 
 def class_entries(labels: LabelSet) -> list[dict[str, Any]]:
     """Return the entries of a class set, plain values."""
-    groups = labels.groups or ((),) * len(labels)
     return [
         {"name": name, "color": list(color), **({"groups": list(those)} if those else {})}
-        for name, color, those in zip(labels.names, labels.colors, groups, strict=True)
+        for name, color, those in zip(labels.names, labels.colors, labels.groups_of_each, strict=True)
     ]
 
 

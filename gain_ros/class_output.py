@@ -174,7 +174,7 @@ def _keys(what: str, labels: LabelSet, rules: Any, expected: str, valid: Any) ->
         )
     rest = OTHERS if OTHERS in rules and OTHERS not in named else None
     return [
-        _key(what, name, those, rules) or rest for name, those in zip(labels.names, group_names(labels), strict=True)
+        _key(what, name, those, rules) or rest for name, those in zip(labels.names, labels.groups_of_each, strict=True)
     ]
 
 
@@ -189,11 +189,6 @@ def _key(what: str, name: str, groups: tuple[str, ...], rules: Mapping[str, Any]
     return given[0] if given else None
 
 
-def group_names(labels: LabelSet) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of each class."""
-    return labels.groups or ((),) * len(labels)
-
-
 def _merged(
     labels: LabelSet, members: Mapping[int, list[int]], remap: Mapping[str, int], keys: list[str | None]
 ) -> LabelSet:
@@ -204,7 +199,7 @@ def _merged(
         used = {keys[place] for place in places}
         names.append("+".join(key for key in remap if key in used))
         colors.append(labels.colors[places[0]] if places else (0, 0, 0))
-        shared = [group_names(labels)[place] for place in places]
+        shared = [labels.groups_of_each[place] for place in places]
         groups.append(tuple(group for group in shared[0] if all(group in those for those in shared)) if places else ())
     return LabelSet(labels.name, tuple(names), tuple(colors), tuple(groups) if any(groups) else ())
 

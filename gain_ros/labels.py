@@ -52,6 +52,11 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def groups_of_each(self) -> tuple[tuple[str, ...], ...]:
+        """The groups of each class, also where the set has none."""
+        return self.groups or ((),) * len(self)
+
 
 # Groups of both sets: traversable is what wheels or feet are meant to go on, obstacle what stands there, dynamic what
 # moves by itself. Sky and terrain (grass, soil) are in none: whether grass is traversable depends on the robot.

@@ -70,10 +70,8 @@ def robustness(model: Path, root: Path | None, out: Path, every: int = 1) -> dic
     model_folder = read_model_folder(model)
     data = open_data(data_of(model_folder), root)
     frames = SomeFrames(data.val_frames, range(0, len(data.val_frames), every))
-    evaluator, labels = (
-        Evaluator(load_model(model_folder), model_folder.input_size, EvaluationOptions(fit=model_folder.fit)),
-        model_folder.labels,
-    )
+    options, labels = EvaluationOptions(fit=model_folder.fit), model_folder.labels
+    evaluator = Evaluator(load_model(model_folder), model_folder.input_size, options)
     with atomic(out) as folder:
         folder.mkdir()
         clean, _ = measure(evaluator, frames, labels)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from gain_ros.cli.common import DONE, add_json, complain, frame_size, print_json
 from gain_ros.errors import UsageError
 from gain_ros.files import atomic
-from gain_ros.libraries import has_module
+from gain_ros.libraries import require
 
 if TYPE_CHECKING:
     from gain_ros.onnx.importing import ImportReport
@@ -72,9 +72,7 @@ def three(text: str) -> tuple[float, float, float]:
 
 
 def run(args: argparse.Namespace) -> int:
-    for library in ("onnx", "onnxruntime"):
-        if not has_module(library):
-            raise UsageError(f"import-onnx needs {library}, which is not installed; pip install {library}")
+    require("gain import-onnx", "onnx", "onnxruntime")
     from gain_ros.class_file import read_class_file
     from gain_ros.onnx.importing import Options, import_onnx
     from gain_ros.onnx.presets import PLAIN

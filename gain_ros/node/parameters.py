@@ -27,7 +27,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException, ParameterUninitializedException
 
 from gain_ros.class_output import read_min_confidence, read_remap
-from gain_ros.errors import ClassOutputError, UsageError
+from gain_ros.errors import GainError
 from gain_ros.fit import FITS, WHOLE, check_roi
 from gain_ros.pictures import MAX_SIDE
 from gain_ros.runtime.engines import DEVICES, ENGINES, PRECISION_CHOICES
@@ -101,25 +101,17 @@ def _check_cameras(value: list[str]) -> str | None:
     return None
 
 
-def _readable(read: Callable[[list[str]], Any]) -> Callable[[list[str]], str | None]:
+def _readable(read: Callable[[list[Any]], Any]) -> Callable[[list[Any]], str | None]:
     """Return a check that gives the reason why ``read`` refuses a value; whether keys exist only the model tells."""
 
-    def check(value: list[str]) -> str | None:
+    def check(value: list[Any]) -> str | None:
         try:
             read(value)
-        except ClassOutputError as error:
+        except GainError as error:
             return str(error)
         return None
 
     return check
-
-
-def _check_roi(value: Sequence[float]) -> str | None:
-    try:
-        check_roi(value)
-    except UsageError as error:
-        return str(error)
-    return None
 
 
 PARAMETERS = (
@@ -181,7 +173,7 @@ PARAMETERS = (
         "x, y, width and height of the part of each frame that counts, as fractions of the frame; 255 outside. "
         "[0.0, 0.0, 1.0, 0.8] leaves out a hood in the lowest fifth.",
         Taken.CONFIGURE,
-        check=_check_roi,
+        check=_readable(check_roi),
     ),
     Spec(
         "cameras",

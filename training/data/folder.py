@@ -66,9 +66,8 @@ class Folder(LabelledFrames):
     def __init__(self, root: str | Path, size: tuple[int, int] | None = None, **kwargs) -> None:
         self.root = Path(root).expanduser()
         self.label_set = folder.read_classes(self.root)
-        super().__init__(
-            size=list(size) if size else None, **kwargs
-        )  # not input_size: the model logs another by that name
+        # Not input_size: the model logs another by that name.
+        super().__init__(size=list(size) if size else None, **kwargs)
 
     def open_stage(self, stage: str) -> None:
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
