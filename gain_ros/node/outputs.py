@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What one camera gets published: mask, confidence, colours, overlay and the meaning of the ids."""
+"""What one camera gets published: the mask, also compressed, confidence, colours, overlay and the meaning of the ids."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from gain_ros.class_file import class_entries
 from gain_ros.class_output import ClassOutput
 from gain_ros.frames import Frame, as_rgb
 from gain_ros.labels import UNLABELLED
-from gain_ros.messages import fill_image
+from gain_ros.messages import fill_compressed_ids, fill_image
 from gain_ros.runtime.drawing import colorize, overlay
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class CameraOutputs:
 
     def _create(self, prefix: str) -> None:
         self._mask = self._publisher(Image, f"{prefix}/mask")
+        self._compressed = self._publisher(CompressedImage, f"{prefix}/mask/compressed")
         self._confidence = self._publisher(Image, f"{prefix}/confidence")
         self._color = self._publisher(Image, f"{prefix}/color")
         self._overlay = self._publisher(Image, f"{prefix}/overlay")
@@ -109,7 +110,7 @@ class CameraOutputs:
     def publish_extras(
         self, header: Header, picture: Frame, segmentation: Mask, classes: ClassOutput, alpha: float
     ) -> None:
-        """Publish confidence, colours and overlay, each only if someone subscribes.
+        """Publish the compressed mask, confidence, colours and overlay, each only if someone subscribes.
 
         Args:
             header: the camera's header.
@@ -119,6 +120,8 @@ class CameraOutputs:
             alpha: weight of the colours in the overlay, 0..1.
 
         """
+        if self._compressed.get_subscription_count():
+            self._compressed.publish(fill_compressed_ids(CompressedImage(), segmentation.labels, header))
         if segmentation.confidence is not None and self.wants_confidence:
             self._confidence.publish(fill_image(Image(), segmentation.confidence, header))
         if self._color.get_subscription_count():

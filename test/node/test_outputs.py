@@ -110,7 +110,7 @@ def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
     outputs = CameraOutputs(node, "segmentation/front")
     outputs.publish_label_info(PLAIN)
     assert sorted(node.publishers) == [
-        f"segmentation/front/{name}" for name in ("color", "confidence", "label_info_json", "mask", "overlay")
+        f"segmentation/front/{name}" for name in ("color", "confidence", "label_info_json", "mask", "mask/compressed", "overlay")
     ]
     assert node.publishers["segmentation/front/label_info_json"].qos.durability.name == "TRANSIENT_LOCAL"
     outputs.destroy()

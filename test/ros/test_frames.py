@@ -26,6 +26,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from gain_ros.labels import CAMVID
+from gain_ros.pictures import decode_ids
 
 
 def start(graph, **parameters):
@@ -85,21 +86,22 @@ def test_outputs_are_made_only_while_someone_subscribes(graph):
     eventually(lambda: masks, "a mask")
     assert segmenters[0].calls == [(1, False)]
 
-    topics = [f"segmentation/{name}" for name in ("confidence", "color", "overlay")]
+    topics = [f"segmentation/{name}" for name in ("confidence", "color", "overlay", "mask/compressed")]
     for topic in topics:
-        graph.listen(Image, topic)
+        graph.listen(CompressedImage if topic.endswith("/compressed") else Image, topic)
         eventually(lambda topic=topic: graph.node.count_publishers(topic), topic)
 
     def all_outputs():
         publisher.publish(image(rgb, stamp_ns=77))
         return all(graph.received[topic] for topic in topics)
 
-    eventually(all_outputs, "confidence, color and overlay")
-    confidence, color, overlay = (graph.received[topic][-1] for topic in topics)
+    eventually(all_outputs, "confidence, color, overlay and the compressed mask")
+    confidence, color, overlay, compressed = (graph.received[topic][-1] for topic in topics)
     assert segmenters[0].calls[-1] == (1, True)
-    assert [stamp_ns(message) for message in (confidence, color, overlay)] == [77] * 3
+    assert [stamp_ns(message) for message in (confidence, color, overlay, compressed)] == [77] * 4
     assert (confidence.encoding, color.encoding, overlay.encoding) == ("mono8", "rgb8", "rgb8")
     np.testing.assert_array_equal(pixels(confidence), rgb[..., 1])
+    np.testing.assert_array_equal(decode_ids(compressed.data.tobytes()), expected_mask(rgb))
     colors = np.array(CAMVID.colors)[expected_mask(rgb)]
     np.testing.assert_array_equal(pixels(color), colors)
     assert np.abs(pixels(overlay) - (0.75 * rgb + 0.25 * colors)).max() <= 1
