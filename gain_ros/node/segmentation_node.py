@@ -28,19 +28,20 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.class_output import ClassOutput, read_min_confidence, read_remap
 from gain_ros.errors import ClassOutputError
 from gain_ros.messages import decode_compressed, read_image
+from gain_ros.node.camera_info import camera_info_topic
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError, run_interruptible
+from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -154,7 +155,7 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            self._outputs[camera] = CameraOutputs(self, _prefix(camera))
+            self._outputs[camera] = CameraOutputs(self, _prefix(camera), camera_info_topic(self, camera))
         self._worker = Worker(
             self._frames,
             segmenter,
@@ -298,6 +299,7 @@ class SegmentationNode(LifecycleNode):
                 monitor.lost(None)
                 subscription = self._subscribe_to(camera, monitor.topic, None)
             self._inputs.append(subscription)
+            self._outputs[camera].follow_camera_info()
             mask = self.resolve_topic_name(f"{_prefix(camera)}/mask")
             transport = self._value("transport")
             self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
@@ -310,7 +312,7 @@ class SegmentationNode(LifecycleNode):
             topic,
             functools.partial(self._on_image, camera),
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=OVERRIDABLE,
             event_callbacks=events,
         )
 
@@ -320,12 +322,18 @@ class SegmentationNode(LifecycleNode):
             self.destroy_subscription(subscription)
         self._inputs.clear()
         self._frames.drop_waiting()
+        self._await_worker()
+        for outputs in self._outputs.values():
+            outputs.leave_camera_info()
+
+    def _await_worker(self) -> None:
         while self._worker is not None and not self._frames.wait_idle(0.05):
             if self._interrupted() or self._frames.busy_s() > self._value("engine_timeout"):
                 return
 
     def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
         self._frames.put(ReceivedFrame(camera, message, time.monotonic_ns()))
+        self._outputs[camera].follow_camera_info()
         self._monitors[camera].received()
 
     def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
