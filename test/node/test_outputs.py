@@ -132,7 +132,7 @@ def test_ids_that_are_remapped_have_names_colours_groups_and_thresholds(vision_m
     content = json.loads(label_info_json(classes))
     assert content["classes"] == [
         {"id": 2, "name": "traversable", "color": [128, 64, 128], "groups": ["traversable"], "min_confidence": 0.5},
-        {"id": 4, "name": "car", "color": [64, 0, 128], "groups": ["dynamic"], "min_confidence": 0.5},
+        {"id": 4, "name": "car", "color": [0, 255, 255], "groups": ["dynamic"], "min_confidence": 0.5},
     ]
     assert (content["threshold"], content["as_network"]) == (0.5, False)
     node = Node()
