@@ -36,6 +36,7 @@ from gain_ros.errors import ClassOutputError
 from gain_ros.messages import decode_compressed, read_image
 from gain_ros.node.camera_info import camera_info_topic
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
+from gain_ros.node.latency_topics import LatencyTopics
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
@@ -125,6 +126,7 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
         self._outputs: dict[str, CameraOutputs] = {}
+        self._latency: dict[str, LatencyTopics] = {}
         self._inputs: list[Subscription[Any]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
@@ -156,6 +158,8 @@ class SegmentationNode(LifecycleNode):
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
             self._outputs[camera] = CameraOutputs(self, _prefix(camera), camera_info_topic(self, camera))
+            self._latency[camera] = LatencyTopics(self, camera)
+        latency = self._latency
         self._worker = Worker(
             self._frames,
             segmenter,
@@ -163,7 +167,7 @@ class SegmentationNode(LifecycleNode):
             self._outputs,
             settings=lambda: self._live_settings(segmenter),
             clock_ns=lambda: self.get_clock().now().nanoseconds,
-            on_published=lambda camera, times: self._on_published(monitors[camera], times),
+            on_published=lambda camera, times: self._on_published(monitors[camera], latency[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
         )
         self._worker.start()
@@ -267,9 +271,9 @@ class SegmentationNode(LifecycleNode):
         if self._worker is not None and not stopped:
             self._stuck_workers.append(self._worker)
         self._worker = None
-        for outputs in self._outputs.values():
-            outputs.destroy()
-        self._outputs = {}
+        for publishers in (*self._outputs.values(), *self._latency.values()):
+            publishers.destroy()
+        self._outputs, self._latency = {}, {}
         self._monitors = {}
         if self._segmenter is not None and stopped:
             self._segmenter.close()
@@ -336,8 +340,9 @@ class SegmentationNode(LifecycleNode):
         self._outputs[camera].follow_camera_info()
         self._monitors[camera].received()
 
-    def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
+    def _on_published(self, monitor: CameraMonitor, latency: LatencyTopics, times: FrameTimes) -> None:
         monitor.published(times)
+        latency.published(times)
         if self._observer:
             self._observer.timed(times)
 

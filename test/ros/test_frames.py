@@ -23,7 +23,7 @@ import pytest
 from fake_segmenter import FakeSegmenter, HeldSegmenter, expected_mask
 from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, stamp_ns
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import String
+from std_msgs.msg import Float64, String
 
 from gain_ros.labels import CAMVID
 from gain_ros.pictures import decode_ids
@@ -105,6 +105,21 @@ def test_outputs_are_made_only_while_someone_subscribes(graph):
     colors = np.array(CAMVID.colors)[expected_mask(rgb)]
     np.testing.assert_array_equal(pixels(color), colors)
     assert np.abs(pixels(overlay) - (0.75 * rgb + 0.25 * colors)).max() <= 1
+
+
+def test_what_a_mask_has_cost_is_a_topic(graph):
+    latency = graph.listen(Float64, "segmentation_node/debug/left/pipeline_latency_ms")
+    infer = graph.listen(Float64, "segmentation_node/debug/left/processing_time/infer_ms")
+    graph.start(FakeSegmenter, model="fake:delay_ms=20", cameras=["left"])
+    publisher = graph.publisher("left/image")
+
+    def told():
+        publisher.publish(image(picture(), stamp_ns=graph.node.get_clock().now().nanoseconds))
+        return latency and infer
+
+    eventually(told, "both times")
+    assert infer[0].data == 20.0
+    assert latency[0].data >= 20.0
 
 
 def test_label_info_reaches_a_subscriber_that_comes_late(graph):
