@@ -59,15 +59,13 @@ class CameraInfoRelay:
         self._subscription: Subscription[CameraInfo] | None = None
         self._latest: CameraInfo | None = None
         self._warned = False
+        node.destroy_subscription(self._subscribe())  # a wrong QoS override is to refuse configure, not to come later
 
     def follow(self) -> None:
         """Subscribe or unsubscribe, as it is wanted now; for the executor's thread alone."""
         wanted = self._publisher.get_subscription_count() > 0
         if wanted and self._subscription is None:
-            qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self._subscription = self._node.create_subscription(
-                CameraInfo, self._topic, self._on_camera_info, qos, qos_overriding_options=OVERRIDABLE
-            )
+            self._subscription = self._subscribe()
         elif not wanted:
             self.leave()
 
@@ -90,6 +88,12 @@ class CameraInfoRelay:
             )
         message.header = header
         self._publisher.publish(message)
+
+    def _subscribe(self) -> Subscription[CameraInfo]:
+        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        return self._node.create_subscription(
+            CameraInfo, self._topic, self._on_camera_info, qos, qos_overriding_options=OVERRIDABLE
+        )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._latest = message

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -54,6 +55,7 @@ except ImportError:  # Humble
 
 if TYPE_CHECKING:
     from rclpy.parameter import Parameter
+    from rclpy.publisher import Publisher
     from rclpy.subscription import Subscription
 
     from gain_ros.runtime.segmenter import EngineInfo, Segmenter
@@ -130,13 +132,21 @@ class SegmentationNode(LifecycleNode):
         self._inputs: list[Subscription[Any]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self._diagnostics_publisher()
         self._diagnosed_at = 0.0
         self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
         # Not the node's clock: with use_sim_time and no /clock yet that one stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics_timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=steady)
         self._autostart_timer = self.create_timer(0.0, self._on_autostart, clock=steady)
+
+    def _diagnostics_publisher(self) -> Publisher[DiagnosticArray]:
+        try:
+            return self.create_publisher(
+                DiagnosticArray, "/diagnostics", QoSProfile(depth=10), qos_overriding_options=OVERRIDABLE
+            )
+        except RuntimeError as error:  # what rclpy makes of an override that it does not know
+            raise ParameterException(str(error), "qos_overrides./diagnostics") from error
 
     # Lifecycle
 

@@ -62,6 +62,12 @@ class Node:
     def destroy_lifecycle_publisher(self, publisher):
         del self.publishers[publisher.topic]
 
+    def create_subscription(self, message_type, topic, callback, qos, *, qos_overriding_options=None):
+        return topic
+
+    def destroy_subscription(self, topic):
+        pass
+
     def get_clock(self):
         return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: "now"))
 
