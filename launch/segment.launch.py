@@ -15,7 +15,8 @@
 
 """Start the segmentation node: ``ros2 launch gain_ros segment.launch.py image:=/camera/image_raw``.
 
-Arguments that are left empty keep what ``params_file`` says.
+Arguments that are left empty keep what ``params_file`` says. Several cameras:
+``cameras:=front,left image:=/front/image_raw,/left/image_raw``.
 """
 
 import os
@@ -29,6 +30,17 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
 
+# Arguments that are parameters of the node by the same name.
+PARAMETERS = {
+    "model": str,
+    "engine": str,
+    "device": str,
+    "precision": str,
+    "transport": str,
+    "max_frame_age": float,
+    "autostart": bool,
+    "use_sim_time": bool,
+}
 SHIPPED, NONE = "shipped", "none"
 # Any of them set means that the user has chosen the transport.
 FAST_DDS_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
@@ -44,7 +56,16 @@ def generate_launch_description() -> LaunchDescription:
         [
             argument("model", "", "Name of a shipped model, or path of a model folder."),
             argument("engine", "", "auto, tensorrt, onnxruntime, openvino or torch."),
-            argument("image", "image", "Image topic to segment, such as /camera/image_raw."),
+            argument("device", "", "auto, cpu or cuda."),
+            argument("precision", "", "auto, fp32, fp16 or int8."),
+            argument(
+                "image",
+                "",
+                "Image topic to segment, such as /camera/image_raw; with cameras one for each, with commas between. "
+                "Left empty: image, or <camera>/image.",
+            ),
+            argument("cameras", "", "Names of cameras that are served together, with commas between: front,left."),
+            argument("max_frame_age", "", "Seconds after which a frame is too old to be segmented; 0.0 never drops."),
             argument("transport", "", "raw, or compressed to read <image>/compressed."),
             argument("namespace", "", "Namespace of the node; masks come out at <namespace>/segmentation/mask."),
             argument("params_file", str(config / "segmentation.yaml"), "YAML file with the node's parameters."),
@@ -68,9 +89,14 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    given: list[tuple[str, type]] = [(name, str) for name in ("model", "engine", "transport") if value(name)]
-    given += [(name, bool) for name in ("autostart", "use_sim_time") if value(name)]
-    parameters = {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in given}
+    parameters: dict[str, object] = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in PARAMETERS.items()
+        if value(name)
+    }
+    cameras = listed(value("cameras"))
+    if cameras:
+        parameters["cameras"] = cameras
     return [
         Node(
             package="gain_ros",
@@ -79,11 +105,27 @@ def launch_node(context: LaunchContext, shipped_profile: Path) -> list[Node]:
             namespace=value("namespace"),
             output="screen",
             parameters=[value("params_file"), parameters],
-            remappings=[("image", value("image"))],
+            remappings=image_remappings(cameras, listed(value("image"))),
             arguments=["--ros-args", "--log-level", value("log_level")],
             additional_env=fast_dds_environment(value("fastdds_profile"), shipped_profile),
         )
     ]
+
+
+def listed(text: str) -> list[str]:
+    """Return what stands between commas; brackets around all of it are taken off."""
+    return [each.strip() for each in text.strip("[] ").split(",") if each.strip()]
+
+
+def image_remappings(cameras: list[str], topics: list[str]) -> list[tuple[str, str]]:
+    """Return the remapping of each camera's image to its topic, in order; none without topics."""
+    names = [f"{camera}/image" for camera in cameras] or ["image"]
+    if topics and len(topics) != len(names):
+        raise ValueError(
+            f"image has {len(topics)} topics for {len(names)} cameras; expected one each, in the order of cameras: "
+            "cameras:=front,left image:=/front/image_raw,/left/image_raw"
+        )
+    return list(zip(names, topics, strict=True)) if topics else []
 
 
 def fast_dds_environment(profile: str, shipped_profile: Path) -> dict[str, str]:

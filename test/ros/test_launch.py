@@ -24,6 +24,7 @@ import pytest
 from graph import eventually
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
+from sensor_msgs.msg import Image
 
 
 @pytest.fixture
@@ -61,3 +62,24 @@ def test_arguments_reach_the_node_and_ctrl_c_ends_it(graph, launched, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
     assert "process has finished cleanly" in (tmp_path / "said").read_text()
+
+
+def test_cameras_are_listed_with_a_topic_each(graph, launched):
+    launched(
+        "cameras:=front,left", "image:=/f/image_raw,/l/image_raw", "device:=cpu", "precision:=fp32", "max_frame_age:=2",
+        "engine:=onnxruntime", "model:=gain_nano_camvid",
+    )  # fmt: skip
+    request = GetParameters.Request(names=["cameras", "device", "precision", "max_frame_age"])
+    given = graph.call(GetParameters, "segmentation_node/get_parameters", request).values
+    cameras, device, precision, max_frame_age = given
+    assert list(cameras.string_array_value) == ["front", "left"]
+    assert (device.string_value, precision.string_value, max_frame_age.double_value) == ("cpu", "fp32", 2.0)
+    for camera in ("front", "left"):
+        graph.listen(Image, f"segmentation/{camera}/mask")
+    for topic in ("/f/image_raw", "/l/image_raw"):
+        graph.publisher(topic)
+
+
+def test_a_topic_that_lacks_is_said_before_a_node_starts(launched, tmp_path):
+    assert launched("cameras:=front,left", "image:=/f/image_raw").wait(timeout=30) == 1
+    assert "image has 1 topics for 2 cameras; expected one each" in (tmp_path / "said").read_text()
