@@ -32,7 +32,7 @@ import numpy as np
 
 from gain_ros.errors import ImageError, quoted
 from gain_ros.frames import Frame, YuvFrame, as_rgb
-from gain_ros.pictures import MAX_SIDE, check_size, decode_rgb
+from gain_ros.pictures import MAX_SIDE, check_size, decode_rgb, encode
 
 RGB = None
 REVERSED = -1
@@ -186,6 +186,22 @@ def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
     data = array("B")
     data.frombytes(np.ascontiguousarray(pixels, np.uint8).data.cast("B"))
     message.data = data
+    return message
+
+
+def fill_compressed_ids(message: Any, ids: np.ndarray, header: Any) -> Any:
+    """Fill an empty ``sensor_msgs/CompressedImage`` with class ids as a PNG, which is lossless, and return it.
+
+    ``format`` is what image_transport's plugin ``compressed`` writes for a mono8 image as PNG, whose last part is empty.
+
+    Args:
+        message: the message to fill.
+        ids: uint8 H×W.
+        header: the header of the camera's message, used as it is.
+
+    """
+    message.header, message.format = header, "mono8; png compressed "
+    message.data = array("B", encode(ids))  # OpenCV's own settings are its fastest
     return message
 
 

@@ -29,8 +29,16 @@ from hypothesis import strategies as st
 
 from gain_ros.errors import ImageError
 from gain_ros.frames import YuvFrame
-from gain_ros.messages import ENCODINGS, decode_compressed, decode_image, decode_labels, fill_image, read_image
-from gain_ros.pictures import MAX_SIDE
+from gain_ros.messages import (
+    ENCODINGS,
+    decode_compressed,
+    decode_image,
+    decode_labels,
+    fill_compressed_ids,
+    fill_image,
+    read_image,
+)
+from gain_ros.pictures import MAX_SIDE, decode_ids
 
 MAX_PIXELS = 10_000
 
@@ -461,6 +469,14 @@ def test_other_files_are_refused_with_a_reason(data, name, said):
 
 
 # Outgoing
+
+
+def test_compressed_ids_are_a_png_that_says_mono8_and_loses_nothing():
+    ids = picture(31, 47)[..., 0]
+    filled = fill_compressed_ids(SimpleNamespace(), ids, "header")
+    assert (filled.header, filled.format) == ("header", "mono8; png compressed ")
+    assert (type(filled.data), filled.data.typecode) == (array, "B")
+    np.testing.assert_array_equal(decode_ids(filled.data.tobytes()), ids)
 
 
 @settings(max_examples=25, deadline=None)

@@ -26,21 +26,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.class_output import ClassOutput, read_min_confidence, read_remap
 from gain_ros.errors import ClassOutputError
 from gain_ros.messages import decode_compressed, read_image
+from gain_ros.node.camera_info import camera_info_topic
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
+from gain_ros.node.latency_topics import LatencyTopics
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError, run_interruptible
+from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -52,6 +55,7 @@ except ImportError:  # Humble
 
 if TYPE_CHECKING:
     from rclpy.parameter import Parameter
+    from rclpy.publisher import Publisher
     from rclpy.subscription import Subscription
 
     from gain_ros.runtime.segmenter import EngineInfo, Segmenter
@@ -124,16 +128,25 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
         self._outputs: dict[str, CameraOutputs] = {}
+        self._latency: dict[str, LatencyTopics] = {}
         self._inputs: list[Subscription[Any]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self._diagnostics_publisher()
         self._diagnosed_at = 0.0
         self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
         # Not the node's clock: with use_sim_time and no /clock yet that one stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics_timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=steady)
         self._autostart_timer = self.create_timer(0.0, self._on_autostart, clock=steady)
+
+    def _diagnostics_publisher(self) -> Publisher[DiagnosticArray]:
+        try:
+            return self.create_publisher(
+                DiagnosticArray, "/diagnostics", QoSProfile(depth=10), qos_overriding_options=OVERRIDABLE
+            )
+        except RuntimeError as error:  # what rclpy makes of an override that it does not know
+            raise ParameterException(str(error), "qos_overrides./diagnostics") from error
 
     # Lifecycle
 
@@ -154,7 +167,9 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            self._outputs[camera] = CameraOutputs(self, _prefix(camera))
+            self._outputs[camera] = CameraOutputs(self, _prefix(camera), camera_info_topic(self, camera))
+            self._latency[camera] = LatencyTopics(self, camera)
+        latency = self._latency
         self._worker = Worker(
             self._frames,
             segmenter,
@@ -162,7 +177,7 @@ class SegmentationNode(LifecycleNode):
             self._outputs,
             settings=lambda: self._live_settings(segmenter),
             clock_ns=lambda: self.get_clock().now().nanoseconds,
-            on_published=lambda camera, times: self._on_published(monitors[camera], times),
+            on_published=lambda camera, times: self._on_published(monitors[camera], latency[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
         )
         self._worker.start()
@@ -266,9 +281,9 @@ class SegmentationNode(LifecycleNode):
         if self._worker is not None and not stopped:
             self._stuck_workers.append(self._worker)
         self._worker = None
-        for outputs in self._outputs.values():
-            outputs.destroy()
-        self._outputs = {}
+        for publishers in (*self._outputs.values(), *self._latency.values()):
+            publishers.destroy()
+        self._outputs, self._latency = {}, {}
         self._monitors = {}
         if self._segmenter is not None and stopped:
             self._segmenter.close()
@@ -298,6 +313,7 @@ class SegmentationNode(LifecycleNode):
                 monitor.lost(None)
                 subscription = self._subscribe_to(camera, monitor.topic, None)
             self._inputs.append(subscription)
+            self._outputs[camera].follow_camera_info()
             mask = self.resolve_topic_name(f"{_prefix(camera)}/mask")
             transport = self._value("transport")
             self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
@@ -310,7 +326,7 @@ class SegmentationNode(LifecycleNode):
             topic,
             functools.partial(self._on_image, camera),
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=OVERRIDABLE,
             event_callbacks=events,
         )
 
@@ -320,16 +336,23 @@ class SegmentationNode(LifecycleNode):
             self.destroy_subscription(subscription)
         self._inputs.clear()
         self._frames.drop_waiting()
+        self._await_worker()
+        for outputs in self._outputs.values():
+            outputs.leave_camera_info()
+
+    def _await_worker(self) -> None:
         while self._worker is not None and not self._frames.wait_idle(0.05):
             if self._interrupted() or self._frames.busy_s() > self._value("engine_timeout"):
                 return
 
     def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
         self._frames.put(ReceivedFrame(camera, message, time.monotonic_ns()))
+        self._outputs[camera].follow_camera_info()
         self._monitors[camera].received()
 
-    def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
+    def _on_published(self, monitor: CameraMonitor, latency: LatencyTopics, times: FrameTimes) -> None:
         monitor.published(times)
+        latency.published(times)
         if self._observer:
             self._observer.timed(times)
 
