@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -32,6 +33,11 @@ from gain_ros.labels import UNLABELLED
 from gain_ros.messages import fill_image
 from gain_ros.runtime.drawing import colorize, overlay
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, UnsupportedEventTypeError
+
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from vision_msgs.msg import LabelInfo
@@ -45,13 +51,20 @@ class CameraOutputs:
     Args:
         node: the lifecycle node they belong to; they publish only while it is active.
         prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
+        on_matched: called by the executor when a subscriber of a result comes or goes, where ``tells_matches``.
+
+    Attributes:
+        tells_matches: whether the middleware and rclpy tell of subscribers; otherwise ``wanted`` has to be asked.
 
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, on_matched: Callable[[], None] = lambda: None) -> None:
         self._node = node
         self._classes: ClassOutput | None = None
         self._publishers: list[LifecyclePublisher] = []
+        self._results: list[LifecyclePublisher] = []
+        self._on_matched = on_matched
+        self.tells_matches = True
         try:
             self._create(prefix)
         except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
@@ -78,10 +91,29 @@ class CameraOutputs:
             reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        options = None if latched else QoSOverridingOptions.with_default_policies()
-        publisher = self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=options)
+        if latched:
+            publisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
+        else:
+            publisher = self._result_publisher(message_type, topic, qos)
+            self._results.append(publisher)
         self._publishers.append(publisher)
         return publisher
+
+    def _result_publisher(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
+        options = QoSOverridingOptions.with_default_policies()
+        try:
+            events = PublisherEventCallbacks(matched=lambda _: self._on_matched())
+            return self._node.create_lifecycle_publisher(
+                message_type, topic, qos, qos_overriding_options=options, event_callbacks=events
+            )
+        except (TypeError, UnsupportedEventTypeError):  # Humble knows no such event, nor does every middleware
+            self.tells_matches = False
+            return self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=options)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether someone subscribes to any of the camera's results; the latched meaning of ids does not count."""
+        return any(publisher.get_subscription_count() for publisher in self._results)
 
     @property
     def wants_confidence(self) -> bool:
@@ -132,6 +164,7 @@ class CameraOutputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
+        self._results.clear()
 
     def _label_info_message(self, classes: ClassOutput) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass
