@@ -192,7 +192,7 @@ def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
 def fill_compressed_ids(message: Any, ids: np.ndarray, header: Any) -> Any:
     """Fill an empty ``sensor_msgs/CompressedImage`` with class ids as a PNG, which is lossless, and return it.
 
-    ``format`` is what image_transport's plugin ``compressed`` writes for a mono8 image as PNG, whose last part is empty.
+    ``format`` is what image_transport's plugin ``compressed`` writes for mono8 as PNG; its last part is empty.
 
     Args:
         message: the message to fill.
