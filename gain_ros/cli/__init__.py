@@ -30,7 +30,7 @@ from pathlib import Path
 
 from gain_ros import __version__
 from gain_ros.cli.common import DONE, WRONG_USE, Parser, complain
-from gain_ros.errors import GainError, GraphError
+from gain_ros.errors import GainError, GraphError, did_you_mean
 from gain_ros.files import cache_folder, sweep
 
 VERBS = {
@@ -60,7 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
-        complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
+        complain(
+            f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; expected one of {', '.join(VERBS)}; "
+            "gain --help says what they do"
+        )
         return WRONG_USE
     _sweep()
     module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return module.run(rest)
         parser = Parser(prog=f"gain {verb}", description=module.__doc__)
         module.configure(parser)
-        return module.run(parser.parse_args(rest))
+        return module.run(parser.read(rest))
     except GraphError as error:
         print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process
         return error.exit_code
