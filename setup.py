@@ -58,7 +58,7 @@ setup(
         *folders("schema"),
     ],
     install_requires=["setuptools"],
-    extras_require={"ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
+    extras_require={"completion": ["argcomplete==3.7.2"], "ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -51,6 +52,10 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; argv without the program name (default: sys.argv). Returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        from gain_ros.cli.completion import complete
+
+        complete(VERBS)
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if words else sys.stderr)
