@@ -72,7 +72,7 @@ setup(
         *folders("schema"),
     ],
     install_requires=["setuptools"],
-    extras_require={"cpu": CPU, "ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
+    extras_require={"cpu": CPU, "completion": ["argcomplete"], "ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [
