@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -33,6 +35,11 @@ from gain_ros.node.camera_info import CameraInfoRelay
 from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.runtime.drawing import colorize, overlay
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, UnsupportedEventTypeError
+
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from vision_msgs.msg import LabelInfo
@@ -47,13 +54,22 @@ class CameraOutputs:
         node: the lifecycle node they belong to; they publish only while it is active.
         prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
         camera_info: topic of the camera's own CameraInfo.
+        on_matched: called by the executor when a subscriber of a result comes or goes, where ``tells_matches``.
+
+    Attributes:
+        tells_matches: whether the middleware and rclpy tell of subscribers; otherwise ``wanted`` has to be asked.
 
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, camera_info: str) -> None:
+    def __init__(
+        self, node: LifecycleNode, prefix: str, camera_info: str, on_matched: Callable[[], None] = lambda: None
+    ) -> None:
         self._node = node
         self._classes: ClassOutput | None = None
         self._publishers: list[LifecyclePublisher] = []
+        self._results: list[LifecyclePublisher] = []
+        self._on_matched = on_matched
+        self.tells_matches = True
         try:
             self._create(prefix, camera_info)
         except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
@@ -84,9 +100,30 @@ class CameraOutputs:
             reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        publisher = self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=OVERRIDABLE)
+        if latched:
+            publisher = self._node.create_lifecycle_publisher(
+                message_type, topic, qos, qos_overriding_options=OVERRIDABLE
+            )
+        else:
+            publisher = self._result_publisher(message_type, topic, qos)
+            self._results.append(publisher)
         self._publishers.append(publisher)
         return publisher
+
+    def _result_publisher(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
+        create = functools.partial(
+            self._node.create_lifecycle_publisher, message_type, topic, qos, qos_overriding_options=OVERRIDABLE
+        )
+        try:
+            return create(event_callbacks=PublisherEventCallbacks(matched=lambda _: self._on_matched()))
+        except (TypeError, UnsupportedEventTypeError):  # Humble knows no such event, nor does every middleware
+            self.tells_matches = False
+            return create()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether someone subscribes to any of the camera's results; the latched meaning of ids does not count."""
+        return any(publisher.get_subscription_count() for publisher in self._results)
 
     @property
     def wants_confidence(self) -> bool:
@@ -148,6 +185,7 @@ class CameraOutputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
+        self._results.clear()
 
     def _label_info_message(self, classes: ClassOutput) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass

@@ -110,7 +110,8 @@ def _listed(label_set: LabelSet, labels: np.ndarray) -> tuple[int, ...]:
     All of them, because what comes and goes with each frame of a video cannot be read.
     """
     named = [i for i, name in enumerate(label_set.names) if name]
-    grid = _grid(*labels.shape, [label_set.names[i] for i in named])
+    height, width = labels.shape
+    grid = _grid(height, width, [label_set.names[i] for i in named])
     if len(named) <= grid.places:
         return tuple(named)
     pixels = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()

@@ -52,10 +52,12 @@ class Publisher:
 class Node:
     """As much of a lifecycle node as the outputs use."""
 
-    def __init__(self):
-        self.publishers = {}
+    def __init__(self, knows_events=True):
+        self.publishers, self.knows_events = {}, knows_events
 
-    def create_lifecycle_publisher(self, message_type, topic, qos, *, qos_overriding_options=None):
+    def create_lifecycle_publisher(self, message_type, topic, qos, *, qos_overriding_options=None, **events):
+        if events and not self.knows_events:
+            raise TypeError("matched")
         self.publishers[topic] = Publisher(message_type, topic, qos)
         return self.publishers[topic]
 
@@ -122,6 +124,21 @@ def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
     assert node.publishers["segmentation/front/label_info_json"].qos.durability.name == "TRANSIENT_LOCAL"
     outputs.destroy()
     assert node.publishers == {}
+
+
+@pytest.mark.parametrize("knows_events", [True, False], ids=["events", "no events"])
+def test_a_camera_is_wanted_where_somebody_subscribes_to_any_result_but_not_to_the_label_info_alone(knows_events):
+    node = Node(knows_events)
+    outputs = CameraOutputs(node, "segmentation", "/camera_info")
+    assert outputs.tells_matches == knows_events
+    subscribed = dict.fromkeys(node.publishers, 0)
+    for topic, publisher in node.publishers.items():
+        publisher.get_subscription_count = functools.partial(subscribed.get, topic)
+    assert not outputs.wanted
+    for topic in subscribed:
+        subscribed[topic] = 1
+        assert outputs.wanted == ("label_info" not in topic), topic
+        subscribed[topic] = 0
 
 
 def test_the_json_says_names_colours_and_the_unlabelled_id():

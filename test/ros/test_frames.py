@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_segmenter import FakeSegmenter, HeldSegmenter, expected_mask
-from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, stamp_ns
+from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, set_parameter, stamp_ns
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float64, String
 
@@ -200,3 +200,17 @@ def test_overloaded_the_latest_frame_wins_and_the_counts_add_up(graph):
     assert counts.superseded > 0
     assert counts.received == counts.published + counts.superseded
     assert stamps == sorted(set(stamps))
+
+
+def test_over_max_rate_the_newest_frame_waits_for_its_turn_and_a_new_limit_holds_at_once(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake", max_rate=0.001)
+    for stamp in (1, 2, 3, 4):
+        graph.publisher().publish(image(picture(), stamp_ns=stamp))
+        eventually(lambda stamp=stamp: node.frame_counts().received == stamp, f"frame {stamp}")
+        eventually(lambda: masks, "the mask of the first frame")
+    counts = node.frame_counts()
+    assert (counts.published, counts.superseded, counts.over_rate, counts.in_flight) == (1, 2, 2, 1)
+    assert set_parameter(graph, "max_rate", 1000.0).successful
+    eventually(lambda: [stamp_ns(mask) for mask in masks] == [1, 4], "the newest frame once it may go")
+    assert set_parameter(graph, "max_rate", -1.0).reason

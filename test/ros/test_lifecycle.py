@@ -19,37 +19,21 @@ import threading
 
 import pytest
 from fake_segmenter import FakeSegmenter, HeldSegmenter
-from graph import BEST_EFFORT, LATCHED, eventually, image, picture, stamp_ns
+from graph import BEST_EFFORT, LATCHED, change_state, enable, eventually, image, picture, set_parameter, stamp_ns
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import DescribeParameters, SetParameters
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import DescribeParameters
 from rclpy.exceptions import ParameterException
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
-from std_srvs.srv import SetBool
 
 from gain_ros.node import segmentation_node
 
 SECOND = 1_000_000_000
 
 
-def change_state(graph, transition_id):
-    request = ChangeState.Request(transition=Transition(id=transition_id))
-    return graph.call(ChangeState, "segmentation_node/change_state", request).success
-
-
 def state(graph):
     return graph.call(GetState, "segmentation_node/get_state", GetState.Request()).current_state.label
-
-
-def set_parameter(graph, name, value):
-    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    return graph.call(SetParameters, "segmentation_node/set_parameters", request).results[0]
-
-
-def enable(graph, value):
-    return graph.call(SetBool, "segmentation_node/enable", SetBool.Request(data=value))
 
 
 def subscribers(graph):
