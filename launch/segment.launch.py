@@ -38,6 +38,8 @@ PARAMETERS = {
     "precision": str,
     "transport": str,
     "max_frame_age": float,
+    "max_rate": float,
+    "always_on": bool,
     "autostart": bool,
     "use_sim_time": bool,
 }
@@ -66,6 +68,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             argument("cameras", "", "Names of cameras that are served together, with commas between: front,left."),
             argument("max_frame_age", "", "Seconds after which a frame is too old to be segmented; 0.0 never drops."),
+            argument("max_rate", "", "Frames a second and camera that are segmented at most; 0.0 is all of them."),
+            argument("always_on", "", "true or false: listen to cameras though nobody subscribes to their results."),
             argument("transport", "", "raw, or compressed to read <image>/compressed."),
             argument("namespace", "", "Namespace of the node; masks come out at <namespace>/segmentation/mask."),
             argument("params_file", str(config / "segmentation.yaml"), "YAML file with the node's parameters."),

@@ -67,13 +67,14 @@ def test_arguments_reach_the_node_and_ctrl_c_ends_it(graph, launched, tmp_path):
 def test_cameras_are_listed_with_a_topic_each(graph, launched):
     launched(
         "cameras:=front,left", "image:=/f/image_raw,/l/image_raw", "device:=cpu", "precision:=fp32", "max_frame_age:=2",
-        "engine:=onnxruntime", "model:=gain_nano_camvid",
+        "max_rate:=5", "always_on:=true", "engine:=onnxruntime", "model:=gain_nano_camvid",
     )  # fmt: skip
-    request = GetParameters.Request(names=["cameras", "device", "precision", "max_frame_age"])
+    request = GetParameters.Request(names=["cameras", "device", "precision", "max_frame_age", "max_rate", "always_on"])
     given = graph.call(GetParameters, "segmentation_node/get_parameters", request).values
-    cameras, device, precision, max_frame_age = given
+    cameras, device, precision, max_frame_age, max_rate, always_on = given
     assert list(cameras.string_array_value) == ["front", "left"]
     assert (device.string_value, precision.string_value, max_frame_age.double_value) == ("cpu", "fp32", 2.0)
+    assert (max_rate.double_value, always_on.bool_value) == (5.0, True)
     for camera in ("front", "left"):
         graph.listen(Image, f"segmentation/{camera}/mask")
     for topic in ("/f/image_raw", "/l/image_raw"):
