@@ -126,6 +126,7 @@ class LatestFrames:
         self._period_ns = 0
         self._slot_ns: dict[str, int] = {}
         self._taken_ns: int | None = None
+        self._rounds = 0
         self._closed = False
 
     def put(self, frame: ReceivedFrame) -> None:
@@ -153,6 +154,7 @@ class LatestFrames:
             now_ns = self._clock_ns()
             due = [camera for camera in self._waiting if self._due(camera) <= now_ns]
             self._taken_ns = now_ns if due else None
+            self._rounds += 1
             for camera in due:
                 # A turn that began late does not shift those that follow, unless it was late by half a period.
                 self._slot_ns[camera] = max(self._slot_due_ns(camera), now_ns - self._period_ns // 2)
@@ -202,6 +204,12 @@ class LatestFrames:
         """
         with self._condition:
             return self._condition.wait_for(lambda: not self._waiting and self._taken_ns is None, timeout_s)
+
+    def wait_round(self) -> None:
+        """Wait until the worker has come back for more, so that it no longer uses what was its before the call."""
+        with self._condition:
+            rounds = self._rounds
+            self._condition.wait_for(lambda: self._taken_ns is None or self._rounds != rounds)
 
     def close(self) -> None:
         """Drop what waits and let :meth:`take` return empty from now on."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,9 @@ class Taken(enum.Enum):
     """When a change takes effect."""
 
     LIVE = "with the next frame"
+    RELOAD = (
+        "between two frames, once the model has loaded anew beside the one that serves; refused where it cannot load"
+    )
     CONFIGURE = "at the next configure; refused while the node is configured"
     START = "at start only"
 
@@ -119,7 +122,7 @@ PARAMETERS = (
         "model",
         "gain_nano_cityscapes",
         "Name of a shipped model, or path of a model folder.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_check_model,
     ),
     Spec(
@@ -127,14 +130,14 @@ PARAMETERS = (
         "auto",
         "Library that runs the network. auto measures those present, once per model and machine, and remembers the "
         "fastest. With auto or tensorrt, a missing TensorRT engine is built while another one serves.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_one_of("engine", ("auto", *ENGINES)),
     ),
     Spec(
         "device",
         "auto",
         "auto, cpu or cuda. A GPU that is asked for and cannot be had is an error, never a silent CPU run.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_one_of("device", DEVICES),
     ),
     Spec(
@@ -142,20 +145,20 @@ PARAMETERS = (
         "auto",
         "What TensorRT computes in: fp32, fp16 (auto) or int8, which gain build has to make first. Other engines take "
         "no notice.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_one_of("precision", PRECISION_CHOICES),
     ),
     Spec(
         "cuda_graph",
         False,
         "Whether TensorRT replays recorded launches, which saves CPU time with small networks.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
     ),
     Spec(
         "threads",
         0,
         "CPU threads the engine may use; 0 leaves the choice to the engine.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         minimum=0,
         maximum=1024,
     ),
@@ -164,7 +167,7 @@ PARAMETERS = (
         "model",
         "How frames of another shape than the network's go in: stretch, letterbox, crop (the middle alone, 255 "
         "outside), area (the network runs at the camera's aspect), or what the model says (model).",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_one_of("fit", ("model", *FITS)),
     ),
     Spec(
@@ -172,7 +175,7 @@ PARAMETERS = (
         list(WHOLE),
         "x, y, width and height of the part of each frame that counts, as fractions of the frame; 255 outside. "
         "[0.0, 0.0, 1.0, 0.8] leaves out a hood in the lowest fifth.",
-        Taken.CONFIGURE,
+        Taken.RELOAD,
         check=_readable(check_roi),
     ),
     Spec(
@@ -296,6 +299,8 @@ PARAMETERS = (
     ),
 )
 
+OPENING = tuple(spec.name for spec in PARAMETERS if spec.taken is Taken.RELOAD)
+"""What a model is opened with."""
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
 
@@ -338,6 +343,12 @@ def parameter_value(node: Node, name: str) -> Any:
         return node.get_parameter(name).value
     except ParameterUninitializedException:  # what an empty list becomes on its way
         return _BY_NAME[name].default
+
+
+def opening_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of ``values`` (by name) that a model is opened with, as values that compare."""
+    kept = {name: value for name, value in values.items() if name in OPENING}
+    return {name: tuple(value) if name == "roi" else value for name, value in kept.items()}
 
 
 def camera_names(value: Sequence[str]) -> tuple[str, ...]:

@@ -24,12 +24,11 @@ import re
 import signal
 import stat
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -37,8 +36,6 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
 from gain_ros.signals import handle_signals, ignore_signals
-
-Result = TypeVar("Result")
 
 BAD_INPUT = 2
 _SEGMENT_LOCK = re.compile(r"fast(dds|rtps)_[0-9a-f]{16}_el")
@@ -169,30 +166,3 @@ def _spin(node: SpinnableNode) -> bool:
         rclpy.try_shutdown()
         vars(node).clear()  # services of a lifecycle node keep its shared memory, and a busy thread keeps the node
     return idle
-
-
-def run_interruptible(work: Callable[[], Result], interrupted: Callable[[], bool]) -> Result:
-    """Run ``work`` in a thread of its own and wait for it, so that a signal can end the wait.
-
-    Raises:
-        ShutdownRequestedError: ``interrupted`` became true first; the thread goes on alone.
-        BaseException: whatever ``work`` raised.
-
-    """
-    outcome: dict[str, Any] = {}
-
-    def body() -> None:
-        try:
-            outcome["result"] = work()
-        except BaseException as error:
-            outcome["error"] = error
-
-    thread = threading.Thread(target=body, name="load", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.05)
-        if interrupted() and thread.is_alive():
-            raise ShutdownRequestedError("the process was ordered to end")
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["result"]

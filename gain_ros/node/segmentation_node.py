@@ -17,10 +17,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -28,21 +29,31 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.class_output import ClassOutput, read_min_confidence, read_remap
-from gain_ros.errors import ClassOutputError
+from gain_ros.errors import ClassOutputError, GainError
 from gain_ros.messages import decode_compressed, read_image
+from gain_ros.model_folder import find_model
 from gain_ros.node.camera_info import camera_info_topic
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
 from gain_ros.node.latency_topics import LatencyTopics
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
+from gain_ros.node.loading import Loading, Model
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
-from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
-from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError, run_interruptible
+from gain_ros.node.parameters import (
+    OPENING,
+    camera_names,
+    declare_parameters,
+    opening_values,
+    parameter_value,
+    refusal,
+)
+from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError
 from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
@@ -54,7 +65,6 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 if TYPE_CHECKING:
-    from rclpy.parameter import Parameter
     from rclpy.publisher import Publisher
     from rclpy.subscription import Subscription
 
@@ -65,8 +75,9 @@ _LOG_PERIOD_S, _DIAGNOSTICS_PERIOD_S = 5.0, 1.0
 _ASK_PERIOD_S = 0.02
 # A model that takes longer to load is worth a warning: on a slow machine most take seconds.
 _SLOW_LOADING_S = 60.0
+_WAIT_S = 0.05
 # Well below the two seconds in which the process must be gone after a signal.
-_STOP_TIMEOUT_S = 1.0
+_STOP_TIMEOUT_S, _CLOSE_TIMEOUT_S = 1.0, 0.2
 
 
 def _transition(method: Callable[..., None]) -> Callable[..., TransitionCallbackReturn]:
@@ -104,6 +115,7 @@ class SegmentationNode(LifecycleNode):
     Args:
         open_segmenter: called with the arguments of :func:`gain_ros.runtime.opening.open_segmenter`, by name.
         observer: what follows every frame, or None.
+        find_model: raises GainError at once where the parameter ``model`` names nothing that could be opened.
         **node_arguments: passed on to rclpy's node.
 
     """
@@ -112,18 +124,20 @@ class SegmentationNode(LifecycleNode):
         self,
         open_segmenter: Callable[..., Segmenter] = opening.open_segmenter,
         observer: Observer | None = None,
+        find_model: Callable[[str], object] = find_model,
         **node_arguments: Any,
     ) -> None:
         super().__init__("segmentation_node", **node_arguments)
         self._open_segmenter = open_segmenter
         self._observer = observer
+        self._find_model = find_model
         self._state = "unconfigured"
         self._enabled = True
         self._error = ""
-        self._loading_since: float | None = None
-        self._segmenter: Segmenter | None = None
-        self._class_output: tuple[object, ClassOutput] | None = None
-        self._build = BuildProgress()
+        self._loading: Loading | None = None
+        self._abandoned: list[Loading] = []
+        self._model: Model | None = None
+        self._retired: list[Model] = []
         self._stop_logs = forward_logs(self.get_logger())
         self._worker: Worker | None = None
         self._stuck_workers: list[Worker] = []
@@ -166,8 +180,8 @@ class SegmentationNode(LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> None:
         self.get_logger().info(f"loading model {self._value('model')}")
-        self._segmenter = segmenter = self._load()
-        self._classes(segmenter)  # raises for a remap that does not fit this model
+        self._error = ""
+        self._model = self._load()
         cameras = camera_names(self._value("cameras"))
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
         self._frames.limit_rate(self._value("max_rate"))
@@ -180,10 +194,9 @@ class SegmentationNode(LifecycleNode):
         latency = self._latency
         self._worker = Worker(
             self._frames,
-            segmenter,
             decode_compressed if self._compressed else read_image,
             self._outputs,
-            settings=lambda: self._live_settings(segmenter),
+            settings=self._live_settings,
             clock_ns=lambda: self.get_clock().now().nanoseconds,
             on_published=lambda camera, times: self._on_published(monitors[camera], latency[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
@@ -191,15 +204,14 @@ class SegmentationNode(LifecycleNode):
         self._worker.start()
         self._check(super().on_configure(state))
         self._enter("inactive")
-        name, info = segmenter.model_folder.name, segmenter.info
-        self.get_logger().info(f"model {name} on {info.engine} ({info.provider}, {info.device}): {info.reason}")
+        self.get_logger().info(_what_serves(self._model))
 
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
         self._check(super().on_activate(state))
-        assert self._segmenter is not None
+        assert self._model is not None
         for outputs in self._outputs.values():
-            outputs.publish_label_info(self._classes(self._segmenter))
+            outputs.publish_label_info(self._classes(self._model))
         self._enter("active")
         self._follow_changes()
         if not all(outputs.tells_matches for outputs in self._outputs.values()):
@@ -245,8 +257,12 @@ class SegmentationNode(LifecycleNode):
         """Free everything before the node is destroyed; False when an engine is still busy and cannot be stopped."""
         released = self._release()
         self._stop_logs()
-        idle = all(worker.stop(0) for worker in self._stuck_workers)
-        return released and idle and self._loading_since is None and not self._build.text
+        ended = [
+            *(worker.stop(0) for worker in self._stuck_workers),
+            *(loading.ended() for loading in self._abandoned),
+            *(model.closed(_CLOSE_TIMEOUT_S) for model in self._retired),
+        ]
+        return released and all(ended)
 
     def _enter(self, state: str) -> None:
         self._state, self._error = state, ""
@@ -256,10 +272,23 @@ class SegmentationNode(LifecycleNode):
         if result != TransitionCallbackReturn.SUCCESS:
             raise RuntimeError("a publisher refused the transition")
 
-    def _load(self) -> Segmenter:
-        """Open the model in a thread of its own: it takes seconds, in which a signal must still end the process."""
-        self._error, self._loading_since = "", time.monotonic()
-        return run_interruptible(self._open_and_warm_up, self._interrupted)
+    def _load(self) -> Model:
+        """Wait for the model in the executor's thread, where a signal must still end the process within seconds."""
+        self._loading = loading = Loading(self._opening(), self._open_and_warm_up)
+        while not loading.ended(_WAIT_S):
+            if self._interrupted() and not loading.ended():
+                raise ShutdownRequestedError("the process was ordered to end")
+        self._loading = None
+        return self._ready(loading)
+
+    def _ready(self, loading: Loading) -> Model:
+        """Take what has loaded. Raises what opening it has raised, and ClassOutputError where remap does not fit it."""
+        segmenter, asked = loading.take(), self._asked()
+        try:
+            return Model(loading.opening, segmenter, loading.build, (asked, _class_output(segmenter, *asked)))
+        except ClassOutputError:
+            segmenter.close()
+            raise
 
     def _interrupted(self) -> bool:
         """Tell whether to give up a wait in the executor's thread, whose timer stands still: keep reporting."""
@@ -267,27 +296,26 @@ class SegmentationNode(LifecycleNode):
             self.publish_diagnostics()
         return not self.context.ok()
 
-    def _open_and_warm_up(self) -> Segmenter:
-        self._build = BuildProgress()
-        try:
-            segmenter = self._open_segmenter(
-                self._value("model"),
-                engine=self._value("engine"),
-                device=self._value("device"),
-                precision=self._value("precision"),
-                threads=self._value("threads") or None,
-                cuda_graph=self._value("cuda_graph"),
-                build=self._build,
-                fit=None if (fit := self._value("fit")) == "model" else fit,
-                roi=self._value("roi"),
-            )
-            segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
-            return segmenter
-        finally:
-            self._loading_since = None
+    def _opening(self) -> dict[str, Any]:
+        """Return what the parameters ask a model to be opened with."""
+        return opening_values({name: self._value(name) for name in OPENING})
+
+    def _open_and_warm_up(self, asked: Mapping[str, Any], build: BuildProgress) -> Segmenter:
+        options = dict(asked) | {
+            "threads": asked["threads"] or None,
+            "fit": None if asked["fit"] == "model" else asked["fit"],
+        }
+        segmenter = self._open_segmenter(options.pop("model"), build=build, **options)
+        segmenter.warm_up(len(camera_names(self._value("cameras"))))  # several cameras make larger batches
+        return segmenter
 
     def _release(self) -> bool:
-        self._build.cancel()
+        if self._loading is not None:
+            self._loading.abandon()
+            self._abandoned = [loading for loading in self._abandoned if not loading.ended()] + [self._loading]
+            self._loading = None
+        if self._model is not None:
+            self._model.build.cancel()
         stopped = self._worker is None or self._worker.stop(_STOP_TIMEOUT_S)
         if self._worker is not None and not stopped:
             self._stuck_workers.append(self._worker)
@@ -298,10 +326,61 @@ class SegmentationNode(LifecycleNode):
             latency.destroy()
         self._outputs, self._latency = {}, {}
         self._monitors = {}
-        if self._segmenter is not None and stopped:
-            self._segmenter.close()
-        self._segmenter = self._class_output = None
+        if self._model is not None:
+            if stopped:
+                self._model.segmenter.close()
+            self._retired.append(self._model)
+        self._model = None
         return stopped
+
+    # Another model while one serves
+
+    def _follow_model(self) -> None:
+        """Load the model that the parameters ask for beside the one that serves, and change over once it is there."""
+        self._retired = [model for model in self._retired if not model.closed()]
+        if self._model is None:
+            return
+        if self._loading is not None and self._loading.ended():
+            loading, self._loading = self._loading, None
+            self._change_over(loading, self._model)
+        asked = self._opening()
+        if self._loading is None and asked != self._model.opening:  # one at a time: each takes memory and cores
+            self.get_logger().info(f"loading {_differences(asked, self._model)}; {self._model.name} serves until then")
+            self._loading = Loading(asked, self._open_and_warm_up, self._changed.trigger)
+
+    def _change_over(self, loading: Loading, old: Model) -> None:
+        """Let what has loaded serve from the worker's next round on; what cannot, or is no longer asked for, goes."""
+        if loading.opening != self._opening():
+            loading.abandon()
+            return
+        try:
+            self._model = self._ready(loading)
+        except BaseException as error:  # whatever a library raises: the old model goes on
+            self._refuse_change(loading, old, str(error) or repr(error))
+            return
+        old.build.cancel()
+        old.close_after(self._frames.wait_round)
+        self._retired.append(old)
+        self.get_logger().info(_what_serves(self._model))
+
+    def _refuse_change(self, loading: Loading, old: Model, reason: str) -> None:
+        """Say why there is no change, and set the parameters back to what is true."""
+        text = f"cannot change to {_differences(loading.opening, old)}: {reason}; {old.name} goes on"
+        self.get_logger().error(text)
+        for monitor in self._monitors.values():
+            monitor.error(text)
+        remap, min_confidence = old.class_output[0]
+        now = {**self._opening(), **dict(zip(("remap", "min_confidence"), self._asked(), strict=True))}
+        true = {**old.opening, "remap": remap, "min_confidence": min_confidence}
+        back = [name for name in true if true[name] != now[name]]
+        values = {name: list(true[name]) if isinstance(true[name], tuple) else true[name] for name in back}
+        self.set_parameters_atomically(
+            [Parameter(name, value=[""] if value == [] else value) for name, value in values.items()]
+        )
+
+    def _changing(self, model: Model) -> bool:
+        """Whether another model is asked for, or serves already."""
+        return model is not self._model or self._opening() != model.opening
 
     # Frames
 
@@ -320,6 +399,7 @@ class SegmentationNode(LifecycleNode):
     def _follow_changes(self) -> None:
         """Do as parameters and subscribers ask now."""
         self._frames.limit_rate(self._value("max_rate"))
+        self._follow_model()
         self._follow_subscribers()
 
     def _follow_subscribers(self) -> None:
@@ -414,26 +494,38 @@ class SegmentationNode(LifecycleNode):
     def _value(self, name: str) -> Any:
         return parameter_value(self, name)
 
-    def _live_settings(self, segmenter: Segmenter) -> LiveSettings:
+    def _live_settings(self) -> LiveSettings:
+        model = self._model
+        assert model is not None  # released after the worker has stopped
         names = ("max_frame_age", "max_pixels", "max_side", "overlay_alpha")
-        return LiveSettings(*[*map(self._value, names), self._classes(segmenter)])
+        return LiveSettings(*[model.segmenter, *map(self._value, names), self._classes(model)])
 
-    def _classes(self, segmenter: Segmenter) -> ClassOutput:
-        """Return what masks hold; the same object while the parameters say the same. Raises ClassOutputError."""
-        asked, known = (tuple(self._value("remap")), tuple(self._value("min_confidence"))), self._class_output
-        if known is None or known[0] != asked:
-            self._class_output = known = asked, _class_output(segmenter, *asked)
-        return known[1]
+    def _asked(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(self._value("remap")), tuple(self._value("min_confidence"))
 
-    def _class_refusal(self, parameters: list[Parameter]) -> str | None:
-        """Return why remap and min_confidence do not fit the loaded model, or None."""
+    def _classes(self, model: Model) -> ClassOutput:
+        """Return what masks hold; the same object while the parameters say the same.
+
+        Those given while another model loads are for that one.
+        """
+        asked = self._asked()
+        if model.class_output[0] != asked and not self._changing(model):
+            with contextlib.suppress(ClassOutputError):  # the model they are for is being set at this very moment
+                model.class_output = asked, _class_output(model.segmenter, *asked)
+        return model.class_output[1]
+
+    def _model_refusal(self, parameters: list[Parameter]) -> str | None:
+        """Return why these parameters fit neither the model that serves nor any that could be loaded, or None."""
         given = {parameter.name: parameter.value for parameter in parameters}
-        if self._segmenter is None or not given.keys() & {"remap", "min_confidence"}:
+        if self._model is None or not given.keys() & {*OPENING, "remap", "min_confidence"}:
             return None
         asked = [given[name] or () if name in given else self._value(name) for name in ("remap", "min_confidence")]
         try:
-            _class_output(self._segmenter, *asked)
-        except ClassOutputError as error:
+            if given.get("model", self._model.opening["model"]) != self._model.opening["model"]:
+                self._find_model(given["model"])
+            if {**self._opening(), **opening_values(given)} == self._model.opening:
+                _class_output(self._model.segmenter, *asked)
+        except GainError as error:
             return str(error)
         return None
 
@@ -441,7 +533,7 @@ class SegmentationNode(LifecycleNode):
         configured = self._state in ("inactive", "active")
         reasons = [refusal(parameter.name, parameter.value, configured=configured) for parameter in parameters]
         if not any(reasons):
-            reasons.append(self._class_refusal(parameters))
+            reasons.append(self._model_refusal(parameters))
         reason = "; ".join(filter(None, reasons))
         self._changed.trigger()  # the executor comes to it when the values are set
         return SetParametersResult(successful=not reason, reason=reason)
@@ -453,16 +545,16 @@ class SegmentationNode(LifecycleNode):
     def publish_diagnostics(self) -> None:
         """Publish one status per camera, or one for the node while no model is loaded."""
         self._diagnosed_at = time.monotonic()
-        if self._build.text:
-            self.get_logger().info(self._build.text, throttle_duration_sec=_LOG_PERIOD_S)
+        if self._model is not None and self._model.build.text:
+            self.get_logger().info(self._model.build.text, throttle_duration_sec=_LOG_PERIOD_S)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        if self._segmenter is None or not self._monitors:
+        if self._model is None or not self._monitors:
             model = self._value("model")
             values = {"state": self._state, "model": model, "engine": "", "provider": "", "last_error": self._error}
             message.status = [status("segmentation", model, self._health_without_model(), values)]
         else:
-            message.status = [self._camera_status(camera, self._segmenter) for camera in self._monitors]
+            message.status = [self._camera_status(camera, self._model) for camera in self._monitors]
         self._diagnostics.publish(message)
         self._log_silence()
 
@@ -474,16 +566,14 @@ class SegmentationNode(LifecycleNode):
         if self._error:
             self._log_error(self._error)
             return Health(DiagnosticStatus.ERROR, self._error)
-        since = self._loading_since  # the thread that loads takes it away
-        if since is None:
+        if self._loading is None:
             return Health(DiagnosticStatus.OK, self._state)
-        loading_s = time.monotonic() - since
-        level = DiagnosticStatus.WARN if loading_s > _SLOW_LOADING_S else DiagnosticStatus.OK
-        return Health(level, f"loading the model for {loading_s:.0f} s")
+        return _loading_health(self._loading, "loading the model")
 
     def _log_silence(self) -> None:
         """Say once that a camera is silent, and what else there is to listen to: most often a topic is misspelt."""
-        silent = [self._monitors[camera].topic for camera in self._inputs if self._monitors[camera].fell_silent()]
+        listening = [monitor for camera, monitor in self._monitors.items() if camera in self._inputs]
+        silent = [monitor.topic for monitor in listening if monitor.fell_silent()]
         if silent:
             others = ", ".join(self._image_topics()) or "none"
             self.get_logger().warning(
@@ -497,13 +587,13 @@ class SegmentationNode(LifecycleNode):
         images = [name for name, types in self.get_topic_names_and_types() if kinds & {*types} and name not in own]
         return sorted(name for name in images if self.count_publishers(name))
 
-    def _camera_status(self, camera: str, segmenter: Segmenter) -> DiagnosticStatus:
-        info = segmenter.info
+    def _camera_status(self, camera: str, model: Model) -> DiagnosticStatus:
+        info = model.segmenter.info
         limits = Limits(self._value("warn_mask_age"), self._value("warn_superseded"))
         health, values = self._monitors[camera].report(self._frames.counts(camera), limits)
         if self._monitors[camera].fell_behind:
             self.get_logger().warning(health.message, throttle_duration_sec=_LOG_PERIOD_S)
-        engine = Health(DiagnosticStatus.ERROR, self._error) if self._error else self._engine_health(info)
+        engine = Health(DiagnosticStatus.ERROR, self._error) if self._error else self._engine_health(info, model)
         if engine.level == DiagnosticStatus.ERROR:
             self._log_error(engine.message)
         if engine.level >= health.level and engine.level != DiagnosticStatus.OK:
@@ -512,23 +602,27 @@ class SegmentationNode(LifecycleNode):
             health = Health(DiagnosticStatus.OK, self._state if self._enabled else f"{self._state}, disabled")
         elif camera not in self._inputs:
             health = Health(DiagnosticStatus.OK, "idle: nobody subscribes")
+        loading = "" if self._loading is None else _differences(self._loading.opening, model)
+        if self._loading is not None and health.level == DiagnosticStatus.OK:
+            health = _loading_health(self._loading, f"{health.message}; {model.name} serves, loading {loading}")
         shared = {
             "state": self._state,
             "enabled": str(self._enabled).lower(),
             "idle": str(camera not in self._inputs).lower(),
-            "model": segmenter.model_folder.name,
+            "model": model.name,
+            "loading": loading,
             "engine": info.engine,
-            "engine_asked": self._value("engine"),
+            "engine_asked": model.opening["engine"],
             "provider": info.provider,
             "device": info.device,
-            "engine_build": self._build.text,
+            "engine_build": model.build.text,
             "topic": self._monitors[camera].topic,
         }
-        return status(_prefix(camera), segmenter.model_folder.name, health, shared | values)
+        return status(_prefix(camera), model.name, health, shared | values)
 
-    def _engine_health(self, info: EngineInfo) -> Health:
+    def _engine_health(self, info: EngineInfo, model: Model) -> Health:
         """Judge whether the engine answers, and whether it is the one that was asked for."""
-        busy_s, asked = self._frames.busy_s(), self._value("engine")
+        busy_s, asked = self._frames.busy_s(), model.opening["engine"]
         hangs = busy_s > self._value("engine_timeout")
         if hangs or busy_s > self._value("warn_mask_age"):
             text = f"nothing has come out for {busy_s:.1f} s: {info.engine} is still at the frames it got then"
@@ -537,7 +631,7 @@ class SegmentationNode(LifecycleNode):
             level = DiagnosticStatus.WARN if asked == "auto" else DiagnosticStatus.ERROR
             return Health(level, f"{info.engine} runs, engine is {asked}: {info.failure}")
         if asked not in ("auto", info.engine):
-            text = f"{info.engine} runs until {asked} is ready; {self._build.text or 'nothing is built'}"
+            text = f"{info.engine} runs until {asked} is ready; {model.build.text or 'nothing is built'}"
             return Health(DiagnosticStatus.WARN, text)
         return Health(DiagnosticStatus.OK, "")
 
@@ -545,6 +639,21 @@ class SegmentationNode(LifecycleNode):
 def _class_output(segmenter: Segmenter, remap: Sequence[str], min_confidence: Sequence[str]) -> ClassOutput:
     """Return what masks hold by these parameters, and by model.yaml where they say nothing. Raises ClassOutputError."""
     return segmenter.model_folder.class_output(read_remap(remap), read_min_confidence(min_confidence))
+
+
+def _loading_health(loading: Loading, text: str) -> Health:
+    level = DiagnosticStatus.WARN if loading.loading_s > _SLOW_LOADING_S else DiagnosticStatus.OK
+    return Health(level, f"{text} for {loading.loading_s:.0f} s")
+
+
+def _differences(opening: Mapping[str, Any], model: Model) -> str:
+    """Return the parameters in which ``opening`` differs from those of a model, in words."""
+    return ", ".join(f"{name} {value}" for name, value in opening.items() if value != model.opening.get(name))
+
+
+def _what_serves(model: Model) -> str:
+    info = model.segmenter.info
+    return f"model {model.name} on {info.engine} ({info.provider}, {info.device}): {info.reason}"
 
 
 def _prefix(camera: str) -> str:

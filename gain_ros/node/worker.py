@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Parameters that take effect with the next frame.
+    """What one round works with: the model that serves, and parameters that take effect with the next frame.
 
     Attributes:
+        segmenter: what makes the masks; stays open until the worker comes back for more frames.
         max_frame_age_s: age of a frame's stamp above which it is stale; 0 is off.
         max_pixels, max_side: largest image accepted.
         overlay_alpha: weight of the colours in the overlay.
@@ -49,6 +50,7 @@ class LiveSettings:
 
     """
 
+    segmenter: Segmenter
     max_frame_age_s: float
     max_pixels: int
     max_side: int
@@ -109,10 +111,9 @@ class Worker:
 
     Args:
         frames: where they come from.
-        segmenter: what makes the masks; stays the caller's.
         decode: message, pixel bound and bound of each side to RGB uint8 H×W×3 or a YuvFrame; raises ImageError.
         outputs: for every camera.
-        settings: read once a round.
+        settings: read once a round, after its frames were taken.
         clock_ns: the node's clock, for stamps.
         on_published: called with the camera and the times of every frame whose mask went out.
         on_error: called with the camera and the reason where a frame failed, or an output besides its mask.
@@ -122,7 +123,6 @@ class Worker:
     def __init__(
         self,
         frames: LatestFrames,
-        segmenter: Segmenter,
         decode: Callable[[Any, int, int], Frame],
         outputs: Mapping[str, Outputs],
         *,
@@ -132,7 +132,6 @@ class Worker:
         on_error: Callable[[str, str], None],
     ) -> None:
         self._frames = frames
-        self._segmenter = segmenter
         self._decode = decode
         self._outputs = outputs
         self._settings = settings
@@ -164,28 +163,28 @@ class Worker:
     def _process(self, frames: list[ReceivedFrame]) -> None:
         settings = self._settings()
         jobs = [job for frame in frames if (job := self._prepare(frame, settings)) is not None]
-        pairs = self._segment(jobs, settings.class_output) if jobs else []
+        pairs = self._segment(jobs, settings) if jobs else []
         published = [pair for pair in pairs if self._publish_mask(*pair, settings.class_output)]
         for job, result in published:
             self._publish_extras(job, result, settings)
         for job, _ in pairs:
             self._frames.charge(job.received.camera, round(1e6 * job.busy_ms))
 
-    def _segment(self, jobs: list[_Job], classes: ClassOutput, wasted_ms: float = 0.0) -> list[tuple[_Job, Mask]]:
+    def _segment(self, jobs: list[_Job], settings: LiveSettings, wasted_ms: float = 0.0) -> list[tuple[_Job, Mask]]:
         """Segment frames together; where that fails each by itself, so that only the frame to blame fails.
 
         That frame is charged for the ``wasted_ms`` of the failure too.
         """
-        start_ns = time.monotonic_ns()
+        start_ns, classes = time.monotonic_ns(), settings.class_output
         try:
             wanted = any(self._outputs[job.received.camera].wants_confidence for job in jobs)
             confidence = wanted or classes.needs_confidence
-            results = self._segmenter.segment([job.picture for job in jobs], confidence=confidence)
+            results = settings.segmenter.segment([job.picture for job in jobs], confidence=confidence)
             pairs = list(zip(jobs, _in_classes(results, classes), strict=True))
         except Exception as error:  # whatever an engine or the graph raises
             wasted_ms += _ms_since(start_ns)
             if len(jobs) > 1:
-                return [pair for job in jobs for pair in self._segment([job], classes, wasted_ms)]
+                return [pair for job in jobs for pair in self._segment([job], settings, wasted_ms)]
             self._fail(jobs[0].received, f"{type(error).__name__}: {error}")
             self._frames.charge(jobs[0].received.camera, round(1e6 * wasted_ms))
             return []

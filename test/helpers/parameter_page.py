@@ -24,8 +24,10 @@ from gain_ros.node.parameters import PARAMETERS, Spec
 PAGE = Path(__file__).resolve().parents[2] / "docs/parameters.md"
 HEAD = """# Parameters of the node
 
-Made from the declarations in `gain_ros/node/parameters.py`; `ros2 param describe` says the same. *configure*: taken
-when the node is configured; *live*: at once; *start*: when the process starts.
+Made from the declarations in `gain_ros/node/parameters.py`; `ros2 param describe` says the same. *live*: taken at
+once; *reload*: the model is loaded anew, beside the one that serves
+([topics.md](topics.md#another-model-without-a-gap)); *configure*: when the node is configured;
+*start*: when the process starts.
 [config/segmentation.yaml](../config/segmentation.yaml) holds them all, and shows how to set quality of service. A name
 that the node does not have ends it with exit code 2, also one from a file for all nodes (`/**`).
 

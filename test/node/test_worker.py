@@ -91,10 +91,9 @@ class Bench:
         self.times, self.errors = [], []
         self.worker = Worker(
             self.frames,
-            segmenter,
             decode,
             outputs,
-            settings=lambda: LiveSettings(max_frame_age_s, 100, 10, 0.25, classes),
+            settings=lambda: LiveSettings(segmenter, max_frame_age_s, 100, 10, 0.25, classes),
             clock_ns=lambda: NOW_NS,
             on_published=lambda camera, times: self.times.append((camera, times)),
             on_error=lambda camera, reason: self.errors.append((camera, reason)),

@@ -103,4 +103,4 @@ if __name__ == "__main__":
     from gain_ros.node.process import run_node
     from gain_ros.node.segmentation_node import SegmentationNode
 
-    sys.exit(run_node(lambda: SegmentationNode(FakeSegmenter)))
+    sys.exit(run_node(lambda: SegmentationNode(FakeSegmenter, find_model=str)))

@@ -115,6 +115,7 @@ class Graph:
         parameters = {"always_on": True} | parameters
         node = SegmentationNode(
             open_segmenter,
+            find_model=str,
             context=self.context,
             cli_args=arguments,
             parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],

@@ -65,7 +65,7 @@ def test_a_node_serves_while_tensorrt_builds_and_switches_without_losing_a_frame
     assert (status["engine"], status["engine_asked"], status["level"]) == ("other", "tensorrt", 1)
     assert "other runs until tensorrt is ready; building" in status["message"]
     go.set()
-    while node._segmenter.info.engine != "tensorrt":
+    while node._model.segmenter.info.engine != "tensorrt":
         a_frame_comes_back()
         assert len(sent) < 2000
     for _ in range(3):
@@ -105,9 +105,10 @@ def test_a_node_that_goes_cancels_its_build(graph, trt, tmp_path):
     node = graph.start(open_segmenter, model=folder, precision="fp32", engine="tensorrt")
     graph.publisher().publish(image(picture(*GOLDEN_SIZE)))
     assert inside.wait(60)
+    build = node._model.build
     assert not node.close(), "the build is still at its step"
-    assert node._build.cancelled
+    assert build.cancelled
     go.set()
-    eventually(lambda: node._build.text == "", "the end of the build")
+    eventually(lambda: build.text == "", "the end of the build")
     assert node.close()
     assert not list((tmp_path / "cache").rglob("engine.plan"))

@@ -180,7 +180,8 @@ def test_disabled_while_inactive_holds_when_activated(graph):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("model", "other", "in use"),
+        ("model", " ", "is empty"),
+        ("transport", "compressed", "in use"),
         ("cameras", ["a"], "in use"),
         ("overlay_alpha", 1.5, ""),
         ("max_pixels", 0, ""),

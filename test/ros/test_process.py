@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_segmenter import expected_mask
-from graph import eventually, image, picture, pixels
+from graph import eventually, image, picture, pixels, set_parameter
 from sensor_msgs.msg import Image
 from streets import street
 
@@ -73,11 +73,13 @@ def ends_well(process, signal_number, said):
 @pytest.mark.parametrize(
     "signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"]
 )
-@pytest.mark.parametrize("moment", ["streaming", "loading", "engine busy", "unconfigured"])
+@pytest.mark.parametrize("moment", ["streaming", "loading", "engine busy", "unconfigured", "changing"])
 def test_signals_end_the_process_with_code_0(graph, start, tmp_path, signal_number, moment):
     model = {"loading": "fake:open_s=60", "engine busy": "fake:delay_ms=60000"}.get(moment, "fake:delay_ms=5")
     process = start(f"model:={model}", f"autostart:={moment != 'unconfigured'}".lower())
-    if moment in ("streaming", "engine busy"):
+    if moment == "changing":
+        assert set_parameter(graph, "model", "fake:open_s=60").successful
+    if moment in ("streaming", "engine busy", "changing"):
         publisher = graph.publisher()
         graph.node.create_timer(0.003, lambda: publisher.publish(image(picture())))
     eventually(lambda: graph.node.count_publishers("/diagnostics"), "the node")
