@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
     else:
-        print(f"{frames} masks in {args.out} ({result['engine']}, {result['fps']:.1f} frames/s)")
+        say(args, f"{frames} masks in {args.out} ({result['engine']}, {result['fps']:.1f} frames/s)")
     return CHECK_FAILED if source.problems or not frames else DONE
 
 
@@ -91,7 +91,7 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
     from gain_ros.sources.prefetch import prefetch
 
     say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
-    progress = Progress("segmenting", source.length)
+    progress = Progress(args, "segmenting", source.length)
     classes = segmenter.model_folder.class_output()
     write = partial(_write, out, label_set=classes.labels, overlay=args.overlay)
     frames, started_s = 0, time.monotonic()
