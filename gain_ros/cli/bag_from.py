@@ -21,7 +21,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, complain, print_json
+from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, complain, print_json, say
 from gain_ros.errors import UsageError
 from gain_ros.libraries import require
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.rate is not None and not 0 < args.rate <= 1000:
         raise UsageError(f"--rate {args.rate} frames a second; expected more than 0 and at most 1000")
     source = _open(args)
-    progress, done = Progress("recording", source.length), 0
+    progress, done = Progress(args, "recording", source.length), 0
 
     def tick() -> None:
         nonlocal done
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"frames": done, "topics": topics, "out": str(args.out), "unreadable": source.unreadable})
     else:
-        print(f"{done} frames in {args.out}: " + ", ".join(f"{topic} ({count})" for topic, count in topics.items()))
+        each = ", ".join(f"{topic} ({count})" for topic, count in topics.items())
+        say(args, f"{done} frames in {args.out}: {each}")
     return CHECK_FAILED if source.problems else DONE
 
 

@@ -21,7 +21,7 @@ import argparse
 import contextlib
 from typing import Any
 
-from gain_ros.cli.common import DONE, Progress, add_engines, add_json, frame_size, print_json, table
+from gain_ros.cli.common import DONE, Progress, add_engines, add_json, frame_size, print_json, say, table
 from gain_ros.errors import UsageError
 from gain_ros.libraries import has_module
 
@@ -51,14 +51,14 @@ def run(args: argparse.Namespace) -> int:
     engines = args.engines or engines_for(model_folder)
     with contextlib.ExitStack() as stack:
         candidates = open_candidates(stack, model_folder, engines, args.size, pace, args.reference)
-        progress = Progress("measuring", pace.rounds * len(candidates))
+        progress = Progress(args, "measuring", pace.rounds * len(candidates))
         stack.callback(progress.close)
         rows = take_turns(candidates, pace, progress.show)
     if args.json:
         print_json({"rows": rows, "size": list(args.size), "model": model_folder.name, "rounds": pace.rounds})
     else:
         head = ["what", "engine", "p50 ms", "p95 ms", "p99 ms", "frames/s", "times the fastest Segmenter"]
-        print(table([head, *map(_cells, rows)]))
+        say(args, table([head, *map(_cells, rows)]))
     return DONE
 
 

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     shape = _shape(region.size, args.encoding)
     reference = _open_reference(model_folder)
     try:
-        _prepare(engine, shape, reference, _calibration(args, source, size, region), args.accept)
+        _prepare(args, engine, shape, reference, _calibration(args, source, size, region))
         fast = PartSegmenter(EngineSegmenter(model_folder, engine, "as asked"), roi)
         entry = engine.store.entry(shape)
         assert entry is not None, "prepared above"
@@ -169,14 +169,16 @@ def _calibration(args: argparse.Namespace, source: Any, size: tuple[int, int], r
     return images
 
 
-def _prepare(engine: Any, shape: tuple[int, ...], reference: Any, images: list[Any] | None, accept: bool) -> None:
+def _prepare(
+    args: argparse.Namespace, engine: Any, shape: tuple[int, ...], reference: Any, images: list[Any] | None
+) -> None:
     from gain_ros.runtime.tensorrt.progress import BuildProgress
 
     progress = BuildProgress()
-    _watch(progress, lambda: engine.prepare(shape, progress, reference, images, accept))
+    _watch(progress, lambda: engine.prepare(shape, progress, reference, images, args.accept), args.quiet)
 
 
-def _watch(progress: Any, work: Callable[[], None]) -> None:
+def _watch(progress: Any, work: Callable[[], None], quiet: bool) -> None:
     """Run ``work`` in a thread and show how far it is: a bar on a terminal, else a line every few seconds."""
     outcome: list[BaseException] = []
 
@@ -188,13 +190,13 @@ def _watch(progress: Any, work: Callable[[], None]) -> None:
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr.isatty() and not quiet
     try:
         while thread.is_alive():
             thread.join(0.2 if terminal else _LOG_PERIOD_S)
             if terminal:
                 print(f"\r\033[K{_bar(progress)}", end="", file=sys.stderr, flush=True)
-            elif progress.text:
+            elif progress.text and not quiet:
                 print(f"gain: {progress.text}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         _cancel(progress, thread)
@@ -226,7 +228,7 @@ def _report(args: argparse.Namespace, source: Any, size: tuple[int, int], refere
     from gain_ros.bench.parity import parity_rows
 
     frames = (frame for frame in source if frame.rgb.shape[:2] == size)
-    progress = Progress("comparing", source.length)
+    progress = Progress(args, "comparing", source.length)
     try:
         expected, found = parity_rows(source, [reference, fast], progress.show, frames, args.encoding)
     finally:

@@ -31,12 +31,17 @@ from gain_ros.plain_values import plain
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
 DEFAULT_MODEL = "gain_nano_cityscapes"
 _MOST_PIXELS = 1 << 25
+_BAR_PERIOD_S, _LINE_PERIOD_S = 0.1, 5.0
 
 
 class Parser(argparse.ArgumentParser):
     """argparse that answers a wrong use with one line, and with the word that was probably meant."""
 
     _words: Sequence[str] = ()
+
+    def __init__(self, **given: Any):
+        super().__init__(**given)
+        self.add_argument("--quiet", "-q", action="store_true", help="only errors, and the JSON line where it is due")
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the verb. Exits for wrong use."""
@@ -140,8 +145,9 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:
-    """For people: standard output, or standard error where that belongs to the JSON line."""
-    print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
+    """For people: standard output, or standard error where that belongs to the JSON line; with --quiet nowhere."""
+    if not args.quiet:
+        print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -159,42 +165,50 @@ def table(rows: list[list[str]]) -> str:
 
 
 class Progress:
-    """A bar on a terminal, nothing elsewhere."""
+    """On a terminal a bar, elsewhere a line every few seconds, with the time that is left; nothing with --quiet."""
 
-    def __init__(self, what: str, total: int | None):
+    def __init__(self, args: argparse.Namespace, what: str, total: int | None):
         self._what, self._total, self._started_s = what, total, time.monotonic()
-        self._shown = sys.stderr.isatty()
-        self._drawn_s = 0.0
+        self._shown, self._terminal = not args.quiet, sys.stderr.isatty()
+        self._period_s = _BAR_PERIOD_S if self._terminal else _LINE_PERIOD_S
+        self._drawn_s = 0.0 if self._terminal else self._started_s
 
     def show(self, done: int) -> None:
         now_s = time.monotonic()
-        if not self._shown or (now_s - self._drawn_s < 0.1 and done != self._total):
+        last = self._terminal and done == self._total
+        if not self._shown or (now_s - self._drawn_s < self._period_s and not last):
             return
         self._drawn_s = now_s
-        if self._total:
-            filled = round(24 * min(1.0, done / self._total))
-            bar = f"[{'#' * filled}{'.' * (24 - filled)}] {done}/{self._total}"
-        else:
-            bar = str(done)
-        rate = done / max(1e-9, now_s - self._started_s)
-        print(f"\r\033[K{self._what} {bar} {rate:.1f}/s", end="", file=sys.stderr, flush=True)
+        start, end = ("\r\033[K", "") if self._terminal else ("", "\n")
+        print(f"{start}{self._text(done, now_s - self._started_s)}", end=end, file=sys.stderr, flush=True)
+
+    def _text(self, done: int, seconds: float) -> str:
+        rate = done / max(1e-9, seconds)
+        if not self._total:
+            return f"{self._what} {done} {rate:.1f}/s"
+        filled = round(24 * min(1.0, done / self._total))
+        bar = f"[{'#' * filled}{'.' * (24 - filled)}] " if self._terminal else ""
+        left_s = round(max(0, self._total - done) / rate) if done else None
+        left = "" if left_s is None else f", {left_s // 60}:{left_s % 60:02d} left"
+        return f"{self._what} {bar}{done}/{self._total} {rate:.1f}/s{left}"
 
     def close(self) -> None:
-        if self._shown:
+        if self._shown and self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class Stages:
-    """One line on a terminal while a command goes through its stages; elsewhere a line for each stage."""
+    """The progress of a command that goes through stages; off a terminal each stage has a line at its start too."""
 
-    def __init__(self) -> None:
-        self._stage, self._progress = "", Progress("", None)
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._stage, self._progress = "", Progress(args, "", None)
 
     def show(self, stage: str, done: int, total: int | None) -> None:
         if stage != self._stage:
             self._progress.close()
-            self._stage, self._progress = stage, Progress(stage, total)
-            if not sys.stderr.isatty():
+            self._stage, self._progress = stage, Progress(self._args, stage, total)
+            if not sys.stderr.isatty() and not self._args.quiet:
                 print(f"{stage} ...", file=sys.stderr, flush=True)
         self._progress.show(done)
 

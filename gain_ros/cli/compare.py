@@ -23,7 +23,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_engines, add_json, complain, print_json, table
+from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_engines, add_json, complain, print_json, say, table
 from gain_ros.errors import UsageError
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if source.live:
         raise UsageError(f"--images {args.images!r} is live and never shows the same frame twice; give files")
     engines = args.engines or engines_for(read_model_folder(find_model(args.model)))
-    progress = Progress("comparing", source.length)
+    progress = Progress(args, "comparing", source.length)
     try:
         rows = compare_engines(source, args.model, engines, progress.show)
     finally:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"rows": rows, "reference": rows[0]["engine"], "frames": rows[0]["frames"]})
     else:
-        print(table([["engine", "provider", "agreement", "mIoU"], *map(_cells, rows)]))
+        say(args, table([["engine", "provider", "agreement", "mIoU"], *map(_cells, rows)]))
     good = bool(rows[0]["frames"]) and all(row["agreement"] >= MIN_AGREEMENT for row in rows)
     return DONE if good and not source.problems else CHECK_FAILED
 

@@ -26,6 +26,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from gain_ros.cli.common import Parser
+
 
 def complete(verbs: Mapping[str, str]) -> None:
     """Answer the shell and end the process; return where argcomplete is not installed."""
@@ -40,7 +42,7 @@ def parser_of(verbs: Mapping[str, str], words: list[str]) -> argparse.ArgumentPa
     """Make a parser of all verbs; only those among ``words`` have their options, which take time to import."""
     parser = argparse.ArgumentParser(prog="gain")
     parser.add_argument("--version", action="store_true")
-    each = parser.add_subparsers()
+    each = parser.add_subparsers(parser_class=Parser)
     for verb, text in verbs.items():
         known = each.add_parser(verb, help=text)
         if verb in words and verb != "node":

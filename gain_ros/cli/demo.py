@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +35,7 @@ from gain_ros.cli.common import (
     add_model,
     complain,
     print_json,
+    say,
 )
 from gain_ros.cli.out_folder import EVALUATION, out_folder
 from gain_ros.files import scratch_folder
@@ -54,12 +54,14 @@ _LINE = ("sent", "published", "received", "frames", "engine", "latency_ms", "mio
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", "-s",
-        help="image, folder of images, video, bag, webcam number or scene[:seed], a drawn street with truth; "
+        help="image, folder of images, video, bag, webcam number, rtsp:// or http:// stream, or scene[:seed], a drawn "
+        "street with truth; "
         "default: six seconds of a motorway",
     )  # fmt: skip
     add_model(parser)
     add_engine(parser)
     parser.add_argument("--out", "-o", type=Path, default=Path("gain_demo"), metavar="D", help="default: ./gain_demo")
+    parser.set_defaults(json=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.model_folder import find_model, read_model_folder
     from gain_ros.sources.opening import open_source
 
-    progress, given = Stages(), args.source or str(example_bag())
+    progress, given = Stages(args), args.source or str(example_bag())
     with contextlib.ExitStack() as stack:
         stack.callback(progress.close)
         out = stack.enter_context(out_folder(args.out, [given], EVALUATION))
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         complain(problem)
     line = {"latency_ms": result["mask_age_ms"], "out": str(args.out)}
     line = {key: line.get(key, result.get(key)) for key in _LINE}
-    print(_summary(line, args.out / "report.html"), file=sys.stderr)
+    say(args, _summary(line, args.out / "report.html"))
     print_json(line)
     good = line["published"] >= 1 and line["received"] == line["published"]
     return DONE if good and not unreadable and not result["partial"] else CHECK_FAILED

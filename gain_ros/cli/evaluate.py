@@ -22,6 +22,8 @@ it lost and how old its masks were is counted too. D gets result.json, frames.js
 from __future__ import annotations
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +99,19 @@ def _configure_offline(group: Any) -> None:
     group.add_argument("--batch", type=int, default=1, metavar="N", help="frames a network call; default 1")
     group.add_argument("--against", metavar="E", help="engine, or model of the same classes, to compare masks with")
     group.add_argument("--workers", type=int, default=1, metavar="N", help="bags at a time; default 1")
+    group.add_argument(
+        "--group-by", type=_pattern, metavar="REGEX",
+        help="also score bags together whose paths have the same match, or groups of it, as in '/(day|night)/'",
+    )  # fmt: skip
     group.add_argument("--ray", metavar="ADDRESS", help="spread the bags over a Ray cluster; local starts one here")
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+    return text
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**result, "out": str(args.out)})
     else:
-        print("\n".join([*_summary(result), f"{page} shows more"]))
+        say(args, "\n".join([*_summary(result), f"{page} shows more"]))
     return CHECK_FAILED if result["partial"] or result["frames"]["failed"] or _untrue(result) else DONE
 
 
@@ -126,8 +140,8 @@ def _check(args: argparse.Namespace) -> None:
     live = args.attach or args.mode == "realtime"
     if not args.bags or (live and len(args.bags) != 1):
         raise UsageError(f"{len(args.bags)} bags given; expected one" + ("" if live else " or more"))
-    if live and (args.workers != 1 or args.ray or args.against or args.batch != 1):
-        raise UsageError("--workers, --ray, --against and --batch are for offline evaluation; leave them out")
+    if live and (args.workers != 1 or args.ray or args.against or args.batch != 1 or args.group_by):
+        raise UsageError("--workers, --ray, --against, --batch, --group-by are for offline evaluation; leave them out")
     if args.workers < 1 or args.batch < 1:
         raise UsageError(f"--workers {args.workers} --batch {args.batch}: both have to be at least 1")
     if args.ray and args.workers != 1:
@@ -151,13 +165,16 @@ def _offline(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     jobs = [
         Job(bag, args.model, args.engine, _truth(args), args.batch, args.against, view=view(args)) for bag in args.bags
     ]
-    progress = Stages()
+    progress = Stages(args)
     with scratch_folder(out) as rows:
         try:
             done = evaluate_bags(jobs, rows, progress.show, args.workers, args.ray)
         finally:
             progress.close()
-        result = write_result(out, done.evaluation, done.rows())
+        evaluation = done.evaluation
+        if args.group_by is not None:
+            evaluation = replace(evaluation, options={**evaluation.options, "group_by": args.group_by})
+        result = write_result(out, evaluation, done.rows())
     _write_galleries(out, done.galleries)
     return result
 
@@ -167,7 +184,7 @@ def _live(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from gain_ros.evaluation.realtime import evaluate_realtime
     from gain_ros.evaluation.result import write_result
 
-    progress = Stages()
+    progress = Stages(args)
     try:
         if args.attach:
             evaluation, rows, gallery = evaluate_attached(args.bags[0], _truth(args), progress.show, args.mask_topic)
@@ -228,6 +245,9 @@ def _summary(result: dict[str, Any]) -> list[str]:
         lines.append(f"mIoU over groups {100 * result['group_miou']:.2f} ({each})")
     if "realtime" in result:
         lines += _live_summary(result)
+    for group in result.get("groups", ()):
+        score = "no truth" if group["miou"] is None else f"mIoU {100 * group['miou']:.2f}"
+        lines.append(f"{group['group']}: {score}, {group['frames']['published']} frames of {len(group['bags'])} bags")
     if truth is not None:
         left_over = len(truth["unmatched_truth"])
         lines.append(

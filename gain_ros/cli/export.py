@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, print_json
+from gain_ros.cli.common import CHECK_FAILED, DONE, add_json, frame_size, print_json, say
 from gain_ros.errors import UsageError
 from gain_ros.files import atomic, sha256
 from gain_ros.libraries import has_module
@@ -68,5 +68,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
     else:
-        print(f"{args.onnx}: {args.form} form, {100 * parity:.3f} % of the golden pixels as in PyTorch")
+        say(args, f"{args.onnx}: {args.form} form, {100 * parity:.3f} % of the golden pixels as in PyTorch")
     return DONE if parity >= MIN_AGREEMENT else CHECK_FAILED

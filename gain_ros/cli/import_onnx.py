@@ -22,7 +22,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gain_ros.cli.common import DONE, add_json, complain, frame_size, print_json
+from gain_ros.cli.common import DONE, add_json, complain, frame_size, print_json, say
 from gain_ros.errors import UsageError
 from gain_ros.files import atomic
 from gain_ros.libraries import require
@@ -130,6 +130,6 @@ def _print(args: argparse.Namespace, report: ImportReport) -> None:
     (height, width), (rows, columns) = source.size, result.size
     batch = "any number of pictures at a time" if report.dynamic_batch else "one picture at a time"
     sizes = "other sizes too" if source.any_size else "no other size"
-    print(f"input {source.name}: {width}x{height} {'BGR' if source.bgr else 'RGB'}, {sizes}, {batch}")
-    print(f"output {result.name}: {result.kind} of {result.classes} classes, {columns}x{rows}")
-    print(f"{args.out}: on its picture {', '.join(report.golden_classes)}")
+    say(args, f"input {source.name}: {width}x{height} {'BGR' if source.bgr else 'RGB'}, {sizes}, {batch}")
+    say(args, f"output {result.name}: {result.kind} of {result.classes} classes, {columns}x{rows}")
+    say(args, f"{args.out}: on its picture {', '.join(report.golden_classes)}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gain_ros.cli.common import DONE, add_json, complain, print_json
+from gain_ros.cli.common import DONE, add_json, complain, print_json, say
 from gain_ros.errors import UsageError
 from gain_ros.files import atomic
 from gain_ros.libraries import has_module
@@ -63,5 +63,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"parameters": report.parameters, "out": str(args.out)})
     else:
-        print(f"{args.out}: {report.parameters} parameters, every tensor matched")
+        say(args, f"{args.out}: {report.parameters} parameters, every tensor matched")
     return DONE

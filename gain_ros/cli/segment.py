@@ -38,6 +38,8 @@ from gain_ros.cli.common import (
     view,
 )
 from gain_ros.cli.out_folder import OutFolder, marked, out_folder
+from gain_ros.files import scratch_folder
+from gain_ros.signals import Stopped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,17 +47,20 @@ if TYPE_CHECKING:
     from gain_ros.labels import LabelSet
     from gain_ros.runtime.segmenter import Segmenter
     from gain_ros.sources.source import Source, SourceFrame
+    from gain_ros.video_file import VideoFile
 
 _MOST_WAITING = 4  # masks to be written
+_VIDEO = "overlay.mp4"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="image, folder of images, video, bag or webcam number")
+    parser.add_argument("source", help="image, folder, video, bag, webcam number, rtsp:// or http:// stream")
     add_model(parser)
     parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
     add_engine(parser)
     add_fit(parser)
     parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
+    parser.add_argument("--video", action="store_true", help="also D/overlay.mp4: the overlays as a video")
     parser.add_argument("--force", action="store_true", help="replace the masks that an earlier run wrote to D")
     add_json(parser)
 
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     source = open_source(args.source)
     with (
-        out_folder(args.out, [args.source], ("*.png", "overlay/*.jpg"), args.force) as out,
+        out_folder(args.out, [args.source], ("*.png", "overlay/*.jpg", _VIDEO), args.force) as out,
         open_segmenter(args.model, engine=args.engine, **view(args)) as segmenter,
     ):
         frames, seconds = _segment_all(source, segmenter, args, out)
@@ -77,42 +82,59 @@ def run(args: argparse.Namespace) -> int:
             "out": str(args.out),
             "unreadable": source.unreadable,
         }
-    for problem in source.problems:
-        complain(problem)
+    for text in (*source.warnings, *source.problems):
+        complain(text)
     if args.json:
         print_json(result)
     else:
-        print(f"{frames} masks in {args.out} ({result['engine']}, {result['fps']:.1f} frames/s)")
+        say(args, f"{frames} masks in {args.out} ({result['engine']}, {result['fps']:.1f} frames/s)")
     return CHECK_FAILED if source.problems or not frames else DONE
 
 
 def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace, out: OutFolder) -> tuple[int, float]:
     """Segment every frame, with decoding and writing beside the network; returns frames and seconds."""
     from gain_ros.sources.prefetch import prefetch
+    from gain_ros.video_file import VideoFile
 
     say(args, f"{source.name}: {segmenter.model_folder.name} on {segmenter.info.engine}")
-    progress = Progress("segmenting", source.length)
+    progress = Progress(args, "segmenting", source.length)
     classes = segmenter.model_folder.class_output()
-    write = partial(_write, out, label_set=classes.labels, overlay=args.overlay)
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
-    with ThreadPoolExecutor(1, "write") as writer:
+    with scratch_folder(args.out) as unfinished, ThreadPoolExecutor(1, "write") as writer:
+        video = VideoFile(unfinished / _VIDEO, "mp4v", source.rate_hz) if args.video else None
+        write = partial(_write, out, label_set=classes.labels, overlay=args.overlay, video=video)
         try:
             for frame in prefetch(source):
                 mask = segmenter.segment([frame.rgb], confidence=classes.needs_confidence)[0]
                 pending.append(writer.submit(write, frame, classes.apply(mask.labels, mask.confidence)))
+                frames += 1
                 if len(pending) > _MOST_WAITING:
                     pending.pop(0).result()
-                frames += 1
                 progress.show(frames)
+        except Stopped:
+            if not source.live:
+                raise
+            say(args, f"stopped after {frames} frames")
         finally:
             progress.close()
         for written in pending:
             written.result()
+        if video is not None and frames:
+            video.close()
+            (unfinished / _VIDEO).replace(out.scratch / _VIDEO)
+            out.publish()
     return frames, time.monotonic() - started_s
 
 
-def _write(out: OutFolder, frame: SourceFrame, labels: np.ndarray, label_set: LabelSet, overlay: bool) -> None:
+def _write(
+    out: OutFolder,
+    frame: SourceFrame,
+    labels: np.ndarray,
+    label_set: LabelSet,
+    overlay: bool,
+    video: VideoFile | None,
+) -> None:
     import cv2
 
     from gain_ros.pictures import encode
@@ -120,8 +142,11 @@ def _write(out: OutFolder, frame: SourceFrame, labels: np.ndarray, label_set: La
 
     mask = encode(labels, ".png", cv2.IMWRITE_PNG_COMPRESSION, 3)
     (out.scratch / f"{frame.stem}.png").write_bytes(marked(mask))
-    if overlay:
+    if overlay or video is not None:
         picture = drawing.overlay(frame.rgb, labels, label_set, 0.5)
+    if video is not None:
+        video.add(picture)
+    if overlay:
         (out.scratch / "overlay").mkdir(exist_ok=True)
         (out.scratch / "overlay" / f"{frame.stem}.jpg").write_bytes(marked(encode(picture, ".jpg")))
     out.publish()

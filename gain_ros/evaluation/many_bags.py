@@ -88,6 +88,7 @@ def evaluate_bags(
         outcomes = _run(tasks, models, report, workers, ray_address)
         seconds = time.monotonic() - started_s
         segmenter = models.segmenter
+        engines = workers * (1 if models.twin is None or tasks[0].job.threads == 1 else 2)
         model_folder, engine, provider = segmenter.model_folder, segmenter.info.engine, segmenter.info.provider
     whole = [outcome for outcome in outcomes if isinstance(outcome, BagOutcome)]
     bags = tuple(each.score if isinstance(each, BagOutcome) else each for each in outcomes)
@@ -106,7 +107,7 @@ def evaluate_bags(
         details={
             **_against(jobs[0], whole),
             "model_card": model_card(model_folder),
-            "throughput": _throughput(whole, seconds),
+            "throughput": _throughput(whole, seconds, engines),
         },
     )
     files = tuple(task.rows for task in tasks if task.rows.exists())
@@ -224,10 +225,10 @@ def _failed(task: Task, error: BaseException) -> BagScore:
     return BagScore(task.job.bag, errors=(" ".join(text.split()),))
 
 
-def _throughput(outcomes: Sequence[BagOutcome], seconds: float) -> dict[str, float]:
+def _throughput(outcomes: Sequence[BagOutcome], seconds: float, engines: int) -> dict[str, float]:
     """Make section "throughput" of result.json: all frames, without opening the model (workers do for each bag)."""
     frames = sum(outcome.frames for outcome in outcomes)
-    return {"seconds": round(seconds, 3), "fps": round(frames / seconds, 2)}
+    return {"seconds": round(seconds, 3), "fps": round(frames / seconds, 2), "engines": engines}
 
 
 def _against(job: Job, outcomes: Sequence[BagOutcome]) -> dict[str, Any]:

@@ -299,6 +299,8 @@ def _replay_details(replay: Replay, frames: dict[int, LiveFrame]) -> dict[str, A
         "sent": len(replay.sent),
         "lost_on_the_way": sum(each.outcome == LOST for each in frames.values()),
         "masks_received": len(replay.masks),
+        "sent_hz": _rate_hz([sent.sent_ns for sent in replay.sent.values()]),
+        "masks_hz": _rate_hz([mask.received_ns for mask in replay.masks]),
         "last_error": replay.diagnostics.get("last_error") or None,
         "node": {
             "cpu_cores": round(node.cpu_s / node.wall_s, 3),
@@ -307,3 +309,9 @@ def _replay_details(replay: Replay, frames: dict[int, LiveFrame]) -> dict[str, A
         },
         "collector_cpu_cores": round(replay.collector_cpu_s / node.wall_s, 4),
     }
+
+
+def _rate_hz(times_ns: Sequence[int]) -> float | None:
+    """Return how many came a second, None for less than two."""
+    seconds = (max(times_ns) - min(times_ns)) / 1e9 if times_ns else 0.0
+    return round((len(times_ns) - 1) / seconds, 2) if seconds > 0 else None

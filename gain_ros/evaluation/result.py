@@ -27,9 +27,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -185,9 +186,16 @@ def versions() -> dict[str, str]:
 
 
 def model_card(model_folder: ModelFolder) -> dict[str, str]:
-    """Return what a reader must know of a model, as text: how it was trained, what it reaches, and its terms."""
+    """Return what a reader must know of a model, as text: how it was trained, what it reaches, and its terms.
+
+    Where it trained on its val split too, what it reaches is what the same training without those frames gave.
+    """
     card = {"architecture": model_folder.architecture, "input size": "{} x {}".format(*model_folder.input_size)}
-    for group in (model_folder.training, model_folder.metrics):
+    metrics = model_folder.metrics
+    if metrics.get("val_seen_in_training"):
+        held_out = {f"{key} held out": value for key, value in metrics.get("train_only", {}).items()}
+        metrics = {"val_seen_in_training": True, **held_out}
+    for group in (model_folder.training, metrics):
         card |= {key: str(value) for key, value in group.items() if isinstance(value, (str, int, float))}
     return card | {"licence": model_folder.licence}
 
@@ -259,6 +267,7 @@ def _result(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any]:
         "mask_age_ms": percentiles(counted.age_ms),
         "unlabelled": sum(counts[1:], counts[0]).shares(evaluation.classes) if counts else None,
         "bags": [_bag(bag, counted) for bag in bags],
+        **_groups(evaluation, counted),
         **evaluation.details,
         "versions": versions(),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)},
@@ -302,6 +311,36 @@ def _bag(bag: BagScore, counted: _RowCounts) -> dict[str, Any]:
         "pixel_accuracy": None if bag.confusion is None else pixel_accuracy(bag.confusion),
         "warnings": list(bag.warnings),
         "errors": list(bag.errors),
+    }
+
+
+def _groups(evaluation: Evaluation, counted: _RowCounts) -> dict[str, Any]:
+    """Make section "groups": bags in whose names a regular expression finds the same, taken as one."""
+    pattern = evaluation.options.get("group_by")
+    if pattern is None:
+        return {}
+    groups: dict[str, list[BagScore]] = {}
+    for bag in evaluation.bags:
+        groups.setdefault(group_of(bag.bag, pattern), []).append(bag)
+    return {"groups": [_group(name, groups[name], evaluation.classes, counted) for name in sorted(groups)]}
+
+
+def group_of(bag: str, pattern: str) -> str:
+    """Return what the groups of a regular expression find in a bag's name, or all that it finds; else "no match"."""
+    found = re.search(pattern, bag)
+    if found is None:
+        return "no match"
+    return " ".join(part for part in found.groups() if part) or found[0]
+
+
+def _group(name: str, bags: Sequence[BagScore], classes: LabelSet, counted: _RowCounts) -> dict[str, Any]:
+    confusions = [bag.confusion for bag in bags if bag.confusion is not None]
+    score = _score(np.sum(confusions, axis=0) if confusions else None, classes)
+    return {
+        "group": name,
+        "bags": [bag.bag for bag in bags],
+        "frames": counted.frames(bag.bag for bag in bags),
+        **{key: score[key] for key in ("miou", "per_class_iou", "pixel_accuracy")},
     }
 
 

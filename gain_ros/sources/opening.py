@@ -18,17 +18,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gain_ros.errors import SourceError
 from gain_ros.libraries import require
 from gain_ros.sources.files import FilesSource, FolderSource
 from gain_ros.sources.source import BAG_SUFFIXES, IMAGE_SUFFIXES, Source
-from gain_ros.sources.video import CameraSource, VideoSource
+from gain_ros.sources.video import CameraSource, StreamSource, VideoSource
 
 
 def open_source(spec: str | os.PathLike[str], labels_topic: str | None = None) -> Source:
-    """Open an image file, a folder of images, a video, a bag or a webcam ("0", "camera:0").
+    """Open an image file, a folder of images, a video, a bag, a webcam ("0", "camera:0"), a stream ("rtsp://...").
 
     A bag with several image topics needs one named: ``drive.mcap:/front/image_raw``; ``labels_topic``, which holds
     class ids, is none of them. A folder ``D`` with a sibling ``Dannot`` (SegNet's CamVid layout: a mask of the same
@@ -39,6 +40,8 @@ def open_source(spec: str | os.PathLike[str], labels_topic: str | None = None) -
 
     """
     text = os.fspath(spec)
+    if re.match(r"(rtsp|https?)://", text):
+        return StreamSource(text)
     path = Path(text)
     if path.is_dir() and not _is_bag(path):
         return FolderSource(text, path)
@@ -68,5 +71,6 @@ def _split_topic(text: str) -> tuple[Path, str | None]:
     if colon and Path(head).exists():
         return Path(head), "/" + topic
     raise SourceError(
-        f"source {text!r} does not exist; expected an image, a folder of images, a video, a bag or a webcam number"
+        f"source {text!r} does not exist; expected an image, a folder of images, a video, a bag, a webcam number or "
+        "a stream (rtsp://, http://, https://)"
     )

@@ -17,6 +17,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +30,8 @@ from gain_ros.errors import CutShort, SourceError
 from gain_ros.pictures import MAX_PIXELS, check_size
 from gain_ros.sources.containers import is_cut
 from gain_ros.sources.source import BAG_SUFFIXES, BadFrame, Source, SourceFrame
+
+_SILENCE_MS = 5000
 
 
 class VideoSource(Source):
@@ -78,6 +83,52 @@ class VideoSource(Source):
                 "what is there was used: copy the video again, or record again",
                 (self.length or 0) - index,
             )
+
+
+class StreamSource(Source):
+    """A camera or a video on the network. It ends where nothing more comes for five seconds.
+
+    Without the password, if there is one, ``name`` is what the user gave. Raises SourceError where no picture comes.
+    """
+
+    live = True
+    lossy = True
+
+    def __init__(self, url: str):
+        name = re.sub(r"//[^/]*@", "//", url)
+        self._url = url
+        _silence_opencv()
+        limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _SILENCE_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _SILENCE_MS)
+        self._capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+        readable, first = self._capture.read()
+        if not readable:
+            raise SourceError(
+                f"no picture comes from {name!r} within {_SILENCE_MS / 1000:.0f} s; check the address, the "
+                "network and, with a player such as ffplay, the stream"
+            )
+        check_size(first.shape[0], first.shape[1], MAX_PIXELS)
+        self._first = first
+        rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
+        super().__init__(name, None, rate_hz if 1 <= rate_hz <= 240 else 30.0)
+
+    @property
+    def spec(self) -> str:
+        return self._url
+
+    def frames(self) -> Iterator[SourceFrame]:
+        index, readable, bgr = 0, True, self._first
+        while readable:
+            yield SourceFrame(f"{index:06d}", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), time.time_ns())
+            index += 1
+            readable, bgr = self._capture.read()
+        self.warnings.append(f"{self.name!r} ended after {index} frames")
+
+
+def _silence_opencv() -> None:
+    """Keep OpenCV and FFmpeg from lines of their own: we say in one what is wrong."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    with contextlib.suppress(AttributeError):  # OpenCV 4.5
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class CameraSource(Source):

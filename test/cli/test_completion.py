@@ -39,6 +39,7 @@ def completed(line: str, tmp_path) -> list[str]:
         ("gain ", {"segment", "evaluate", "--version"}),
         ("gain seg", {"segment"}),
         ("gain segment --o", {"--overlay", "--out"}),
+        ("gain segment --q", {"--quiet"}),
         ("gain segment x --engine ", {"auto", "openvino"}),
         ("gain segment x --model gain_nano_c", {"gain_nano_camvid", "gain_nano_cityscapes"}),
         ("gain bench ", {"gain_nano_camvid", "mine/"}),

@@ -25,7 +25,7 @@ from streets import street
 
 import gain_ros
 from gain_ros.cli import VERBS, main
-from gain_ros.cli.common import frame_size, table
+from gain_ros.cli.common import Progress, frame_size, table
 from gain_ros.plain_values import plain
 
 
@@ -171,6 +171,36 @@ def test_an_upright_size_is_taken_with_a_question(capsys):
 def test_a_size_that_no_node_takes_is_refused(size):
     with pytest.raises(argparse.ArgumentTypeError, match="33554432 pixels"):
         frame_size(size)
+
+
+def progress_of(steps, monkeypatch, capsys, terminal=False, quiet=False, total=100) -> str:
+    """What a progress writes that is shown (second, done) in turn."""
+    now_s = [50.0]
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    progress = Progress(argparse.Namespace(quiet=quiet), "reading", total)
+    for second, done in steps:
+        now_s[0] = 50.0 + second
+        progress.show(done)
+    progress.close()
+    return capsys.readouterr().err
+
+
+def test_off_a_terminal_progress_is_a_line_every_five_seconds_with_the_time_left(monkeypatch, capsys):
+    steps = [(0, 0), (4, 2), (5, 5), (9, 9), (10, 20), (11, 100)]
+    told = progress_of(steps, monkeypatch, capsys)
+    assert told == "reading 5/100 1.0/s, 1:35 left\nreading 20/100 2.0/s, 0:40 left\n"
+    assert progress_of([(6, 12)], monkeypatch, capsys, total=None) == "reading 12 2.0/s\n"
+
+
+def test_on_a_terminal_progress_is_a_bar_that_goes_away(monkeypatch, capsys):
+    told = progress_of([(0.01, 0), (10, 50)], monkeypatch, capsys, terminal=True)
+    assert told.split("\r\033[K")[-2:] == [f"reading [{12 * '#'}{12 * '.'}] 50/100 5.0/s, 0:10 left", ""]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_with_quiet_there_is_no_progress(terminal, monkeypatch, capsys):
+    assert progress_of([(10, 50)], monkeypatch, capsys, terminal, quiet=True) == ""
 
 
 def test_json_has_no_nan():

@@ -19,6 +19,7 @@ import contextlib
 import errno
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,8 @@ from videos import cut_short, write_video
 from gain_ros.cli import main
 from gain_ros.model_folder import read_model_folder
 from gain_ros.runtime.opening import open_segmenter
+from gain_ros.signals import Stopped
+from gain_ros.video_file import VideoFile
 
 
 @pytest.fixture
@@ -106,6 +109,78 @@ def test_json_is_the_last_line_and_all_else_goes_to_standard_error(model_folder,
     result = json.loads(line)
     assert (result["frames"], result["engine"], result["out"]) == (2, "onnxruntime", str(tmp_path / "out"))
     assert result["fps"] > 0
+
+
+def test_quiet_leaves_the_json_line_and_the_errors(model_folder, pictures, tmp_path, capsys):
+    assert segment(model_folder, pictures, tmp_path / "a", "--quiet") == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "")
+    (pictures / "aa.jpg").write_bytes(b"nothing")
+    assert segment(model_folder, pictures, tmp_path / "b", "-q", "--json") == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["unreadable"] == 1
+    (line,) = told.err.splitlines()
+    assert "aa.jpg" in line
+
+
+def video_frames(file) -> list[np.ndarray]:
+    capture, frames = cv2.VideoCapture(str(file)), []
+    while True:
+        readable, bgr = capture.read()
+        if not readable:
+            return frames
+        frames.append(bgr)
+
+
+def test_a_video_of_the_overlays(model_folder, tmp_path):
+    source = write_video(tmp_path / "drive.avi", frames=6)
+    assert segment(model_folder, source, tmp_path / "out", "--video", "--overlay") == 0
+    assert names(tmp_path / "out")[:3] == [".gain_files", "000000.png", "000001.png"]
+    frames = video_frames(tmp_path / "out" / "overlay.mp4")
+    assert len(frames) == 6
+    picture = cv2.imread(str(tmp_path / "out" / "overlay" / "000005.jpg"))
+    assert np.abs(frames[5].astype(int) - picture).mean() < 12  # two lossy codecs
+    assert segment(model_folder, source, tmp_path / "out", "--force") == 0
+    assert "overlay.mp4" not in names(tmp_path / "out")
+
+
+def test_a_run_that_ends_early_leaves_no_video(model_folder, tmp_path, monkeypatch):
+    source = write_video(tmp_path / "drive.avi", frames=6)
+    monkeypatch.setattr(VideoFile, "close", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    assert segment(model_folder, source, tmp_path / "out", "--video") == 2
+    assert "overlay.mp4" not in names(tmp_path / "out")
+
+
+def test_a_stream_is_segmented_until_it_ends(model_folder, served, tmp_path, capsys):
+    write_video(served.folder / "drive.avi", frames=5)
+    assert segment(model_folder, f"{served.address}/drive.avi", tmp_path / "out") == 0
+    assert names(tmp_path / "out") == [f"{index:06d}.png" for index in range(5)]
+    assert "/drive.avi' ended after 5 frames" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_stream_with_what_was_written(model_folder, served, tmp_path, monkeypatch, capsys):
+    write_video(served.folder / "drive.avi", frames=5)
+    monkeypatch.setattr("gain_ros.cli.common.Progress.show", stop_at(3))
+    address = f"{served.address}/drive.avi"
+    assert segment(model_folder, address, tmp_path / "out", "--video", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 3
+    assert len(video_frames(tmp_path / "out" / "overlay.mp4")) == 3
+
+
+def test_ctrl_c_in_a_recording_is_an_early_end(model_folder, tmp_path, monkeypatch):
+    source = write_video(tmp_path / "drive.avi", frames=5)
+    monkeypatch.setattr("gain_ros.cli.common.Progress.show", stop_at(3))
+    with pytest.raises(Stopped):
+        segment(model_folder, source, tmp_path / "out", "--video")
+    assert "overlay.mp4" not in names(tmp_path / "out")
+
+
+def stop_at(frame: int):
+    def show(_, done):
+        if done == frame:
+            raise Stopped(signal.SIGINT)
+
+    return show
 
 
 def test_an_unreadable_image_is_told_and_the_rest_is_done(model_folder, pictures, tmp_path, capsys):

@@ -19,6 +19,7 @@ import json
 
 import numpy as np
 import pytest
+from schemas import validator
 
 from gain_ros.errors import ResultError
 from gain_ros.evaluation.result import (
@@ -26,12 +27,15 @@ from gain_ros.evaluation.result import (
     Evaluation,
     FrameRow,
     atomic_text,
+    group_of,
+    model_card,
     read_result,
     read_rows,
     write_result,
 )
 from gain_ros.evaluation.stability import Counts, Stability
 from gain_ros.labels import LabelSet
+from gain_ros.model_folder import find_model, read_model_folder
 from gain_ros.plain_values import plain
 
 TWO = LabelSet("two", ("ground", "thing"), ((1, 2, 3), (4, 5, 6)))
@@ -105,6 +109,32 @@ def test_bags_are_merged_by_their_confusion_matrices_not_by_their_means(tmp_path
     assert (result["group_iou"], result["group_miou"]) == (None, None)
 
 
+def test_bags_with_the_same_part_in_their_paths_are_merged_too(tmp_path):
+    good, bad = np.array([[90, 0], [0, 10]]), np.array([[0, 10], [0, 0]])
+    bags = (
+        BagScore("night/2026-05-01/a", confusion=bad),
+        BagScore("day/2026-05-01/b", confusion=good),
+        BagScore("night/2026-05-02/c", confusion=good),
+        BagScore("else"),
+    )
+    rows = [FrameRow("night/2026-05-02/c", 0, "published")] * 3
+    result = write_result(tmp_path, evaluation(*bags, options={"group_by": "^(day|night)/"}), rows)
+    day, night, other = result["groups"]
+    assert (day["group"], day["miou"], day["bags"]) == ("day", 1.0, ["day/2026-05-01/b"])
+    assert (night["group"], night["miou"], night["frames"]["received"]) == ("night", pytest.approx(0.7), 3)
+    assert (other["group"], other["miou"]) == ("no match", None)
+    described = validator("result").schema["properties"]["groups"]["items"]
+    assert set(night) == set(described["required"]) == set(described["properties"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group"),
+    [(r"\d{4}-\d\d-\d\d", "2026-05-01"), ("(day|night)/.*/(front|rear)", "night front"), ("fog", "no match")],
+)
+def test_a_group_is_named_by_what_the_expression_finds(pattern, group):
+    assert group_of("fleet/night/2026-05-01/front.mcap", pattern) == group
+
+
 def test_groups_of_classes_are_scored_where_the_classes_have_some(tmp_path):
     classes = LabelSet("three", ("a", "b", "c"), ((0, 0, 0),) * 3, (("low",), ("low",), ("high",)))
     confusion = np.array([[5, 5, 0], [0, 0, 0], [0, 10, 30]])
@@ -167,6 +197,13 @@ def test_what_is_no_row_is_refused(tmp_path, line):
         list(read_rows(tmp_path / "frames.jsonl"))
     with pytest.raises(ResultError, match="cannot be read"):
         list(read_rows(tmp_path / "nothing.jsonl"))
+
+
+def test_the_card_of_a_model_that_saw_its_val_frames_gives_what_was_held_out():
+    card = model_card(read_model_folder(find_model("gain_nano_camvid")))
+    assert (card["val_seen_in_training"], card["val_miou held out"]) == ("True", "0.722042")
+    assert "val_miou" not in card
+    assert model_card(read_model_folder(find_model("gain_nano_cityscapes")))["val_miou"] == "0.489475"
 
 
 def test_numbers_become_json():

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -206,3 +208,22 @@ def test_a_video_with_a_side_that_no_picture_may_have_is_refused(tmp_path):
     writer.release()
     with pytest.raises(ImageError, match="16400x16; expected sides of at most 16384"):
         open_source(str(path))
+
+
+def test_a_stream_is_live_and_ends_with_a_word(served):
+    write_video(served.folder / "drive.avi", frames=4)
+    source = open_source(f"{served.address}/drive.avi")
+    assert source.live
+    frames = list(source)
+    assert [frame.stem for frame in frames] == ["000000", "000001", "000002", "000003"]
+    assert [frame.rgb.mean() for frame in frames] == pytest.approx([30, 40, 50, 60], abs=3)
+    assert source.warnings == [f"'{served.address}/drive.avi' ended after 4 frames"]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_stream_that_cannot_be_had_is_one_line_without_the_password(scheme):
+    command = [sys.executable, "-m", "gain_ros", "segment", f"{scheme}://me:secret@127.0.0.1:9/front", "--out", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # FFmpeg's own lines go past Python
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"gain: no picture comes from '{scheme}://127.0.0.1:9/front' within 5 s; ")

@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import cv2
@@ -26,6 +25,7 @@ import numpy as np
 from gain_ros.evaluation.report.gallery import narrow
 from gain_ros.labels import LabelSet
 from gain_ros.runtime import drawing
+from gain_ros.video_file import VideoFile
 
 CLIPS = ("overlay.webp", "overlay.webm")
 _MOST_FRAMES = 150  # the encoder takes all of them at once
@@ -73,13 +73,8 @@ class Clip:
             _, webp = cv2.imencodeanimation(".webp", animation, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
             (out / CLIPS[0]).write_bytes(webp.tobytes())
             return out / CLIPS[0]
-        height, width = self._frames[0].shape[:2]
-        vp8 = cv2.VideoWriter.fourcc(*"VP80")
-        writer = cv2.VideoWriter(str(out / CLIPS[1]), vp8, rate_hz, (width, height))
+        video = VideoFile(out / CLIPS[1], "VP80", rate_hz)
         for frame in self._frames:
-            writer.write(frame)
-        writer.release()
-        capture = cv2.VideoCapture(str(out / CLIPS[1]))
-        if sum(1 for _ in iter(capture.grab, False)) < len(self._frames):  # all that a full disk shows to us
-            raise OSError(errno.ENOSPC, "it was cut short", str(out / CLIPS[1]))
+            video.add(frame[..., ::-1])
+        video.close()
         return out / CLIPS[1]

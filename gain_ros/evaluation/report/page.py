@@ -36,6 +36,7 @@ from gain_ros.times import RANKS, STAGES
 
 REPORT = "report.html"
 PICTURES = {"image": "Image", "truth": "Truth", "mask": "Mask", "error": "Errors"}
+_STAGE_COLORS = dict(zip(STAGES, charts.SERIES, strict=False))  # the same whatever other stages there are
 _DROPS = ("superseded", "stale", "failed", "lost")
 _MIME = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".webm": "video/webm"}
 
@@ -78,17 +79,38 @@ def headline(result: dict[str, Any]) -> list[Card]:
     frames, live = result["frames"], result.get("realtime")
     cards = []
     if result["miou"] is not None:
-        cards.append(Card(percent(result["miou"]), "mIoU", "each mask against its own frame" if live else ""))
+        cards.append(Card(percent(result["miou"]), "mIoU", _miou_remark(result)))
     if live and live.get("miou_in_use") is not None:
         cards.append(Card(percent(live["miou_in_use"]), "mIoU in use", "an earlier frame's mask, all a planner had"))
     if result["pixel_accuracy"] is not None:
         cards.append(Card(percent(result["pixel_accuracy"]), "pixel accuracy"))
-    cards.append(Card(f"{frames['published']} of {frames['received']}", "frames with a mask"))
+    cards.append(Card(f"{frames['published']} of {frames['received']}", "frames with a mask", _fates(result)))
+    if live and live.get("masks_hz") is not None:
+        cards.append(Card(f"{live['masks_hz']:.1f}", "masks a second", f"{live['sent_hz']:.1f} frames a second sent"))
     for what, key in (("mask age", "mask_age_ms"), ("time a frame", "total")):
         times = result["mask_age_ms"] if key == "mask_age_ms" else result["latency_ms"].get("total", {})
         if times.get("p50") is not None:
-            cards.append(Card(milliseconds(times["p50"]), what, f"p99 {milliseconds(times['p99'])}"))
+            shared = what == "time a frame" and (result.get("throughput") or {}).get("engines", 1)
+            remark = f"; {shared} engines shared the cores" if shared > 1 else ""
+            cards.append(Card(milliseconds(times["p50"]), what, f"p99 {milliseconds(times['p99'])}{remark}"))
     return cards
+
+
+def _fates(result: dict[str, Any]) -> str:
+    """Say where the frames without a mask went."""
+    live = result.get("realtime") or {}
+    counts = {"lost on the way": live.get("lost_on_the_way"), **{each: result["frames"][each] for each in _DROPS[:3]}}
+    gone = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    sent = f"{live['sent']} sent" if "sent" in live else ""
+    return "; ".join(part for part in (sent, gone) if part)
+
+
+def _miou_remark(result: dict[str, Any]) -> str:
+    """Say what the mIoU is of, and where the model may have trained on these very frames."""
+    remarks = ["each mask against its own frame"] if result.get("realtime") else []
+    if (result.get("model_card") or {}).get("val_seen_in_training") == "True":
+        remarks.append("the model trained on its data set's val frames too: on those it flatters")
+    return "; ".join(remarks)
 
 
 def confusion_rows(result: dict[str, Any]) -> list[tuple[str, list[tuple[float, int]]]]:
@@ -162,7 +184,8 @@ def _stage_chart(along: charts.Steps, rows: Sequence[FrameRow]) -> charts.Chart 
     medians = {stage: along.gather([row.stage_ms.get(stage) for row in rows], np.median) for stage in order}
     series = {STAGES.get(stage, stage): values for stage, values in medians.items()}
     note = "Milliseconds a frame spends in each stage; medians, on top of each other."
-    return charts.over_time("StackedLine", "stages", "Latency budget by stage", note, along, series)
+    colors = tuple(_STAGE_COLORS.get(stage, charts.SERIES[-1]) for stage in order)
+    return charts.over_time("StackedLine", "stages", "Latency budget by stage", note, along, series, colors)
 
 
 def _distribution(rows: Sequence[FrameRow]) -> charts.Chart | None:

@@ -25,7 +25,7 @@ from browser import browser, find_chromium
 
 from gain_ros.errors import ResultError
 from gain_ros.evaluation.report import charts
-from gain_ros.evaluation.report.page import explained, headline, write_report
+from gain_ros.evaluation.report.page import _stage_chart, explained, headline, write_report
 from gain_ros.evaluation.result import BagScore, FrameRow
 from gain_ros.labels import CAMVID
 
@@ -80,6 +80,33 @@ def test_offline_shows_no_age_and_no_real_time(tmp_path):
     assert explained(result) == []
     assert [card.name for card in headline(result)][:2] == ["mIoU", "pixel accuracy"]
     assert "What real time costs" not in write_report(tmp_path).read_text()
+
+
+def test_the_remarks_say_what_flatters_and_what_slows_down(tmp_path):
+    details = {"throughput": {"seconds": 1.0, "fps": 9.0, "engines": 2}, "model_card": {"val_seen_in_training": "True"}}
+    result = evaluations.write_evaluation(tmp_path, mode="offline", details=details)
+    cards = {card.name: card for card in headline(result)}
+    assert "trained on its data set's val frames" in cards["mIoU"].remark
+    assert cards["time a frame"].remark.endswith("; 2 engines shared the cores")
+
+
+def test_where_the_frames_went_and_how_many_a_second_there_were(tmp_path):
+    details = {"realtime": {"sent": 203, "lost_on_the_way": 3, "sent_hz": 15.02, "masks_hz": 13.7}}
+    result = evaluations.write_evaluation(tmp_path, details=details)
+    cards = {card.name: card for card in headline(result)}
+    with_mask, rate = cards["frames with a mask"], cards["masks a second"]
+    assert (with_mask.value, with_mask.remark) == ("184 of 200", "203 sent; 3 lost on the way, 15 superseded, 1 failed")
+    assert (rate.value, rate.remark) == ("13.7", "15.0 frames a second sent")
+
+
+def test_a_stage_has_the_same_colour_whatever_other_stages_there_are(tmp_path):
+    along = charts.steps([0, 1_000_000_000])
+    few = [FrameRow("b", 0, "published", {"decode": 1.0, "infer": 2.0, "score": 1.0})] * 2
+    many = [FrameRow("b", 0, "published", {"wait": 1.0, "decode": 1.0, "infer": 2.0, "publish": 1.0})] * 2
+    legends = [dict(_stage_chart(along, rows).legend) for rows in (few, many)]
+    for name in ("decoding", "network"):
+        assert legends[0][name] == legends[1][name]
+    assert all(len(set(legend.values())) == len(legend) for legend in legends)
 
 
 def test_without_truth_frames_or_gallery_there_is_still_a_page(tmp_path):
