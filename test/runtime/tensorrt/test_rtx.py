@@ -87,7 +87,7 @@ def test_shipped_models_build(trt, folder, precision):
 @pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
 def test_every_network_builds_in_every_precision(trt, architecture, options, tmp_path):
     form = LogitsForm(trained_like(architecture, 19, **options), (0.5,) * 3, (0.2,) * 3)
-    file = write_onnx(form, tmp_path / "logits.onnx", "logits", (128, 160), (128, 160))
+    file = write_onnx(form, tmp_path / "logits.onnx", (128, 160), (128, 160))
     plain = with_shape(onnx.load(file), (1, 128, 160, 3))
     images = [np.random.default_rng(0).integers(0, 256, (128, 160, 3), np.uint8)]
     types = {"images": "UINT8"}, {"logits": "FLOAT"}
