@@ -20,6 +20,18 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "gain_ros"
+# What `gain` needs on a PC without a GPU or ROS. Of a workspace rosdep brings most (package.xml), so none is required.
+CPU = [
+    "numpy",
+    "opencv-python-headless",
+    "PyYAML",
+    "safetensors",
+    "Jinja2",
+    "rosbags",
+    "pygal",
+    "onnxruntime",
+    "openvino",
+]
 HERE = Path(__file__).parent
 
 
@@ -43,6 +55,8 @@ setup(
     name=NAME,
     version=version(),
     description="Semantic segmentation of camera streams for ROS 2 with GAIN",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
     author="gain_ros maintainers",
     python_requires=">=3.10",
@@ -58,7 +72,7 @@ setup(
         *folders("schema"),
     ],
     install_requires=["setuptools"],
-    extras_require={"ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
+    extras_require={"cpu": CPU, "completion": ["argcomplete"], "ray": ["ray==2.60.0"], "timm": ["timm==1.0.31"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -21,7 +21,9 @@ else that reaches a user is a fault of this package.
 
 from __future__ import annotations
 
+import difflib
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 
 _short = reprlib.Repr()
@@ -31,6 +33,12 @@ _short.maxstring = 80
 def quoted(text: str) -> str:
     """Return a string that came from outside in quotes, cut to 80 characters: nobody bounds its length."""
     return _short.repr(text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` with the closest of the known words, "" where none is close."""
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class GainError(Exception):

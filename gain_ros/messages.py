@@ -23,6 +23,7 @@ Everything else is converted into a fresh array.
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +33,11 @@ import numpy as np
 
 from gain_ros.errors import ImageError, quoted
 from gain_ros.frames import Frame, YuvFrame, as_rgb
-from gain_ros.pictures import MAX_SIDE, check_size, decode_rgb
+from gain_ros.pictures import MAX_SIDE, check_size, decode_rgb, encode
 
 RGB = None
 REVERSED = -1
+_DLPACK_CPU = 1  # kDLCPU
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def read_image(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -> Frame
     """Turn a ``sensor_msgs/Image`` into a frame for :meth:`gain_ros.runtime.segmenter.Segmenter.segment`.
 
     Args:
-        message: the message; its ``data`` is any buffer of bytes.
+        message: the message; its ``data`` is any buffer of bytes, also by DLPack or as a ``rosidl_buffer.Buffer``.
         max_pixels: largest ``height * width`` accepted.
         max_side: largest height and width accepted.
 
@@ -117,7 +119,7 @@ def read_image(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -> Frame
     check_size(height, width, max_pixels, max_side)
     layout = _ENCODINGS.get(message.encoding)
     if layout is None:
-        _check_data(message, height)
+        _data_of(message, height)
         return _decode_with_cv_bridge(message)
     try:
         if isinstance(layout, _SemiPlanar):
@@ -147,7 +149,7 @@ def decode_compressed(message: Any, max_pixels: int, max_side: int = MAX_SIDE) -
             f"format {quoted(message.format)} is a depth image; expected a JPEG or PNG: choose the colour topic"
         )
     try:
-        return decode_rgb(bytes(message.data), max_pixels, max_side)
+        return decode_rgb(bytes(_bytes_of(message.data)), max_pixels, max_side)
     except ImageError as error:
         raise ImageError(f"compressed image of format {quoted(message.format)}: {error}") from error
 
@@ -163,8 +165,7 @@ def decode_labels(message: Any, max_pixels: int) -> np.ndarray:
             f"encoding {quoted(message.encoding)} holds no class ids; expected mono8: publish labels as mono8"
         )
     check_size(message.height, message.width, max_pixels)
-    _check_rows(message, message.width, message.height)
-    data = memoryview(message.data).cast("B")
+    data = _rows_of(message, message.width, message.height)
     return np.ndarray((message.height, message.width), np.uint8, buffer=data, strides=(message.step, 1))
 
 
@@ -189,22 +190,58 @@ def fill_image(message: Any, pixels: np.ndarray, header: Any) -> Any:
     return message
 
 
-def _check_data(message: Any, rows: int) -> None:
-    expected = rows * message.step
-    if len(message.data) != expected:
+def fill_compressed_ids(message: Any, ids: np.ndarray, header: Any) -> Any:
+    """Fill an empty ``sensor_msgs/CompressedImage`` with class ids as a PNG, which is lossless, and return it.
+
+    ``format`` is what image_transport's plugin ``compressed`` writes for mono8 as PNG; its last part is empty.
+
+    Args:
+        message: the message to fill.
+        ids: uint8 H×W.
+        header: the header of the camera's message, used as it is.
+
+    """
+    message.header, message.format = header, "mono8; png compressed "
+    message.data = array("B", encode(ids))  # OpenCV's own settings are its fastest
+    return message
+
+
+def _bytes_of(data: Any) -> memoryview:
+    """Return the bytes of a message's ``data``, which share its memory wherever that can be.
+
+    It is an array.array up to Kilted. From Lyrical on it may be a ``rosidl_buffer.Buffer`` (ros2/rosidl #943,
+    ros2/rosidl_python #250), which offers no memory, only a copy; back ends with objects of their own offer DLPack.
+    Raises ImageError for what lies on a device and cannot be copied, and for what holds no bytes at all.
+    """
+    with contextlib.suppress(TypeError):
+        return memoryview(data).cast("B")
+    if hasattr(data, "__dlpack__") and data.__dlpack_device__()[0] == _DLPACK_CPU:
+        return np.from_dlpack(data).data.cast("B")
+    if hasattr(data, "to_bytes"):
+        return memoryview(data.to_bytes())
+    raise ImageError(
+        f"data is a {type(data).__name__}; expected bytes, or a buffer that can be copied to the CPU: let the camera "
+        "offer its images in memory of the CPU"
+    )
+
+
+def _data_of(message: Any, rows: int) -> memoryview:
+    data, expected = _bytes_of(message.data), rows * message.step
+    if data.nbytes != expected:
         raise ImageError(
             f"{quoted(message.encoding)} image of {message.width}x{message.height} with step {message.step} has "
-            f"{len(message.data)} bytes; expected {expected} ({rows} rows of step bytes): check the camera driver"
+            f"{data.nbytes} bytes; expected {expected} ({rows} rows of step bytes): check the camera driver"
         )
+    return data
 
 
-def _check_rows(message: Any, row_bytes: int, rows: int) -> None:
+def _rows_of(message: Any, row_bytes: int, rows: int) -> memoryview:
     if message.step < row_bytes:
         raise ImageError(
             f"step is {message.step} bytes; expected at least {row_bytes} for {message.width} pixels of "
             f"{message.encoding}: check the camera driver"
         )
-    _check_data(message, rows)
+    return _data_of(message, rows)
 
 
 def _decode_packed(message: Any, layout: _Packed) -> Frame:
@@ -212,10 +249,10 @@ def _decode_packed(message: Any, layout: _Packed) -> Frame:
     if layout.even_width and width % 2:
         raise ImageError(f"{message.encoding} of width {width}; expected an even one, since two pixels share a colour")
     sample = np.dtype(layout.sample).newbyteorder(">" if message.is_bigendian else "<")
-    _check_rows(message, width * channels * sample.itemsize, height)
+    data = _rows_of(message, width * channels * sample.itemsize, height)
     shape = (height, width, channels)
     strides = (message.step, channels * sample.itemsize, sample.itemsize)
-    pixels = np.ndarray(shape, sample, buffer=memoryview(message.data).cast("B"), strides=strides)
+    pixels = np.ndarray(shape, sample, buffer=data, strides=strides)
     if sample.itemsize == 2:
         # Contiguous first: OpenCV misreads 16-bit rows that begin at an odd address.
         pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels, np.uint16), alpha=255 / 65535).reshape(shape)
@@ -233,8 +270,8 @@ def _decode_semi_planar(message: Any, layout: _SemiPlanar) -> Frame:
             f"{message.encoding} of {width}x{height}; expected even width and height, since 2x2 pixels share a colour"
         )
     rows = height * 3 // 2
-    _check_rows(message, width, rows)
-    planes = np.ndarray((rows, width), np.uint8, buffer=memoryview(message.data).cast("B"), strides=(message.step, 1))
+    data = _rows_of(message, width, rows)
+    planes = np.ndarray((rows, width), np.uint8, buffer=data, strides=(message.step, 1))
     return _converted(planes, layout.conversion)
 
 

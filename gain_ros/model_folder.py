@@ -43,7 +43,7 @@ import numpy as np
 
 from gain_ros.class_file import class_entries, is_class_list, label_set
 from gain_ros.class_output import ClassOutput, MinConfidence, class_output
-from gain_ros.errors import ClassOutputError, ImageError, ModelFolderError
+from gain_ros.errors import ClassOutputError, ImageError, ModelFolderError, did_you_mean
 from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.fit import FITS
 from gain_ros.graph_check import beyond_plain_graph
@@ -191,10 +191,9 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
             return (home / given.name).resolve()
     if os.path.exists(given):
         raise ModelFolderError(given, f"no {MODEL_YAML}", "a model folder", "give the folder that holds it")
-    names = ", ".join(folder.name for folder in shipped_models()) or "none"
-    raise ModelFolderError(
-        given, "nothing", f"a model folder or a shipped model ({names})", "check the path or the name"
-    )
+    names = [folder.name for folder in shipped_models()]
+    expected = f"a model folder or a shipped model ({', '.join(names) or 'none'})"
+    raise ModelFolderError(given, "nothing", expected, "check the path or the name" + did_you_mean(given.name, names))
 
 
 def shipped_models() -> list[Path]:

@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where what comes with the package lies: beside it in a checkout, in the ament share folder once installed."""
+"""Where what comes with the package lies: beside it in a checkout, else where pip or colcon put it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ EXAMPLE_BAG = "motorway"
 
 def homes(kind: str) -> list[Path]:
     """Return the folders that may hold what is shipped, "models" say, the checkout's first."""
-    found = [Path(__file__).resolve().parent.parent / kind]
+    package = Path(__file__).resolve().parent
+    prefix = package.parents[3] if len(package.parents) > 3 else package  # above lib/python3.12/site-packages
+    found = [package.parent / kind, prefix / "share" / "gain_ros" / kind]
     try:
         from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
     except ImportError:

@@ -13,14 +13,20 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Pages: every link to a file of the project leads somewhere, and every page is in the index."""
+"""Pages: links lead somewhere, every page is in the index, and the commands are ones that the programs take."""
 
 from __future__ import annotations
 
+import importlib
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gain_ros.cli import VERBS
+from gain_ros.cli.common import Parser
 
 TOP = Path(__file__).resolve().parents[1]
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md")])
@@ -41,3 +47,76 @@ def test_the_index_has_every_page() -> None:
     index = TOP / "docs/index.md"
     linked = {target for target, _ in LINK.findall(index.read_text(encoding="utf-8"))}
     assert {page.name for page in TOP.glob("docs/*.md")} - {"index.md"} <= linked
+
+
+BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+SPAN = re.compile(r"`(gain [a-z][^`]*)`")
+GAIN = ("gain", ".venv/bin/gain", "ros2 run gain_ros gain")
+
+
+def block_commands() -> Iterator[tuple[str, str]]:
+    """Yield every command of the pages' blocks, one a shell would start, with its page."""
+    for page in PAGES:
+        for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                for command in line.split(" #")[0].split("&&"):
+                    yield page.name, command.strip()
+
+
+def gain_words(command: str) -> list[str] | None:
+    """Return what follows ``gain`` in a command, or None where it starts something else."""
+    start = next((name for name in GAIN if command.startswith(f"{name} ")), None)
+    return shlex.split(command.removeprefix(start)) if start else None
+
+
+def verb_parser(verb: str) -> Parser:
+    parser = Parser(prog=f"gain {verb}")
+    importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}").configure(parser)
+    return parser
+
+
+COMMANDS = sorted(set(block_commands()))
+
+
+@pytest.mark.parametrize(("page", "command"), [each for each in COMMANDS if gain_words(each[1])])
+def test_gain_takes_the_commands_of_the_pages(page: str, command: str) -> None:
+    verb, *words = gain_words(command) or [""]
+    assert verb in VERBS
+    verb_parser(verb).parse_args(words)
+
+
+def unknown_words(span: str) -> list[str]:
+    """Return the verb or the options of ``gain VERB ... --option ...`` that do not exist."""
+    verb, *rest = span.removeprefix("gain ").split()
+    if verb not in VERBS:
+        return [verb]
+    if verb == "node":  # its arguments are ROS's own
+        return []
+    return [word for word in re.findall(r"--[\w-]+", " ".join(rest)) if word not in verb_parser(verb).format_help()]
+
+
+def test_verbs_and_options_named_in_sentences_exist() -> None:
+    spans = {(page.name, span) for page in PAGES for span in SPAN.findall(page.read_text(encoding="utf-8"))}
+    assert len(spans) > 20
+    assert [(name, span) for name, span in sorted(spans) if unknown_words(span)] == []
+
+
+@pytest.mark.parametrize(("page", "command"), [each for each in COMMANDS if each[1].startswith("make ")])
+def test_make_has_the_targets_of_the_pages(page: str, command: str) -> None:
+    makefile = (TOP / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{re.escape(command.split()[1])}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "command"), [each for each in COMMANDS if "ros2 launch gain_ros" in each[1]])
+def test_the_launch_file_takes_the_arguments_of_the_pages(page: str, command: str) -> None:
+    launch = (TOP / "launch/segment.launch.py").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r" (\w+):=", command) if f'"{name}"' not in launch] == []
+
+
+@pytest.mark.parametrize(("page", "command"), [each for each in COMMANDS if "python -m training" in each[1]])
+def test_training_has_the_verbs_and_configs_of_the_pages(page: str, command: str) -> None:
+    verbs = (TOP / "training/__main__.py").read_text(encoding="utf-8")
+    words = shlex.split(command)
+    configs = [word for word in words if word.startswith("training/configs/")]
+    assert f'"{words[3]}"' in verbs or words[3] in ("fit", "validate", "test")  # Lightning's own
+    assert [config for config in configs if not (TOP / config).is_file()] == []

@@ -29,8 +29,16 @@ from hypothesis import strategies as st
 
 from gain_ros.errors import ImageError
 from gain_ros.frames import YuvFrame
-from gain_ros.messages import ENCODINGS, decode_compressed, decode_image, decode_labels, fill_image, read_image
-from gain_ros.pictures import MAX_SIDE
+from gain_ros.messages import (
+    ENCODINGS,
+    decode_compressed,
+    decode_image,
+    decode_labels,
+    fill_compressed_ids,
+    fill_image,
+    read_image,
+)
+from gain_ros.pictures import MAX_SIDE, decode_ids
 
 MAX_PIXELS = 10_000
 
@@ -463,6 +471,14 @@ def test_other_files_are_refused_with_a_reason(data, name, said):
 # Outgoing
 
 
+def test_compressed_ids_are_a_png_that_says_mono8_and_loses_nothing():
+    ids = picture(31, 47)[..., 0]
+    filled = fill_compressed_ids(SimpleNamespace(), ids, "header")
+    assert (filled.header, filled.format) == ("header", "mono8; png compressed ")
+    assert (type(filled.data), filled.data.typecode) == (array, "B")
+    np.testing.assert_array_equal(decode_ids(filled.data.tobytes()), ids)
+
+
 @settings(max_examples=25, deadline=None)
 @given(size=sizes, colour=st.booleans(), seed=st.integers(0, 2**16))
 def test_arrays_become_messages(size, colour, seed):
@@ -474,3 +490,63 @@ def test_arrays_become_messages(size, colour, seed):
     assert filled.encoding == ("rgb8" if colour else "mono8")
     rgb = pixels if colour else np.repeat(pixels[..., None], 3, axis=-1)
     np.testing.assert_array_equal(decode_image(filled, MAX_PIXELS), rgb)
+
+
+class DlpackBuffer:
+    """What a back end's own object offers: DLPack, no buffer protocol."""
+
+    def __init__(self, data, device=1):
+        self._array, self._device = np.frombuffer(data, np.uint8).copy(), device
+
+    def __dlpack_device__(self):
+        return self._device, 0
+
+    def __dlpack__(self, **_):
+        return self._array.__dlpack__()
+
+
+class RosidlBuffer:
+    """The public face of Lyrical's rosidl_buffer.Buffer (ros2/rosidl #943)."""
+
+    backend_type = "cuda"
+
+    def __init__(self, data):
+        self._data = bytes(data)
+
+    def __len__(self):
+        return len(self._data)
+
+    def to_bytes(self):
+        return self._data
+
+
+@pytest.mark.parametrize("wrap", [bytes, memoryview, np.array, DlpackBuffer, RosidlBuffer])
+@pytest.mark.parametrize("encoding", ["rgb8", "mono8"])
+def test_data_of_every_kind_of_buffer_gives_the_same_picture(wrap, encoding):
+    pixels = picture(5, 7) if encoding == "rgb8" else picture(5, 7)[..., 0]
+    made = message(pixels, encoding, 5, 7, padding=3)
+    expected = decode_image(made, MAX_PIXELS)
+    made.data = wrap(made.data)
+    np.testing.assert_array_equal(decode_image(made, MAX_PIXELS), expected)
+
+
+def test_memory_offered_by_dlpack_is_shared_not_copied():
+    made = message(picture(4, 6), "rgb8", 4, 6)
+    made.data = DlpackBuffer(made.data)
+    frame = read_image(made, MAX_PIXELS)
+    made.data._array[:] = 7
+    assert (frame == 7).all()
+
+
+def test_a_compressed_picture_in_a_rosidl_buffer_is_read():
+    _, png = cv2.imencode(".png", picture(4, 6)[..., ::-1])
+    made = SimpleNamespace(format="rgb8; png compressed bgr8", data=RosidlBuffer(png))
+    np.testing.assert_array_equal(decode_compressed(made, MAX_PIXELS), picture(4, 6))
+
+
+@pytest.mark.parametrize("data", [DlpackBuffer(b"1" * 72, device=2), object()], ids=["on a device", "no buffer"])
+def test_data_that_cannot_come_to_the_cpu_is_refused_with_what_to_do(data):
+    made = message(picture(4, 6), "rgb8", 4, 6)
+    made.data = data
+    with pytest.raises(ImageError, match=r"data is a \w+; expected bytes.*memory of the CPU"):
+        read_image(made, MAX_PIXELS)

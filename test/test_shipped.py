@@ -35,12 +35,14 @@ def test_the_checkout_comes_first_then_the_workspace(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ament, "get_package_share_directory", lambda name: str(tmp_path / name), raising=False)
     monkeypatch.setitem(sys.modules, "ament_index_python", ModuleType("ament_index_python"))
     monkeypatch.setitem(sys.modules, "ament_index_python.packages", ament)
-    assert shipped.homes("models") == [CHECKOUT / "models", tmp_path / "gain_ros/models"]
+    homes = shipped.homes("models")
+    assert (homes[0], homes[-1]) == (CHECKOUT / "models", tmp_path / "gain_ros/models")
 
 
-def test_without_a_workspace_the_checkout_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_workspace_what_pip_installed_serves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ament_index_python", None)
-    assert shipped.homes("models") == [CHECKOUT / "models"]
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "lib/python3.12/site-packages/gain_ros/shipped.py"))
+    assert shipped.homes("models")[1:] == [tmp_path / "share/gain_ros/models"]
 
 
 def test_the_installed_bag_is_found_where_no_checkout_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from pathlib import Path
 
 from gain_ros import __version__
 from gain_ros.cli.common import DONE, WRONG_USE, Parser, complain
-from gain_ros.errors import GainError, GraphError
+from gain_ros.errors import GainError, GraphError, did_you_mean
 from gain_ros.files import cache_folder, sweep
 
 VERBS = {
@@ -51,6 +52,10 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; argv without the program name (default: sys.argv). Returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        from gain_ros.cli.completion import complete
+
+        complete(VERBS)
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if words else sys.stderr)
@@ -60,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
-        complain(f"there is no verb {verb!r}; expected one of {', '.join(VERBS)}; gain --help says what they do")
+        complain(
+            f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; expected one of {', '.join(VERBS)}; "
+            "gain --help says what they do"
+        )
         return WRONG_USE
     _sweep()
     module = importlib.import_module(f"gain_ros.cli.{verb.replace('-', '_')}")
@@ -69,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return module.run(rest)
         parser = Parser(prog=f"gain {verb}", description=module.__doc__)
         module.configure(parser)
-        return module.run(parser.parse_args(rest))
+        return module.run(parser.read(rest))
     except GraphError as error:
         print(f"gain: {error}", file=sys.stderr)  # several lines: the last words of a process
         return error.exit_code

@@ -22,9 +22,10 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from gain_ros.errors import quoted
+from gain_ros.errors import did_you_mean, quoted
 from gain_ros.plain_values import plain
 
 DONE, CHECK_FAILED, WRONG_USE = 0, 1, 2
@@ -33,11 +34,29 @@ _MOST_PIXELS = 1 << 25
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that answers a wrong use with one line."""
+    """argparse that answers a wrong use with one line, and with the word that was probably meant."""
+
+    _words: Sequence[str] = ()
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse the words after the verb. Exits for wrong use."""
+        self._words = words
+        return self.parse_args(words)
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{self.prog.removeprefix('gain ')}: {message}; {self.prog} --help says what it takes")
+        verb = self.prog.removeprefix("gain ")
+        complain(f"{verb}: {message}{self._hint(message)}; {self.prog} --help says what it takes")
         raise SystemExit(WRONG_USE)
+
+    def _hint(self, message: str) -> str:
+        """Look for a misspelt value of an option, and for a misspelt option: argparse may complain of another first."""
+        choice = re.search(r"invalid choice: '([^']+)' \(choose from (.+)\)", message)
+        if choice is not None:
+            return did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        known = self._option_string_actions
+        options = [word.partition("=")[0] for word in self._words if word.startswith("--")]
+        wrong = [word for word in options if not any(each.startswith(word) for each in known)]
+        return did_you_mean(wrong[0], known) if wrong else ""
 
 
 def complain(text: str) -> None:
@@ -113,6 +132,7 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
         if unknown or not given:
             raise argparse.ArgumentTypeError(
                 f"{text!r} names no engine {unknown}; expected some of {','.join(ENGINES)}"
+                + did_you_mean(unknown[0] if unknown else "", ENGINES)
             )
         return given
 

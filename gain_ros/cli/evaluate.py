@@ -79,7 +79,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _configure_truth(group: Any) -> None:
     from gain_ros.evaluation.truth import BY
 
-    group.add_argument("--truth-topic", metavar="T", help="topic of the bag with class ids (mono8)")
+    group.add_argument(
+        "--truth-topic", metavar="T", help="topic of the bag with class ids (mono8); default: the one that it has"
+    )
     group.add_argument("--truth-dir", type=Path, metavar="D", help="folder of PNG files with class ids")
     group.add_argument(
         "--truth-labels", metavar="L",
@@ -229,8 +231,8 @@ def _summary(result: dict[str, Any]) -> list[str]:
     if truth is not None:
         left_over = len(truth["unmatched_truth"])
         lines.append(
-            f"truth: {truth['scored']} frames scored, {truth['unmatched_frames']} without, {truth['refused']} refused; "
-            f"{left_over} labels without a frame"
+            f"truth from {truth['from']}: {truth['scored']} frames scored, {truth['unmatched_frames']} without, "
+            f"{truth['refused']} refused; {left_over} labels without a frame"
         )
     if stability is not None and stability["flicker"] is not None:
         flicker, changed = (100 * stability[key] for key in ("flicker", "changed"))

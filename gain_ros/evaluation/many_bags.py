@@ -101,7 +101,7 @@ def evaluate_bags(
         provider=provider,
         classes=whole[0].classes,
         bags=bags,
-        truth=whole[0].truth,
+        truth=next((outcome.truth for outcome in whole if outcome.truth is not None), None),
         options={"batch": jobs[0].batch, **jobs[0].view},
         details={
             **_against(jobs[0], whole),

@@ -43,7 +43,9 @@ _CITYSCAPES_ENDINGS = {"_labelTrainIds.png": "cityscapes", "_labelIds.png": "cit
 
 @dataclass(frozen=True)
 class TruthOptions:
-    """Where to look for truth: a label topic of the bag, or a folder of PNG files; neither: what the source itself has.
+    """Where to look for truth: a label topic of the bag, or a folder of PNG files.
+
+    With neither it is what the source itself has, such as the one label topic of a bag.
 
     ``labels`` says what the ids mean (see :func:`gain_ros.datasets.class_maps.match_classes`). ``by`` is how files of
     a folder find their frames. A label belongs to the frame whose stamp is nearest and no more than ``tolerance_ms``
@@ -108,10 +110,11 @@ def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth 
         raise SourceError(
             f"truth by {options.by!r} within {options.tolerance_ms} ms; expected one of {', '.join(BY)} and 0 or more"
         )
-    if options.topic is not None:
-        return _open_topic(options.topic, options, source, model)
     if options.folder is not None:
         return _open_folder(options, options.folder, model)
+    topic = options.topic or _label_topic(source)
+    if topic is not None:
+        return _open_topic(topic, options, source, model)
     if options.labels is not None:
         raise SourceError(
             f"--truth-labels {options.labels!r} says what the ids of truth mean, and none is named; "
@@ -217,6 +220,16 @@ class FilesInOrder(Truth):
 
     def unmatched(self) -> tuple[str, ...]:
         return tuple(file.name for file, used in zip(self._files, self._used, strict=True) if not used)
+
+
+def _label_topic(source: Source) -> str | None:
+    """Return a bag's own label topic, None where it has none. Raises SourceError where it has several."""
+    topics = source.label_topics
+    if len(topics) > 1:
+        raise SourceError(
+            f"{source.name!r} has {len(topics)} label topics ({', '.join(topics)}); name one with --truth-topic"
+        )
+    return topics[0] if topics else None
 
 
 def _open_topic(topic: str, options: TruthOptions, source: Source, model: LabelSet) -> TopicTruth:

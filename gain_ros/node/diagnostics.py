@@ -122,6 +122,7 @@ class CameraMonitor:
             "received": str(counts.received),
             "published": str(counts.published),
             "superseded": str(counts.superseded),
+            "over_max_rate": str(counts.over_rate),
             "stale": str(counts.stale),
             "failed": str(counts.failed),
             "in_flight": str(counts.in_flight),
@@ -168,8 +169,10 @@ def _failures(
 
 
 def _lag(before: FrameCounts, now: FrameCounts, age_ms: float | None, limits: Limits) -> Health | None:
-    """Judge how far masks are behind the camera, over the last ten seconds."""
-    received, superseded = now.received - before.received, now.superseded - before.superseded
+    """Judge how far masks are behind the camera, over the last ten seconds; frames over max_rate are not its own."""
+    by_rule = now.over_rate - before.over_rate
+    received = now.received - before.received - by_rule
+    superseded = now.superseded - before.superseded - by_rule
     if (age_ms or 0.0) <= 1e3 * limits.mask_age_s and superseded <= limits.superseded * received:
         return None
     age = "no mask came out" if age_ms is None else f"masks are {age_ms:.0f} ms old (p99)"

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _SENDING_NS = NS_PER_S
 # A quarter more than its share is let pass, so that cameras of like cost stay together in one network call.
 _CHARGED = 0.8
+# Of a rate that is next to nothing: beyond it waiting overflows.
+_LONGEST_PERIOD_NS = 86_400 * NS_PER_S
 
 
 class Outcome(enum.Enum):
@@ -82,6 +84,8 @@ class FrameCounts:
     superseded: int
     stale: int
     failed: int
+    over_rate: int = 0
+    """Of those superseded, the ones that made way while their camera's turn by ``max_rate`` had not come."""
 
     @property
     def in_flight(self) -> int:
@@ -93,7 +97,8 @@ class LatestFrames:
 
     Cameras are served together: :meth:`take` hands out the latest frame of every camera that has one. One whose frames
     take longer than its share of the worker's time (an n-th of it, where n cameras send) waits until the others had
-    theirs. That is the generic cell rate algorithm, with a burst of one frame.
+    theirs. That is the generic cell rate algorithm, with a burst of one frame. :meth:`limit_rate` bounds each camera's
+    frames a second besides.
 
     Args:
         cameras: their names.
@@ -117,6 +122,9 @@ class LatestFrames:
         self._latest_ns: dict[str, int] = {}
         self._paid_until_ns = dict.fromkeys(self._received, 0)
         self._due_ns = dict.fromkeys(self._received, 0)
+        self._over_rate = dict.fromkeys(self._received, 0)
+        self._period_ns = 0
+        self._slot_ns: dict[str, int] = {}
         self._taken_ns: int | None = None
         self._closed = False
 
@@ -129,6 +137,7 @@ class LatestFrames:
             self._received[frame.camera] += 1
             self._latest_ns[frame.camera] = frame.received_ns
             if self._closed or frame.camera in self._waiting:
+                self._over_rate[frame.camera] += not self._closed and self._clock_ns() < self._slot_due_ns(frame.camera)
                 self._end(frame if self._closed else self._waiting[frame.camera], Outcome.SUPERSEDED)
             if not self._closed:
                 self._waiting[frame.camera] = frame
@@ -142,9 +151,21 @@ class LatestFrames:
             while not self._closed and (wait_s := self._until_due_s()) != 0:
                 self._condition.wait(wait_s)
             now_ns = self._clock_ns()
-            due = [camera for camera in self._waiting if self._due_ns[camera] <= now_ns]
+            due = [camera for camera in self._waiting if self._due(camera) <= now_ns]
             self._taken_ns = now_ns if due else None
+            for camera in due:
+                # A turn that began late does not shift those that follow, unless it was late by half a period.
+                self._slot_ns[camera] = max(self._slot_due_ns(camera), now_ns - self._period_ns // 2)
             return [self._waiting.pop(camera) for camera in due]
+
+    def limit_rate(self, rate_hz: float) -> None:
+        """Hand out no more than ``rate_hz`` frames a second of each camera, from now on; 0 is no limit.
+
+        The newest frame is handed out when its camera's turn comes; those before it are superseded.
+        """
+        with self._condition:
+            self._period_ns = round(min(NS_PER_S / rate_hz, _LONGEST_PERIOD_NS)) if rate_hz else 0
+            self._condition.notify_all()
 
     def charge(self, camera: str, busy_ns: int) -> None:
         """Note how long the frames that were taken last kept the worker busy for the sake of one camera."""
@@ -166,12 +187,12 @@ class LatestFrames:
         with self._condition:
             self._end(frame, outcome)
 
-    def drop_waiting(self) -> None:
-        """Give up the frames that wait; they are superseded."""
+    def drop_waiting(self, cameras: Iterable[str] | None = None) -> None:
+        """Give up the frames of ``cameras`` (None: of all) that wait; they are superseded."""
         with self._condition:
-            for frame in self._waiting.values():
-                self._end(frame, Outcome.SUPERSEDED)
-            self._waiting.clear()
+            for camera in tuple(self._waiting if cameras is None else cameras):
+                if camera in self._waiting:
+                    self._end(self._waiting.pop(camera), Outcome.SUPERSEDED)
             self._condition.notify_all()
 
     def wait_idle(self, timeout_s: float) -> bool:
@@ -192,12 +213,19 @@ class LatestFrames:
         """Return the counts of one camera, all of one moment."""
         with self._condition:
             ended = {outcome.value: count for outcome, count in self._ended[camera].items()}
-            return FrameCounts(received=self._received[camera], **ended)
+            return FrameCounts(received=self._received[camera], over_rate=self._over_rate[camera], **ended)
 
     def _until_due_s(self) -> float | None:
         """Seconds until a frame that waits is due; None where none waits."""
-        due_ns = min((self._due_ns[camera] for camera in self._waiting), default=None)
+        due_ns = min(map(self._due, self._waiting), default=None)
         return None if due_ns is None else max(0, due_ns - self._clock_ns()) / NS_PER_S
+
+    def _due(self, camera: str) -> int:
+        """When the camera's turn comes, by its share and by the rate."""
+        return max(self._due_ns[camera], self._slot_due_ns(camera))
+
+    def _slot_due_ns(self, camera: str) -> int:
+        return self._slot_ns[camera] + self._period_ns if camera in self._slot_ns else 0
 
     def _end(self, frame: ReceivedFrame, outcome: Outcome) -> None:
         self._ended[frame.camera][outcome] += 1

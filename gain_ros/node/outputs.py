@@ -13,24 +13,32 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What one camera gets published: mask, confidence, colours, overlay and the meaning of the ids."""
+"""What one camera gets published: masks, pictures drawn from them, CameraInfo and the meaning of the ids."""
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from gain_ros.class_file import class_entries
 from gain_ros.class_output import ClassOutput
 from gain_ros.frames import Frame, as_rgb
 from gain_ros.labels import UNLABELLED
-from gain_ros.messages import fill_image
+from gain_ros.messages import fill_compressed_ids, fill_image
+from gain_ros.node.camera_info import CameraInfoRelay
+from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.runtime.drawing import colorize, overlay
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, UnsupportedEventTypeError
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
@@ -45,24 +53,38 @@ class CameraOutputs:
     Args:
         node: the lifecycle node they belong to; they publish only while it is active.
         prefix: topic prefix, relative: ``segmentation`` or ``segmentation/<camera>``.
+        camera_info: topic of the camera's own CameraInfo.
+        on_matched: called by the executor when a subscriber of a result comes or goes, where ``tells_matches``.
+
+    Attributes:
+        tells_matches: whether the middleware and rclpy tell of subscribers; otherwise ``wanted`` has to be asked.
 
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(
+        self, node: LifecycleNode, prefix: str, camera_info: str, on_matched: Callable[[], None] = lambda: None
+    ) -> None:
         self._node = node
         self._classes: ClassOutput | None = None
         self._publishers: list[LifecyclePublisher] = []
+        self._results: list[LifecyclePublisher] = []
+        self._on_matched = on_matched
+        self.tells_matches = True
         try:
-            self._create(prefix)
+            self._create(prefix, camera_info)
         except Exception:  # a QoS override that is wrong, say: leave nothing half made behind
             self.destroy()
             raise
 
-    def _create(self, prefix: str) -> None:
+    def _create(self, prefix: str, camera_info: str) -> None:
         self._mask = self._publisher(Image, f"{prefix}/mask")
+        self._compressed = self._publisher(CompressedImage, f"{prefix}/mask/compressed")
         self._confidence = self._publisher(Image, f"{prefix}/confidence")
         self._color = self._publisher(Image, f"{prefix}/color")
         self._overlay = self._publisher(Image, f"{prefix}/overlay")
+        self._camera_info = CameraInfoRelay(
+            self._node, camera_info, self._publisher(CameraInfo, f"{prefix}/camera_info")
+        )
         self._label_info_json = self._publisher(String, f"{prefix}/label_info_json", latched=True)
         try:
             from vision_msgs.msg import LabelInfo
@@ -78,15 +100,43 @@ class CameraOutputs:
             reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        options = None if latched else QoSOverridingOptions.with_default_policies()
-        publisher = self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=options)
+        if latched:
+            publisher = self._node.create_lifecycle_publisher(
+                message_type, topic, qos, qos_overriding_options=OVERRIDABLE
+            )
+        else:
+            publisher = self._result_publisher(message_type, topic, qos)
+            self._results.append(publisher)
         self._publishers.append(publisher)
         return publisher
+
+    def _result_publisher(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
+        create = functools.partial(
+            self._node.create_lifecycle_publisher, message_type, topic, qos, qos_overriding_options=OVERRIDABLE
+        )
+        try:
+            return create(event_callbacks=PublisherEventCallbacks(matched=lambda _: self._on_matched()))
+        except (TypeError, UnsupportedEventTypeError):  # Humble knows no such event, nor does every middleware
+            self.tells_matches = False
+            return create()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether someone subscribes to any of the camera's results; the latched meaning of ids does not count."""
+        return any(publisher.get_subscription_count() for publisher in self._results)
 
     @property
     def wants_confidence(self) -> bool:
         """Whether someone subscribes to the confidence."""
         return self._confidence.get_subscription_count() > 0
+
+    def follow_camera_info(self) -> None:
+        """Subscribe to the camera's CameraInfo while someone wants it here; for the executor's thread alone."""
+        self._camera_info.follow()
+
+    def leave_camera_info(self) -> None:
+        """Unsubscribe from the camera's CameraInfo; for the executor's thread alone."""
+        self._camera_info.leave()
 
     def publish_label_info(self, classes: ClassOutput) -> None:
         """Publish what the ids mean; latched, so it reaches subscribers that come later too."""
@@ -109,7 +159,7 @@ class CameraOutputs:
     def publish_extras(
         self, header: Header, picture: Frame, segmentation: Mask, classes: ClassOutput, alpha: float
     ) -> None:
-        """Publish confidence, colours and overlay, each only if someone subscribes.
+        """Publish CameraInfo, the compressed mask, confidence, colours and overlay, each only if someone subscribes.
 
         Args:
             header: the camera's header.
@@ -119,6 +169,9 @@ class CameraOutputs:
             alpha: weight of the colours in the overlay, 0..1.
 
         """
+        self._camera_info.publish(header, *segmentation.labels.shape)
+        if self._compressed.get_subscription_count():
+            self._compressed.publish(fill_compressed_ids(CompressedImage(), segmentation.labels, header))
         if segmentation.confidence is not None and self.wants_confidence:
             self._confidence.publish(fill_image(Image(), segmentation.confidence, header))
         if self._color.get_subscription_count():
@@ -132,6 +185,7 @@ class CameraOutputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
+        self._results.clear()
 
     def _label_info_message(self, classes: ClassOutput) -> LabelInfo:
         from vision_msgs.msg import LabelInfo, VisionClass

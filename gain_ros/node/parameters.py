@@ -192,6 +192,13 @@ PARAMETERS = (
         check=_one_of("transport", ("raw", "compressed")),
     ),
     Spec(
+        "always_on",
+        False,
+        "Whether cameras are listened to even where nobody subscribes to their results. Otherwise such a camera is "
+        "idle: unsubscribed, at no cost, until the first subscriber comes.",
+        Taken.LIVE,
+    ),
+    Spec(
         "max_frame_age",
         0.0,
         "Seconds. A frame whose stamp is older than this by the node's clock when its turn comes is dropped as stale; "
@@ -200,6 +207,15 @@ PARAMETERS = (
         Taken.LIVE,
         minimum=0.0,
         maximum=3600.0,
+    ),
+    Spec(
+        "max_rate",
+        0.0,
+        "Hz. No more frames a second than this of each camera are worked on; 0 is no limit. When a camera's turn comes "
+        "its newest frame is taken; those before it are superseded by rule, which is no lag.",
+        Taken.LIVE,
+        minimum=0.0,
+        maximum=1000.0,
     ),
     Spec(
         "max_pixels",

@@ -26,21 +26,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from gain_ros.class_output import ClassOutput, read_min_confidence, read_remap
 from gain_ros.errors import ClassOutputError
 from gain_ros.messages import decode_compressed, read_image
+from gain_ros.node.camera_info import camera_info_topic
 from gain_ros.node.diagnostics import CameraMonitor, Health, Limits, status
+from gain_ros.node.latency_topics import LatencyTopics
 from gain_ros.node.latest_frames import FrameCounts, LatestFrames, Outcome, ReceivedFrame
 from gain_ros.node.logs import forward_logs
 from gain_ros.node.outputs import CameraOutputs
 from gain_ros.node.parameters import camera_names, declare_parameters, parameter_value, refusal
 from gain_ros.node.process import BAD_INPUT, ShutdownRequestedError, run_interruptible
+from gain_ros.node.qos import OVERRIDABLE
 from gain_ros.node.worker import FrameTimes, LiveSettings, Worker
 from gain_ros.runtime import opening
 from gain_ros.runtime.tensorrt.progress import BuildProgress
@@ -52,11 +55,14 @@ except ImportError:  # Humble
 
 if TYPE_CHECKING:
     from rclpy.parameter import Parameter
+    from rclpy.publisher import Publisher
     from rclpy.subscription import Subscription
 
     from gain_ros.runtime.segmenter import EngineInfo, Segmenter
 
 _LOG_PERIOD_S, _DIAGNOSTICS_PERIOD_S = 5.0, 1.0
+# How often to ask for subscribers where nothing tells of them: below the period of any camera.
+_ASK_PERIOD_S = 0.02
 # A model that takes longer to load is worth a warning: on a slow machine most take seconds.
 _SLOW_LOADING_S = 60.0
 # Well below the two seconds in which the process must be gone after a signal.
@@ -91,9 +97,9 @@ class Observer(Protocol):
 class SegmentationNode(LifecycleNode):
     """Semantic segmentation of camera topics.
 
-    configure loads and warms up the model, activate subscribes, deactivate stops taking frames and lets the one at
-    work finish, cleanup frees the model. Topics are relative and listed in README.md, parameters in
-    config/segmentation.yaml.
+    configure loads and warms up the model, activate listens to the cameras whose results somebody subscribes to,
+    deactivate stops taking frames and lets the one at work finish, cleanup frees the model. Topics are relative and
+    listed in README.md, parameters in config/segmentation.yaml.
 
     Args:
         open_segmenter: called with the arguments of :func:`gain_ros.runtime.opening.open_segmenter`, by name.
@@ -124,16 +130,28 @@ class SegmentationNode(LifecycleNode):
         self._frames = LatestFrames(())
         self._monitors: dict[str, CameraMonitor] = {}
         self._outputs: dict[str, CameraOutputs] = {}
-        self._inputs: list[Subscription[Any]] = []
+        self._latency: dict[str, LatencyTopics] = {}
+        self._inputs: dict[str, Subscription[Any]] = {}
+        self._changed = self.create_guard_condition(self._follow_changes)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         declare_parameters(self)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self._diagnostics_publisher()
         self._diagnosed_at = 0.0
         self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
         # Not the node's clock: with use_sim_time and no /clock yet that one stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._diagnostics_timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=steady)
+        self._diagnostics_timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self._on_diagnostics_timer, clock=steady)
+        self._ask_timer = self.create_timer(_ASK_PERIOD_S, self._follow_changes, clock=steady)
+        self._ask_timer.cancel()
         self._autostart_timer = self.create_timer(0.0, self._on_autostart, clock=steady)
+
+    def _diagnostics_publisher(self) -> Publisher[DiagnosticArray]:
+        try:
+            return self.create_publisher(
+                DiagnosticArray, "/diagnostics", QoSProfile(depth=10), qos_overriding_options=OVERRIDABLE
+            )
+        except RuntimeError as error:  # what rclpy makes of an override that it does not know
+            raise ParameterException(str(error), "qos_overrides./diagnostics") from error
 
     # Lifecycle
 
@@ -152,9 +170,14 @@ class SegmentationNode(LifecycleNode):
         self._classes(segmenter)  # raises for a remap that does not fit this model
         cameras = camera_names(self._value("cameras"))
         self._frames = LatestFrames(cameras, self._observer.ended if self._observer else None)
+        self._frames.limit_rate(self._value("max_rate"))
         self._monitors = monitors = {camera: CameraMonitor(self._input_topic(camera)) for camera in cameras}
         for camera in cameras:
-            self._outputs[camera] = CameraOutputs(self, _prefix(camera))
+            self._outputs[camera] = CameraOutputs(
+                self, _prefix(camera), camera_info_topic(self, camera), self._follow_changes
+            )
+            self._latency[camera] = LatencyTopics(self, camera)
+        latency = self._latency
         self._worker = Worker(
             self._frames,
             segmenter,
@@ -162,7 +185,7 @@ class SegmentationNode(LifecycleNode):
             self._outputs,
             settings=lambda: self._live_settings(segmenter),
             clock_ns=lambda: self.get_clock().now().nanoseconds,
-            on_published=lambda camera, times: self._on_published(monitors[camera], times),
+            on_published=lambda camera, times: self._on_published(monitors[camera], latency[camera], times),
             on_error=lambda camera, reason: self._on_frame_error(camera, monitors[camera], reason),
         )
         self._worker.start()
@@ -178,12 +201,15 @@ class SegmentationNode(LifecycleNode):
         for outputs in self._outputs.values():
             outputs.publish_label_info(self._classes(self._segmenter))
         self._enter("active")
-        if self._enabled:
-            self._subscribe()
+        self._follow_changes()
+        if not all(outputs.tells_matches for outputs in self._outputs.values()):
+            self._ask_timer.reset()
+        for camera in self._monitors.keys() - self._inputs.keys() if self._enabled else ():
+            self.get_logger().info(f"active, idle: nobody subscribes to {self._mask_topic(camera)} or its neighbours")
 
     @_transition
     def on_deactivate(self, state: LifecycleState) -> None:
-        self._unsubscribe()
+        self._stop_listening()
         self._check(super().on_deactivate(state))
         self._enter("inactive")
 
@@ -196,7 +222,7 @@ class SegmentationNode(LifecycleNode):
 
     @_transition
     def on_shutdown(self, state: LifecycleState) -> None:
-        self._unsubscribe()
+        self._stop_listening()
         self._release()
         self._check(super().on_shutdown(state))
         self._enter("finalized")
@@ -207,7 +233,7 @@ class SegmentationNode(LifecycleNode):
         if transition == "configure":
             self._release()
         elif transition == "activate":
-            self._unsubscribe()
+            self._stop_listening()
             self._state = "inactive"
         self.publish_diagnostics()
 
@@ -268,7 +294,9 @@ class SegmentationNode(LifecycleNode):
         self._worker = None
         for outputs in self._outputs.values():
             outputs.destroy()
-        self._outputs = {}
+        for latency in self._latency.values():
+            latency.destroy()
+        self._outputs, self._latency = {}, {}
         self._monitors = {}
         if self._segmenter is not None and stopped:
             self._segmenter.close()
@@ -286,21 +314,48 @@ class SegmentationNode(LifecycleNode):
         base = self.resolve_topic_name(f"{camera}/image" if camera else "image")
         return f"{base}/compressed" if self._compressed else base
 
-    def _subscribe(self) -> None:
-        for camera, monitor in self._monitors.items():
-            monitor.received()  # silence counts from now
-            try:
-                events = SubscriptionEventCallbacks(
-                    message_lost=lambda event, add=monitor.lost: add(event.total_count_change)
-                )
-                subscription = self._subscribe_to(camera, monitor.topic, events)
-            except UnsupportedEventTypeError:
-                monitor.lost(None)
-                subscription = self._subscribe_to(camera, monitor.topic, None)
-            self._inputs.append(subscription)
-            mask = self.resolve_topic_name(f"{_prefix(camera)}/mask")
-            transport = self._value("transport")
-            self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
+    def _mask_topic(self, camera: str) -> str:
+        return self.resolve_topic_name(f"{_prefix(camera)}/mask")
+
+    def _follow_changes(self) -> None:
+        """Do as parameters and subscribers ask now."""
+        self._frames.limit_rate(self._value("max_rate"))
+        self._follow_subscribers()
+
+    def _follow_subscribers(self) -> None:
+        """Listen to the cameras whose results somebody wants, while active and enabled, and to no others."""
+        if self._state != "active":
+            return
+        for camera, outputs in self._outputs.items():
+            wanted = self._enabled and (self._value("always_on") or outputs.wanted)
+            if wanted and camera not in self._inputs:
+                self._subscribe(camera, self._monitors[camera])
+            elif not wanted and camera in self._inputs:
+                self._unsubscribe(camera)
+            if wanted:
+                outputs.follow_camera_info()
+
+    def _subscribe(self, camera: str, monitor: CameraMonitor) -> None:
+        monitor.received()  # silence counts from now
+        try:
+            events = SubscriptionEventCallbacks(
+                message_lost=lambda event, add=monitor.lost: add(event.total_count_change)
+            )
+            subscription = self._subscribe_to(camera, monitor.topic, events)
+        except UnsupportedEventTypeError:
+            monitor.lost(None)
+            subscription = self._subscribe_to(camera, monitor.topic, None)
+        self._inputs[camera] = subscription
+        transport, mask = self._value("transport"), self._mask_topic(camera)
+        self.get_logger().info(f"active: listening to {monitor.topic} ({transport}), publishing {mask}")
+
+    def _unsubscribe(self, camera: str) -> None:
+        """Stop taking frames of one camera; its frame at work goes its way."""
+        self.destroy_subscription(self._inputs.pop(camera))
+        self._outputs[camera].leave_camera_info()
+        self._frames.drop_waiting([camera])
+        why = "nobody subscribes any more" if self._enabled else "disabled"
+        self.get_logger().info(f"{why}: no longer listening to {self._monitors[camera].topic}")
 
     def _subscribe_to(
         self, camera: str, topic: str, events: SubscriptionEventCallbacks | None
@@ -310,16 +365,22 @@ class SegmentationNode(LifecycleNode):
             topic,
             functools.partial(self._on_image, camera),
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=OVERRIDABLE,
             event_callbacks=events,
         )
 
-    def _unsubscribe(self) -> None:
+    def _stop_listening(self) -> None:
         """Stop taking frames and wait for the one at work, so that its mask still goes out, unless that takes long."""
-        for subscription in self._inputs:
+        self._ask_timer.cancel()
+        for subscription in self._inputs.values():
             self.destroy_subscription(subscription)
         self._inputs.clear()
         self._frames.drop_waiting()
+        self._await_worker()
+        for outputs in self._outputs.values():
+            outputs.leave_camera_info()
+
+    def _await_worker(self) -> None:
         while self._worker is not None and not self._frames.wait_idle(0.05):
             if self._interrupted() or self._frames.busy_s() > self._value("engine_timeout"):
                 return
@@ -328,8 +389,9 @@ class SegmentationNode(LifecycleNode):
         self._frames.put(ReceivedFrame(camera, message, time.monotonic_ns()))
         self._monitors[camera].received()
 
-    def _on_published(self, monitor: CameraMonitor, times: FrameTimes) -> None:
+    def _on_published(self, monitor: CameraMonitor, latency: LatencyTopics, times: FrameTimes) -> None:
         monitor.published(times)
+        latency.published(times)
         if self._observer:
             self._observer.timed(times)
 
@@ -342,11 +404,7 @@ class SegmentationNode(LifecycleNode):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Subscribe or unsubscribe: while disabled no frame is received, none is counted and none costs anything."""
         self._enabled = request.data
-        if self._state == "active":
-            if self._enabled and not self._inputs:
-                self._subscribe()
-            elif not self._enabled:
-                self._unsubscribe()
+        self._follow_changes()
         response.success = True
         response.message = f"{'enabled' if self._enabled else 'disabled'} ({self._state})"
         return response
@@ -385,7 +443,12 @@ class SegmentationNode(LifecycleNode):
         if not any(reasons):
             reasons.append(self._class_refusal(parameters))
         reason = "; ".join(filter(None, reasons))
+        self._changed.trigger()  # the executor comes to it when the values are set
         return SetParametersResult(successful=not reason, reason=reason)
+
+    def _on_diagnostics_timer(self) -> None:
+        self._follow_changes()
+        self.publish_diagnostics()
 
     def publish_diagnostics(self) -> None:
         """Publish one status per camera, or one for the node while no model is loaded."""
@@ -420,7 +483,7 @@ class SegmentationNode(LifecycleNode):
 
     def _log_silence(self) -> None:
         """Say once that a camera is silent, and what else there is to listen to: most often a topic is misspelt."""
-        silent = [monitor.topic for monitor in self._monitors.values() if self._inputs and monitor.fell_silent()]
+        silent = [self._monitors[camera].topic for camera in self._inputs if self._monitors[camera].fell_silent()]
         if silent:
             others = ", ".join(self._image_topics()) or "none"
             self.get_logger().warning(
@@ -447,9 +510,12 @@ class SegmentationNode(LifecycleNode):
             health = engine
         elif self._state != "active" or not self._enabled:
             health = Health(DiagnosticStatus.OK, self._state if self._enabled else f"{self._state}, disabled")
+        elif camera not in self._inputs:
+            health = Health(DiagnosticStatus.OK, "idle: nobody subscribes")
         shared = {
             "state": self._state,
             "enabled": str(self._enabled).lower(),
+            "idle": str(camera not in self._inputs).lower(),
             "model": segmenter.model_folder.name,
             "engine": info.engine,
             "engine_asked": self._value("engine"),

@@ -28,6 +28,7 @@ from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.typesys import Stores, get_typestore
 
 from gain_ros.errors import CutShort, ImageError, SourceError
+from gain_ros.labels import UNLABELLED
 from gain_ros.messages import decode_compressed, decode_image, decode_labels
 from gain_ros.pictures import MAX_PIXELS
 from gain_ros.sources.cut_mcap import CutMcap, is_cut
@@ -36,14 +37,15 @@ from gain_ros.times import to_ns
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _STORAGE_SUFFIXES = (".mcap", ".db3")
+_MOST_CLASSES = 64  # a grey camera's picture holds more than ids below this, and 255
 
 
 class BagSource(Source):
     """One image topic of a bag, raw or compressed, in recorded order; stems are stamps in nanoseconds.
 
     A message without a stamp takes the time at which it was recorded. ``labels_topic`` holds class ids and is no image
-    topic to choose from. Raises SourceError: not a bag, no image topic, several of them and none named; while frames
-    are read, for a bag that breaks off.
+    topic to choose from; nor are ``label_topics``, found by their first message. Raises SourceError: not a bag, no
+    image topic, several of them and none named; while frames are read, for a bag that breaks off.
     """
 
     topic: str
@@ -51,7 +53,8 @@ class BagSource(Source):
     def __init__(self, name: str, path: Path, topic: str | None = None, labels_topic: str | None = None):
         self.path = bag_path(name, path)
         with open_bag(name, self.path) as bag:
-            self.topic = _choose_topic(name, bag, topic, labels_topic)
+            self.label_topics = _label_topics(bag, topic)
+            self.topic = _choose_topic(name, bag, topic, {labels_topic, *self.label_topics})
             connections = bag.of_topic(self.topic)
             self.compressed = connections[0].msgtype == _COMPRESSED
             count = sum(each.msgcount for each in connections)
@@ -141,6 +144,9 @@ class Bag:
         store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_HUMBLE)
         self.deserialize = store.deserialize_ros1 if is_ros1 else store.deserialize_cdr
 
+    def image_topics(self) -> list[str]:
+        return sorted({each.topic for each in self.reader.connections if each.msgtype in (_RAW, _COMPRESSED)})
+
     def of_topic(self, topic: str) -> list[Any]:
         """Return the topic's connections that carry images."""
         return [each for each in self.reader.connections if each.topic == topic and each.msgtype in (_RAW, _COMPRESSED)]
@@ -220,13 +226,39 @@ def _advice(path: Path, problem: str) -> str:
     return "try mcap recover on it" if path.suffix == ".mcap" else "try ros2 bag info on it"
 
 
-def _choose_topic(name: str, bag: Bag, wanted: str | None, labels_topic: str | None) -> str:
-    topics = sorted({each.topic for each in bag.reader.connections if each.msgtype in (_RAW, _COMPRESSED)})
+def _label_topics(bag: Bag, camera: str | None) -> tuple[str, ...]:
+    """Find the topics beside the camera's that hold class ids; the masks of a recorded node are none."""
+    topics = bag.image_topics()
+    everything = {each.topic for each in bag.reader.connections}
+    return tuple(
+        topic
+        for topic in topics
+        if len(topics) > 1
+        and topic != camera
+        and f"{topic.rpartition('/')[0]}/label_info_json" not in everything
+        and _holds_ids(bag, topic)
+    )
+
+
+def _holds_ids(bag: Bag, topic: str) -> bool:
+    """Tell whether the first message of an image topic is mono8 or 8UC1 with ids of classes alone."""
+    try:
+        message = next(bag.messages(topic)).content()
+        if message.__msgtype__ != _RAW:
+            return False
+        ids = decode_labels(message, MAX_PIXELS)
+    except (ImageError, SourceError, StopIteration):
+        return False
+    return bool(((ids < _MOST_CLASSES) | (ids == UNLABELLED)).all())
+
+
+def _choose_topic(name: str, bag: Bag, wanted: str | None, labels: set[str | None]) -> str:
+    topics = bag.image_topics()
     if wanted is not None:
         if wanted not in topics:
             raise SourceError(f"{name!r} has no image topic {wanted}; it has {', '.join(topics) or 'none'}")
         return wanted
-    topics = [topic for topic in topics if topic != labels_topic]
+    topics = [topic for topic in topics if topic not in labels] or topics
     if len(topics) == 1:
         return topics[0]
     if not topics:

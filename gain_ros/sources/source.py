@@ -101,6 +101,7 @@ class Source(ABC):
         lossy: frames were compressed with loss already, so that JPEG takes little more from them.
         topic: the image topic of a bag; None for whatever is no bag.
         compressed: the topic carries CompressedImage.
+        label_topics: the topics of a bag that hold class ids.
         label_set: what the ids in ``labels`` mean; None where there is no truth.
         problems: one line for each frame that could not be read so far, and one where the source is cut short.
         unreadable: how many frames they stand for; iterating leaves these out.
@@ -112,6 +113,7 @@ class Source(ABC):
     lossy = False
     topic: str | None = None
     compressed = False
+    label_topics: tuple[str, ...] = ()
     label_set: LabelSet | None = None
 
     def __init__(self, name: str, length: int | None, rate_hz: float):

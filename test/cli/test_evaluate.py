@@ -175,8 +175,17 @@ def test_another_evaluation_takes_the_place_of_the_one_before(model_folder, driv
     assert {file.name for file in (tmp_path / "out" / "gallery").iterdir()} == {*files, "gallery.json"}
 
 
-def test_without_truth_there_is_flicker_and_confidence(model_folder, drive, tmp_path):
-    assert evaluate(model_folder, tmp_path / "out", f"{drive}:/front") == 0
+def test_the_one_label_topic_needs_no_name(model_folder, drive, tmp_path, capsys):
+    assert evaluate(model_folder, tmp_path / "named", drive, *TRUTH) == 0
+    capsys.readouterr()
+    assert evaluate(model_folder, tmp_path / "found", drive) == 0
+    assert "truth from topic /truth: 4 frames scored" in capsys.readouterr().out
+    assert without_times(tmp_path / "found") == without_times(tmp_path / "named")
+
+
+def test_without_truth_there_is_flicker_and_confidence(model_folder, tmp_path):
+    bag = write(tmp_path / "drive", {"/front": [stamped(i, picture(*SIZE, seed=i)) for i in range(4)]})
+    assert evaluate(model_folder, tmp_path / "out", bag) == 0
     result = result_of(tmp_path / "out")
     assert (result["miou"], result["truth"]) == (None, None)
     assert 0 < result["unlabelled"]["flicker"] <= result["unlabelled"]["changed"] < 1
@@ -260,8 +269,7 @@ def test_a_full_disk_is_one_clear_line(model_folder, drive, tmp_path, room):
     ("arguments", "text"),
     [
         (["nowhere.mcap"], "does not exist"),
-        (["{drive}"], "2 image topics (/front, /truth); name one"),
-        (["{drive}", "--truth-topic", "/none"], "2 image topics"),
+        (["{drive}", "--truth-topic", "/none"], "no label topic /none"),
         (["{drive}:/front", "--truth-topic", "/none"], "no label topic /none"),
         (["{drive}", *TRUTH, "--truth-labels", "ade20k"], "'ade20k' are unknown"),
         (["{drive}", *TRUTH, "--workers", "0"], "at least 1"),
@@ -314,7 +322,7 @@ def test_bag_from_tells_what_it_wrote(tmp_path, capsys):
 def test_the_val_clip_gives_what_the_training_package_measured(data_folder, tmp_path):
     """Bag and offline evaluation of CamVid's val clip against val_miou of the shipped model's model.yaml."""
     assert main(["bag-from", str(data_folder / "camvid480"), "--out", str(tmp_path / "val")]) == 0
-    words = ["--truth-topic", "/truth/labels", "--engine", "openvino", "--out", str(tmp_path / "out")]
+    words = ["--engine", "openvino", "--out", str(tmp_path / "out")]
     assert main(["evaluate", str(tmp_path / "val"), "--model", "gain_nano_camvid", *words]) == 0
     result = result_of(tmp_path / "out")
     metrics = yaml.safe_load(Path("models/gain_nano_camvid/model.yaml").read_text())["metrics"]

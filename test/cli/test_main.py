@@ -48,8 +48,8 @@ def test_the_version_is_that_of_the_package(capsys):
 def test_an_unknown_verb_is_one_line_that_lists_the_verbs(capsys):
     assert main(["segmnet"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'segmnet'" in line
-    assert "segment" in line
+    assert "'segmnet'; did you mean 'segment'?" in line
+    assert "import-onnx" in line
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "node"])
@@ -69,6 +69,34 @@ def test_wrong_arguments_are_one_line_and_code_2(arguments, capsys):
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"gain: {arguments[0]}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["segment", "x", "--out", "d", "--engine", "opnvino"], "openvino"),
+        (["segment", "x", "--out", "d", "--ovrelay"], "--overlay"),
+        (["segment", "x", "--uot", "d"], "--out"),  # argparse itself says that --out is missing
+        (["evaluate", "x", "--truth-tpoic=/labels"], "--truth-topic"),
+        (["bench", "m", "--engines", "openvino,onnxrntime"], "onnxruntime"),
+    ],
+)
+def test_what_was_probably_meant_is_said(arguments, meant, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"; did you mean {meant!r}?" in line
+
+
+def test_a_right_option_is_not_guessed_at(capsys):
+    with pytest.raises(SystemExit):
+        main(["segment", "x", "--over"])
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_a_misspelt_model_is_guessed_at(tmp_path, capsys):
+    assert main(["bench", "gain_nano_camvd"]) == 2
+    assert "did you mean 'gain_nano_camvid'?" in capsys.readouterr().err
 
 
 def test_a_missing_source_is_one_line_and_code_2(tmp_path, capsys):

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from bag_files import raw, rgb, stamp_ns, write
+from bag_files import STRING, raw, rgb, stamp_ns, write
 
 from gain_ros.datasets.class_maps import CITYSCAPES_TO_CAMVID, match_classes
 from gain_ros.errors import SourceError, TruthError
@@ -136,6 +136,28 @@ def test_a_source_s_own_truth(drive):
 def test_no_truth_asked_for_and_none_there(tmp_path):
     source = open_source(write(tmp_path / "bag", {"/front": [raw(0)]}))
     assert open_truth(TruthOptions(), source, CAMVID) is None
+
+
+def test_the_one_label_topic_of_a_bag_is_its_truth(tmp_path):
+    grey = rgb(0, np.full((4, 6), 100, np.uint8))  # a second camera
+    bag = write(tmp_path / "bag", {"/front": [raw(0)], "/grey": [grey], "/ids": [rgb(0, mask(3))]})
+    truth = open_truth(TruthOptions(labels="camvid"), open_source(f"{bag}:/front"), CAMVID)
+    assert values(truth, (0, stamp_ns(0))) == [3]
+    assert truth.how["from"] == "topic /ids"
+
+
+def test_of_several_label_topics_one_has_to_be_named(tmp_path):
+    bag = write(tmp_path / "bag", {"/front": [raw(0)], "/a": [rgb(0, mask(3))], "/b": [rgb(0, mask(255))]})
+    with pytest.raises(SourceError, match=r"2 label topics \(/a, /b\); name one with --truth-topic"):
+        open_truth(TruthOptions(), open_source(bag), CAMVID)
+    truth = open_truth(TruthOptions(topic="/b"), open_source(bag), CAMVID)
+    assert values(truth, (0, stamp_ns(0))) == [255]
+
+
+def test_masks_that_a_node_published_are_no_truth(tmp_path):
+    topics = {"/front": [raw(0)], "/segmentation/mask": [rgb(0, mask(3))]}
+    bag = write(tmp_path / "bag", {**topics, "/segmentation/label_info_json": [STRING("{}")]})
+    assert open_truth(TruthOptions(), open_source(f"{bag}:/front"), CAMVID) is None
 
 
 @pytest.mark.parametrize(

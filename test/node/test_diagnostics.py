@@ -117,6 +117,15 @@ def test_masks_that_are_late_are_a_warning_with_numbers(clock, age_ms, supersede
         assert monitor.report(counts(60, 60 - superseded, superseded), Limits(1.0, 1.0))[0] == Health(OK, "active")
 
 
+def test_frames_over_max_rate_are_no_lag(clock):
+    monitor = CameraMonitor("/image")
+    health, values = monitor.report(FrameCounts(100, 10, 90, 0, 0, over_rate=90), LIMITS)
+    assert (health, values["superseded"], values["over_max_rate"]) == (Health(OK, "active"), "90", "90")
+    lag = monitor.report(FrameCounts(200, 11, 189, 0, 0, over_rate=180), LIMITS)[0]
+    assert (lag.level, "9 of 20 frames superseded" in lag.message) == (OK, False)
+    assert "99 of 111 frames" in monitor.report(FrameCounts(300, 12, 288, 0, 0, over_rate=189), LIMITS)[0].message
+
+
 def test_lag_is_judged_over_ten_reports_and_ends(clock):
     monitor = CameraMonitor("/image")
     assert not monitor.fell_behind

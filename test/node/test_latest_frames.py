@@ -15,6 +15,7 @@
 
 """Latest frame wins, and every frame ends as exactly one thing."""
 
+import itertools
 import random
 import threading
 
@@ -133,6 +134,91 @@ def test_large_frames_of_one_camera_take_no_more_than_its_share(large_ms, least_
 
 def test_a_camera_alone_has_all_the_time():
     assert serve({"a": 100}, hz=30)[0]["a"] > 9.9
+
+
+def serve_limited(camera_hz, rate_hz, cost_ms=5, late_ms=0, seconds=20):
+    """Simulate one camera under a limit: when frames were taken, how old they were by then, and the counts."""
+    now = [0]
+    frames = LatestFrames("a", clock_ns=lambda: now[0])
+    frames.limit_rate(rate_hz)
+    arrival, taken = 0, []
+
+    def pass_time(until_ns):
+        nonlocal arrival
+        while arrival <= until_ns:
+            now[0] = arrival
+            frames.put(ReceivedFrame("a", None, arrival))
+            arrival += round(1e9 / camera_hz)
+        now[0] = until_ns
+
+    pass_time(0)
+    while now[0] < seconds * 1e9:
+        wait_s = frames._until_due_s()
+        if wait_s != 0:
+            pass_time(arrival if wait_s is None else now[0] + round(1e9 * wait_s) + round(1e6 * late_ms))
+            continue
+        (one,) = frames.take()
+        taken.append((now[0] / 1e9, (now[0] - one.received_ns) / 1e6))
+        pass_time(now[0] + round(1e6 * cost_ms))
+        frames.settle(one, Outcome.PUBLISHED)
+        frames.charge("a", round(1e6 * cost_ms))
+    return [time_s for time_s, _ in taken], [age_ms for _, age_ms in taken], frames.counts("a")
+
+
+@pytest.mark.parametrize("late_ms", [0, 3])
+@pytest.mark.parametrize(("camera_hz", "rate_hz"), [(30, 10), (30, 7), (100, 33.3), (30, 29)])
+def test_a_limit_of_the_rate_is_met_with_the_newest_frame_and_by_rule(camera_hz, rate_hz, late_ms):
+    times_s, ages_ms, counts = serve_limited(camera_hz, rate_hz, late_ms=late_ms)
+    assert len(times_s) == pytest.approx(20 * rate_hz, abs=2)
+    assert min(b - a for a, b in itertools.pairwise(times_s)) >= 1 / rate_hz - 1e-3 * late_ms - 1e-6
+    assert max(ages_ms) <= 1000 / camera_hz + late_ms
+    assert counts.superseded > 0
+    assert late_ms or counts.over_rate == counts.superseded
+
+
+@pytest.mark.parametrize(("camera_hz", "rate_hz"), [(10, 0), (10, 10), (10, 30)])
+def test_a_limit_that_the_camera_keeps_costs_nothing(camera_hz, rate_hz):
+    _, ages_ms, counts = serve_limited(camera_hz, rate_hz)
+    assert (max(ages_ms), counts.superseded, counts.over_rate) == (0, 0, 0)
+
+
+def test_after_a_pause_no_frames_come_in_a_burst():
+    now = [0]
+    frames = LatestFrames("a", clock_ns=lambda: now[0])
+    frames.limit_rate(10)
+    for now[0], waits_s in ((0, 0), (5_000_000_000, 0), (5_001_000_000, 0.049), (5_050_000_000, 0)):
+        frames.put(frame("a"))
+        assert frames._until_due_s() == pytest.approx(waits_s)
+        if waits_s == 0:
+            frames.take()
+
+
+def test_frames_that_make_way_to_a_busy_worker_are_none_of_the_limit_s():
+    now = [0]
+    frames = LatestFrames("a", clock_ns=lambda: now[0])
+    frames.limit_rate(10)
+    for now[0] in (0, 50_000_000, 90_000_000, 120_000_000, 130_000_000):
+        frames.put(frame("a"))
+        if now[0] == 0:
+            frames.take()
+    counts = frames.counts("a")
+    assert (counts.superseded, counts.over_rate) == (3, 1)
+
+
+def test_a_limit_that_is_lifted_wakes_the_worker():
+    frames = LatestFrames("a")
+    frames.limit_rate(1e-300)
+    frames.put(frame("a", 1))
+    frames.take()
+    frames.put(frame("a", 2))
+    taken = []
+    worker = threading.Thread(target=lambda: taken.extend(frames.take()))
+    worker.start()
+    worker.join(0.05)
+    assert worker.is_alive()
+    frames.limit_rate(0)
+    worker.join(5)
+    assert [one.message for one in taken] == [2]
 
 
 def test_how_long_the_worker_is_busy():

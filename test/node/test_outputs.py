@@ -52,15 +52,23 @@ class Publisher:
 class Node:
     """As much of a lifecycle node as the outputs use."""
 
-    def __init__(self):
-        self.publishers = {}
+    def __init__(self, knows_events=True):
+        self.publishers, self.knows_events = {}, knows_events
 
-    def create_lifecycle_publisher(self, message_type, topic, qos, *, qos_overriding_options=None):
+    def create_lifecycle_publisher(self, message_type, topic, qos, *, qos_overriding_options=None, **events):
+        if events and not self.knows_events:
+            raise TypeError("matched")
         self.publishers[topic] = Publisher(message_type, topic, qos)
         return self.publishers[topic]
 
     def destroy_lifecycle_publisher(self, publisher):
         del self.publishers[publisher.topic]
+
+    def create_subscription(self, message_type, topic, callback, qos, *, qos_overriding_options=None):
+        return topic
+
+    def destroy_subscription(self, topic):
+        pass
 
     def get_clock(self):
         return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: "now"))
@@ -78,7 +86,7 @@ def vision_msgs(monkeypatch):
 
 def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(vision_msgs):
     node = Node()
-    CameraOutputs(node, "segmentation").publish_label_info(PLAIN)
+    CameraOutputs(node, "segmentation", "/camera_info").publish_label_info(PLAIN)
     publisher = node.publishers["segmentation/label_info"]
     assert publisher.message_type is vision_msgs.LabelInfo
     assert publisher.qos.durability.name == "TRANSIENT_LOCAL"
@@ -90,7 +98,7 @@ def test_label_info_is_latched_and_complete_where_vision_msgs_is_installed(visio
 
 def test_the_overlay_of_a_yuv_frame_is_that_of_its_rgb():
     node = Node()
-    outputs = CameraOutputs(node, "segmentation")
+    outputs = CameraOutputs(node, "segmentation", "/camera_info")
     for publisher in node.publishers.values():
         publisher.get_subscription_count = lambda: 1
     rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
@@ -107,14 +115,30 @@ def test_without_vision_msgs_the_json_topic_serves(monkeypatch):
     monkeypatch.setitem(sys.modules, "vision_msgs", None)
     monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
     node = Node()
-    outputs = CameraOutputs(node, "segmentation/front")
+    outputs = CameraOutputs(node, "segmentation/front", "/camera_info")
     outputs.publish_label_info(PLAIN)
     assert sorted(node.publishers) == [
-        f"segmentation/front/{name}" for name in ("color", "confidence", "label_info_json", "mask", "overlay")
+        f"segmentation/front/{name}"
+        for name in ("camera_info", "color", "confidence", "label_info_json", "mask", "mask/compressed", "overlay")
     ]
     assert node.publishers["segmentation/front/label_info_json"].qos.durability.name == "TRANSIENT_LOCAL"
     outputs.destroy()
     assert node.publishers == {}
+
+
+@pytest.mark.parametrize("knows_events", [True, False], ids=["events", "no events"])
+def test_a_camera_is_wanted_where_somebody_subscribes_to_any_result_but_not_to_the_label_info_alone(knows_events):
+    node = Node(knows_events)
+    outputs = CameraOutputs(node, "segmentation", "/camera_info")
+    assert outputs.tells_matches == knows_events
+    subscribed = dict.fromkeys(node.publishers, 0)
+    for topic, publisher in node.publishers.items():
+        publisher.get_subscription_count = functools.partial(subscribed.get, topic)
+    assert not outputs.wanted
+    for topic in subscribed:
+        subscribed[topic] = 1
+        assert outputs.wanted == ("label_info" not in topic), topic
+        subscribed[topic] = 0
 
 
 def test_the_json_says_names_colours_and_the_unlabelled_id():
@@ -131,11 +155,11 @@ def test_ids_that_are_remapped_have_names_colours_groups_and_thresholds(vision_m
     content = json.loads(label_info_json(classes))
     assert content["classes"] == [
         {"id": 2, "name": "traversable", "color": [128, 64, 128], "groups": ["traversable"], "min_confidence": 0.5},
-        {"id": 4, "name": "car", "color": [64, 0, 128], "groups": ["dynamic"], "min_confidence": 0.5},
+        {"id": 4, "name": "car", "color": [0, 255, 255], "groups": ["dynamic"], "min_confidence": 0.5},
     ]
     assert (content["threshold"], content["as_network"]) == (0.5, False)
     node = Node()
-    CameraOutputs(node, "segmentation").publish_label_info(classes)
+    CameraOutputs(node, "segmentation", "/camera_info").publish_label_info(classes)
     (message,) = node.publishers["segmentation/label_info"].messages
     assert message.threshold == 0.5
     assert [(entry.class_id, entry.class_name) for entry in message.class_map] == [(2, "traversable"), (4, "car")]
@@ -143,7 +167,7 @@ def test_ids_that_are_remapped_have_names_colours_groups_and_thresholds(vision_m
 
 def test_what_the_ids_mean_goes_out_before_the_first_mask_that_holds_them():
     node, order = Node(), []
-    outputs = CameraOutputs(node, "segmentation")
+    outputs = CameraOutputs(node, "segmentation", "/camera_info")
     for topic, publisher in node.publishers.items():
         publisher.is_activated = True
         publisher.publish = functools.partial(lambda name, message: order.append(name), topic.rpartition("/")[2])

@@ -28,10 +28,15 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
 
 from gain_ros.node.segmentation_node import SegmentationNode
 
@@ -103,7 +108,11 @@ class Graph:
     def start(
         self, open_segmenter: Callable[..., Any], *, arguments: list[str] | None = None, **parameters: Any
     ) -> SegmentationNode:
-        """Start a node under test in this process; it comes up by itself unless ``autostart=False``."""
+        """Start a node under test in this process; it comes up by itself unless ``autostart=False``.
+
+        It is always on unless ``always_on=False``, so that a test may look at its frames without subscribing.
+        """
+        parameters = {"always_on": True} | parameters
         node = SegmentationNode(
             open_segmenter,
             context=self.context,
@@ -164,6 +173,21 @@ class Graph:
         eventually(future.done, f"answer of {name}")
         self.node.destroy_client(client)
         return future.result()
+
+
+def change_state(graph: Graph, transition_id: int) -> bool:
+    """Whether the node takes the transition."""
+    request = ChangeState.Request(transition=Transition(id=transition_id))
+    return graph.call(ChangeState, "segmentation_node/change_state", request).success
+
+
+def set_parameter(graph: Graph, name: str, value: Any) -> SetParametersResult:
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    return graph.call(SetParameters, "segmentation_node/set_parameters", request).results[0]
+
+
+def enable(graph: Graph, value: bool) -> SetBool.Response:
+    return graph.call(SetBool, "segmentation_node/enable", SetBool.Request(data=value))
 
 
 def picture(height: int = 6, width: int = 8, seed: int = 0) -> np.ndarray:

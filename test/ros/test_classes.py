@@ -22,14 +22,14 @@ import numpy as np
 import pytest
 import yaml
 from fake_segmenter import FakeSegmenter, expected_mask
-from graph import BEST_EFFORT, LATCHED, eventually, image, picture, pixels, stamp_ns
+from graph import BEST_EFFORT, LATCHED, change_state, eventually, image, picture, pixels, set_parameter, stamp_ns
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
-from test_lifecycle import change_state, set_parameter, state
+from test_lifecycle import state
 
 from gain_ros.labels import CAMVID
 

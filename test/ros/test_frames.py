@@ -21,11 +21,12 @@ import cv2
 import numpy as np
 import pytest
 from fake_segmenter import FakeSegmenter, HeldSegmenter, expected_mask
-from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, stamp_ns
+from graph import BEST_EFFORT, LATCHED, RELIABLE, eventually, image, picture, pixels, set_parameter, stamp_ns
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import String
+from std_msgs.msg import Float64, String
 
 from gain_ros.labels import CAMVID
+from gain_ros.pictures import decode_ids
 
 
 def start(graph, **parameters):
@@ -85,24 +86,40 @@ def test_outputs_are_made_only_while_someone_subscribes(graph):
     eventually(lambda: masks, "a mask")
     assert segmenters[0].calls == [(1, False)]
 
-    topics = [f"segmentation/{name}" for name in ("confidence", "color", "overlay")]
+    topics = [f"segmentation/{name}" for name in ("confidence", "color", "overlay", "mask/compressed")]
     for topic in topics:
-        graph.listen(Image, topic)
+        graph.listen(CompressedImage if topic.endswith("/compressed") else Image, topic)
         eventually(lambda topic=topic: graph.node.count_publishers(topic), topic)
 
     def all_outputs():
         publisher.publish(image(rgb, stamp_ns=77))
         return all(graph.received[topic] for topic in topics)
 
-    eventually(all_outputs, "confidence, color and overlay")
-    confidence, color, overlay = (graph.received[topic][-1] for topic in topics)
+    eventually(all_outputs, "confidence, color, overlay and the compressed mask")
+    confidence, color, overlay, compressed = (graph.received[topic][-1] for topic in topics)
     assert segmenters[0].calls[-1] == (1, True)
-    assert [stamp_ns(message) for message in (confidence, color, overlay)] == [77] * 3
+    assert [stamp_ns(message) for message in (confidence, color, overlay, compressed)] == [77] * 4
     assert (confidence.encoding, color.encoding, overlay.encoding) == ("mono8", "rgb8", "rgb8")
     np.testing.assert_array_equal(pixels(confidence), rgb[..., 1])
+    np.testing.assert_array_equal(decode_ids(compressed.data.tobytes()), expected_mask(rgb))
     colors = np.array(CAMVID.colors)[expected_mask(rgb)]
     np.testing.assert_array_equal(pixels(color), colors)
     assert np.abs(pixels(overlay) - (0.75 * rgb + 0.25 * colors)).max() <= 1
+
+
+def test_what_a_mask_has_cost_is_a_topic(graph):
+    latency = graph.listen(Float64, "segmentation_node/debug/left/pipeline_latency_ms")
+    infer = graph.listen(Float64, "segmentation_node/debug/left/processing_time/infer_ms")
+    graph.start(FakeSegmenter, model="fake:delay_ms=20", cameras=["left"])
+    publisher = graph.publisher("left/image")
+
+    def told():
+        publisher.publish(image(picture(), stamp_ns=graph.node.get_clock().now().nanoseconds))
+        return latency and infer
+
+    eventually(told, "both times")
+    assert infer[0].data == 20.0
+    assert latency[0].data >= 20.0
 
 
 def test_label_info_reaches_a_subscriber_that_comes_late(graph):
@@ -183,3 +200,17 @@ def test_overloaded_the_latest_frame_wins_and_the_counts_add_up(graph):
     assert counts.superseded > 0
     assert counts.received == counts.published + counts.superseded
     assert stamps == sorted(set(stamps))
+
+
+def test_over_max_rate_the_newest_frame_waits_for_its_turn_and_a_new_limit_holds_at_once(graph):
+    masks = graph.listen(Image, "segmentation/mask")
+    node = graph.start(FakeSegmenter, model="fake", max_rate=0.001)
+    for stamp in (1, 2, 3, 4):
+        graph.publisher().publish(image(picture(), stamp_ns=stamp))
+        eventually(lambda stamp=stamp: node.frame_counts().received == stamp, f"frame {stamp}")
+        eventually(lambda: masks, "the mask of the first frame")
+    counts = node.frame_counts()
+    assert (counts.published, counts.superseded, counts.over_rate, counts.in_flight) == (1, 2, 2, 1)
+    assert set_parameter(graph, "max_rate", 1000.0).successful
+    eventually(lambda: [stamp_ns(mask) for mask in masks] == [1, 4], "the newest frame once it may go")
+    assert set_parameter(graph, "max_rate", -1.0).reason

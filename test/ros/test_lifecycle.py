@@ -19,37 +19,21 @@ import threading
 
 import pytest
 from fake_segmenter import FakeSegmenter, HeldSegmenter
-from graph import eventually, image, picture, stamp_ns
+from graph import BEST_EFFORT, LATCHED, change_state, enable, eventually, image, picture, set_parameter, stamp_ns
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import DescribeParameters, SetParameters
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import DescribeParameters
 from rclpy.exceptions import ParameterException
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
-from std_srvs.srv import SetBool
+from sensor_msgs.msg import CameraInfo, Image
 
 from gain_ros.node import segmentation_node
 
 SECOND = 1_000_000_000
 
 
-def change_state(graph, transition_id):
-    request = ChangeState.Request(transition=Transition(id=transition_id))
-    return graph.call(ChangeState, "segmentation_node/change_state", request).success
-
-
 def state(graph):
     return graph.call(GetState, "segmentation_node/get_state", GetState.Request()).current_state.label
-
-
-def set_parameter(graph, name, value):
-    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    return graph.call(SetParameters, "segmentation_node/set_parameters", request).results[0]
-
-
-def enable(graph, value):
-    return graph.call(SetBool, "segmentation_node/enable", SetBool.Request(data=value))
 
 
 def subscribers(graph):
@@ -238,9 +222,12 @@ def test_parameters_describe_themselves(graph):
     assert autostart.read_only
 
 
-def test_a_wrong_qos_override_is_said_and_leaves_nothing_behind(graph):
-    override = {"qos_overrides./segmentation/color.publisher.reliability": "maybe"}
-    graph.start(FakeSegmenter, model="fake", autostart=False, **override)
+@pytest.mark.parametrize(
+    "topic",
+    ["/segmentation/color.publisher", "/camera_info.subscription", "/segmentation_node/debug/cyclic_time_ms.publisher"],
+)
+def test_a_wrong_qos_override_is_said_and_leaves_nothing_behind(graph, topic):
+    graph.start(FakeSegmenter, model="fake", autostart=False, **{f"qos_overrides.{topic}.reliability": "maybe"})
     assert not change_state(graph, Transition.TRANSITION_CONFIGURE)
     status = eventually(lambda: graph.status().get("level") == 2 and graph.status(), "an error in diagnostics")
     assert "maybe" in status["message"]
@@ -248,11 +235,67 @@ def test_a_wrong_qos_override_is_said_and_leaves_nothing_behind(graph):
     eventually(lambda: graph.node.count_publishers("segmentation/mask") == 0, "no mask topic")
 
 
-def test_qos_can_be_overridden(graph):
-    graph.start(FakeSegmenter, model="fake", **{"qos_overrides./image.subscription.reliability": "reliable"})
-    graph.publisher()
-    (subscription,) = graph.node.get_subscriptions_info_by_topic("/image")
-    assert subscription.qos_profile.reliability.name == "RELIABLE"
+def test_a_wrong_qos_override_of_diagnostics_is_refused_at_start(graph):
+    with pytest.raises(ParameterException, match=r"maybe.*qos_overrides\./diagnostics"):
+        graph.start(FakeSegmenter, **{"qos_overrides./diagnostics.publisher.durability": "maybe"})
+
+
+QOS_DEFAULTS = {
+    "/image.subscription": ("best_effort", "volatile", 1),
+    "/camera_info.subscription": ("best_effort", "volatile", 1),
+    **{
+        f"/segmentation/{name}.publisher": ("reliable", "volatile", 1)
+        for name in ("mask", "mask/compressed", "camera_info", "confidence", "color", "overlay")
+    },
+    "/segmentation/label_info_json.publisher": ("reliable", "transient_local", 1),
+    "/segmentation_node/debug/processing_time_ms.publisher": ("reliable", "volatile", 1),
+    "/segmentation_node/debug/processing_time/infer_ms.publisher": ("reliable", "volatile", 1),
+    "/diagnostics.publisher": ("reliable", "volatile", 10),
+}
+OTHER = {
+    "reliable": "best_effort",
+    "best_effort": "reliable",
+    "volatile": "transient_local",
+    "transient_local": "volatile",
+}
+
+
+def qos_of_each(graph, node):
+    """What the node has on the graph, by the keys of QOS_DEFAULTS; depths from its parameters, since DDS hides them."""
+    found = {}
+    for key in QOS_DEFAULTS:
+        topic, _, end = key.rpartition(".")
+        ask = (
+            graph.node.get_publishers_info_by_topic
+            if end == "publisher"
+            else graph.node.get_subscriptions_info_by_topic
+        )
+        (profile,) = [each.qos_profile for each in ask(topic) if each.node_name == "segmentation_node"]
+        depth = node.get_parameter(f"qos_overrides.{key}.depth").value
+        found[key] = (profile.reliability.name.lower(), profile.durability.name.lower(), depth)
+    return found
+
+
+@pytest.mark.parametrize("overridden", [False, True], ids=["defaults", "overridden"])
+def test_qos_of_every_topic_can_be_overridden(graph, overridden):
+    expected, parameters = QOS_DEFAULTS, {}
+    if overridden:
+        expected = {key: (OTHER[first], OTHER[second], depth + 6) for key, (first, second, depth) in expected.items()}
+        for key, values in expected.items():
+            policies = zip(("reliability", "durability", "depth"), values, strict=True)
+            parameters |= {f"qos_overrides.{key}.{policy}": value for policy, value in policies}
+    infos = graph.node.create_subscription(CameraInfo, "segmentation/camera_info", id, BEST_EFFORT)
+    node = graph.start(FakeSegmenter, model="fake", **parameters)
+    publisher = graph.node.create_publisher(Image, "image", LATCHED)
+    eventually(publisher.get_subscription_count, "an active node")
+
+    def listened_to():
+        publisher.publish(image(picture()))
+        return graph.node.count_subscribers("/camera_info")
+
+    eventually(listened_to, "a subscription to camera_info")
+    assert qos_of_each(graph, node) == expected
+    graph.node.destroy_subscription(infos)
 
 
 def test_stale_frames_are_dropped_once_a_limit_is_set(graph):

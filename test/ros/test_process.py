@@ -42,7 +42,7 @@ def start(domain_id, tmp_path):
 
     def run(*parameters, **environment):
         command = [sys.executable, str(HERE / "fake_segmenter.py"), "--ros-args"]
-        for parameter in parameters:
+        for parameter in ("always_on:=true", *parameters):
             command += ["-p", parameter]
         path = os.pathsep.join(filter(None, [str(HERE.parents[1]), os.environ.get("PYTHONPATH")]))
         with (tmp_path / "said").open("wb") as said:

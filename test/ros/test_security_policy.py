@@ -25,8 +25,11 @@ from graph import Graph, eventually
 
 POLICY = Path(__file__).parents[2] / "config" / "sros2" / "segmentation.policy.xml"
 NODE = "segmentation_node"
-# Only with transport:=compressed, with use_sim_time, where vision_msgs is installed, and from Jazzy on.
-SOMETIMES = {"/image/compressed", "/clock", "/segmentation/label_info", f"/{NODE}/get_type_description"}
+# Only with transport:=compressed, while segmentation/camera_info is wanted, with use_sim_time, where vision_msgs is
+# installed, and from Jazzy on.
+SOMETIMES = {
+    "/image/compressed", "/camera_info", "/clock", "/segmentation/label_info", f"/{NODE}/get_type_description",
+}  # fmt: skip
 
 
 def allowed(kind: str, action: str) -> set[str]:

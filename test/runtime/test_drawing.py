@@ -15,10 +15,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from gain_ros.labels import CAMVID, LabelSet
+from gain_ros.labels import CAMVID, CITYSCAPES, LabelSet
 from gain_ros.runtime.drawing import colorize, legend, overlay
 
 LABELS = LabelSet("toy", ("road", "sky"), ((10, 20, 30), (200, 150, 100)))
@@ -51,14 +52,51 @@ def test_overlay_refuses_what_does_not_fit(size: tuple[int, int], alpha: float) 
         overlay(np.zeros((4, 4, 3), np.uint8), np.zeros(size, np.uint8), LABELS, alpha)
 
 
-def test_legend_has_a_row_and_a_patch_for_each_class() -> None:
-    whole, part = legend(CAMVID), legend(CAMVID, [8, 0, 8, 255])
-    assert len(whole) == len(part) // 2 * len(CAMVID)
-    row = len(part) // 2
-    for top, label in ((0, 0), (row, 8)):
-        assert tuple(part[top + row // 2, 12]) == CAMVID.colors[label]
-        assert (part[top : top + row, 40:] < 128).any(), "the name is written"
+def empty_street(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A black frame and a mask of nothing, so that what is drawn is the legend alone."""
+    return np.zeros((height, width, 3), np.uint8), np.full((height, width), 255, np.uint8)
 
 
-def test_legend_of_nothing_is_a_picture() -> None:
-    assert legend(CAMVID, []).ndim == 3
+@pytest.mark.parametrize(("height", "width"), [(360, 480), (480, 360), (720, 1280), (1080, 1920)])
+@pytest.mark.parametrize("label_set", [CAMVID, CITYSCAPES], ids=["camvid", "cityscapes"])
+def test_the_legend_lists_every_class_and_keeps_out_of_the_middle(height: int, width: int, label_set: LabelSet) -> None:
+    drawn = overlay(*empty_street(height, width), label_set)
+    covered = np.flatnonzero(drawn.any(axis=(1, 2)))
+    assert covered[-1] < height // 4
+    for color in label_set.colors:
+        assert (drawn == color).all(axis=2).sum() >= 36, "a patch that can be seen"
+    assert (drawn[: covered[-1]] > 200).all(axis=2).any(), "names are written"
+
+
+def test_of_more_classes_than_fit_the_largest_of_the_mask_are_listed() -> None:
+    colors = tuple((200, i, 255 - i) for i in range(150))
+    many = LabelSet("many", tuple(f"class number {i}" for i in range(150)), colors)
+    frame, mask = empty_street(120, 160)
+    mask[60:], mask[59, :40], mask[58, :1] = 90, 17, 3
+    drawn = overlay(frame, mask, many, alpha=0.0)
+    listed = [i for i, color in enumerate(colors) if (drawn == color).all(axis=2).any()]
+    assert listed == [17, 90], "two places here"
+
+
+def test_ids_without_a_name_are_not_listed_and_a_small_frame_has_no_legend() -> None:
+    gaps = LabelSet("gaps", ("", "road", ""), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
+    drawn = overlay(*empty_street(360, 480), gaps)
+    assert [(drawn == color).all(axis=2).any() for color in gaps.colors] == [False, True, False]
+    assert not overlay(*empty_street(48, 64), CAMVID).any()
+    assert legend(CAMVID, 360, 480, ()).size == 0
+
+
+def test_the_car_of_camvid_has_a_colour_of_its_own_to_every_eye() -> None:
+    """The three dichromacies after Machado et al. 2009, in linear RGB; 30 in Lab is plain at a glance."""
+    seen = {
+        "normal": np.eye(3),
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    }
+    linear = (np.array(CAMVID.colors) / 255) ** 2.2
+    for eye, matrix in seen.items():
+        rgb = np.clip(linear @ np.transpose(matrix), 0, 1) ** (1 / 2.2)
+        lab = cv2.cvtColor(np.float32(rgb)[None], cv2.COLOR_RGB2Lab)[0]
+        distance = np.linalg.norm(lab - lab[CAMVID.names.index("car")], axis=1)
+        assert sorted(distance)[1] > 30, eye

@@ -81,6 +81,12 @@ def test_a_bag_without_images_is_refused(tmp_path):
 def test_the_labels_topic_is_not_the_image(tmp_path):
     bag = write(tmp_path / "bag", {"/front": [raw(1)], "/labels": [rgb(1, np.zeros((4, 4), np.uint8))]})
     assert next(iter(open_source(bag, "/labels"))).rgb.shape == (HEIGHT, WIDTH, 3)
+    assert next(iter(open_source(bag))).rgb.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_dark_camera_alone_is_no_label_topic(tmp_path):
+    bag = write(tmp_path / "bag", {"/infra": [rgb(1, np.zeros((4, 6), np.uint8))]})
+    assert next(iter(open_source(bag))).rgb.shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -205,7 +205,7 @@ def test_a_folder_becomes_a_bag_with_truth_that_gain_evaluate_scores(trained, fo
     bag = tmp_path / "val_bag"
     assert gain(["bag-from", str(folder_root), "--split", "val", "--out", str(bag)]) == 0
     capsys.readouterr()
-    given = ["evaluate", str(bag), "--truth-topic", "/truth/labels", "--model", str(tmp_path / "models/mine")]
+    given = ["evaluate", str(bag), "--model", str(tmp_path / "models/mine")]
     assert gain([*given, "--out", str(tmp_path / "out"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert result["miou"] == pytest.approx(read_model_folder(tmp_path / "models/mine").metrics["val_miou"], abs=0.01)

@@ -49,7 +49,10 @@ class Clip:
     def add(self, rgb: np.ndarray, labels: np.ndarray) -> None:
         """Take in the next frame, RGB uint8 (H, W, 3), and its mask, uint8 (H, W)."""
         if self._seen % self._stride == 0:
-            overlay = narrow(drawing.overlay(rgb, labels, self._label_set, _ALPHA))
+            ids = narrow(labels, cv2.INTER_NEAREST)
+            overlay = drawing.overlay(
+                narrow(rgb), ids, self._label_set, _ALPHA
+            )  # its legend is to be read at this size
             self._frames.append(np.ascontiguousarray(overlay[..., ::-1]))
         self._seen += 1
         if len(self._frames) > _MOST_FRAMES:

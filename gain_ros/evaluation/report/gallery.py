@@ -137,7 +137,7 @@ def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndar
 
 
 def narrow(rgb: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-    """Shrink a picture, RGB uint8 (H, W, 3), to at most _WIDTH_PX of width."""
+    """Shrink a picture, RGB uint8 (H, W, 3) or ids uint8 (H, W), to at most _WIDTH_PX of width."""
     height, width = rgb.shape[:2]
     if width <= _WIDTH_PX:
         return rgb
