@@ -60,7 +60,7 @@ class PlainForm(nn.Module):
 def session(graph: nn.Module, size: tuple[int, int], folder: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    path = write_onnx(graph, folder / f"{type(graph).__name__}.onnx", "logits", size, size)
+    path = write_onnx(graph, folder / f"{type(graph).__name__}.onnx", size, size)
     return onnxruntime.InferenceSession(path, options)
 
 

@@ -517,7 +517,7 @@ def model_folder(network: Any, architecture: str, size: tuple[int, int], folder:
     weights = {name: value.numpy() for name, value in network.state_dict().items() if not name.startswith("aux")}
     write_model_folder(
         folder, name=architecture, architecture=architecture, options={}, labels=CITYSCAPES, input_size=size, mean=MEAN,
-        std=STD, training={}, metrics={}, licence="none", weights=weights, golden=(rgb, labels), onnx_files={},
+        std=STD, training={}, metrics={}, licence="none", weights=weights, golden=(rgb, labels), graph=None,
     )  # fmt: skip
     return folder
 

@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gain_ros.errors import ModelFolderError, UsageError
+from gain_ros.errors import EngineUnavailable, ModelFolderError, UsageError
 from gain_ros.frames import Frame, YuvFrame, size_of
 from gain_ros.labels import UNLABELLED
 from gain_ros.resize import resize_input
@@ -106,14 +106,18 @@ class Placement:
         """
         if self.inner == self.network:
             return logits
+        rows, columns = self.spans((int(logits.shape[-2]), int(logits.shape[-1])))
+        return logits[..., rows, columns]
+
+    def spans(self, logits: Size) -> tuple[slice, slice]:
+        """Return rows and columns of the picture's part of logits of size (h', w'). Raises as :meth:`cut` does."""
         spans = []
-        both = map(int, logits.shape[-2:])  # which a graph that is traced has as tensors
-        for side, inner, offset, cells in zip(self.network, self.inner, self.offset, both, strict=True):
+        for side, inner, offset, cells in zip(self.network, self.inner, self.offset, logits, strict=True):
             if (inner * cells) % side or (offset * cells) % side:
                 found, expected = f"{cells} logits along {side} pixels", f"one for {_CELL_PX} pixels or a divisor of it"
                 raise ModelFolderError("the network", found, expected, "take another fit than letterbox")
             spans.append(slice(offset * cells // side, (offset + inner) * cells // side))
-        return logits[..., spans[0], spans[1]]
+        return spans[0], spans[1]
 
 
 def check_fit(fit: str) -> str:
@@ -121,6 +125,16 @@ def check_fit(fit: str) -> str:
     if fit not in FITS:
         raise UsageError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
     return fit
+
+
+def check_graph_size(fit: str, size: Size | None, model: str) -> None:
+    """Raise EngineUnavailable where ``fit`` is "area" and the model's graph takes one ``size`` (h, w) alone."""
+    if fit == "area" and size is not None:
+        raise EngineUnavailable(
+            f"fit 'area' runs the network at the camera's aspect, but the graph of model {model!r} takes "
+            f"{size[1]}x{size[0]} alone; take fit letterbox or crop, or give the model a graph for any size "
+            "(docs/cameras.md)"
+        )
 
 
 def check_roi(roi: Sequence[float]) -> tuple[float, float, float, float]:

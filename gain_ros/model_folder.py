@@ -22,8 +22,8 @@ model.yaml           what the model is: network, classes with colours, input, tr
 weights.safetensors  the parameters; a network that was imported as a graph (architecture "onnx") has none
 golden.png           one 8-bit RGB picture ...
 golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
-model.onnx           optional: uint8 frames in, labels and confidence out ("labels" form)
-logits.onnx          optional: uint8 frames at network size in, the head's logits out ("logits" form)
+logits.onnx          optional: uint8 frames at network size in, the head's logits out
+model.onnx           in folders of earlier versions: checked, and not read
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.png"
 GOLDEN_LABELS = "golden_labels.png"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1
-ONNX_FILES = {"labels": "model.onnx", "logits": "logits.onnx"}
+GRAPH = "logits.onnx"
 
 IMPORTED = "onnx"  # the architecture of a network that is there as a graph alone
 
 _FORMAT = 1
 _REQUIRED = (GOLDEN, GOLDEN_LABELS)
-_KNOWN = (WEIGHTS, *_REQUIRED, *ONNX_FILES.values())
+_KNOWN = (WEIGHTS, *_REQUIRED, GRAPH, "model.onnx")
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 _MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 _MAX_INPUT_PIXELS = 1 << 24
@@ -156,12 +156,9 @@ class ModelFolder:
             )
         return rgb, labels
 
-    def onnx(self, form: str) -> bytes | None:
-        """Return the ONNX graph of one deployment form, "labels" or "logits"; None where the folder has none."""
-        if form not in ONNX_FILES:
-            raise ValueError(f"ONNX form {form!r} is unknown; expected one of {', '.join(ONNX_FILES)}")
-        name = ONNX_FILES[form]
-        return self.read(name) if name in self.sha256 else None
+    def graph(self) -> bytes | None:
+        """Return the ONNX graph from images at the network's size to logits; None where the folder has none."""
+        return self.read(GRAPH) if GRAPH in self.sha256 else None
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one of its files: those that model.yaml lists. Raises ModelFolderError for others.
@@ -233,7 +230,7 @@ def write_model_folder(
     licence: str,
     weights: dict[str, np.ndarray] | None,
     golden: tuple[np.ndarray, np.ndarray],
-    onnx_files: dict[str, Path],
+    graph: Path | None,
     remap: Mapping[str, int] | None = None,
     min_confidence: MinConfidence = 0.0,
     fit: str = "stretch",
@@ -241,9 +238,9 @@ def write_model_folder(
     """Write a model folder in one step: it is complete and verified, or it is not there.
 
     ``golden`` is (RGB uint8 (H, W, 3), labels uint8 (H, W)); ``weights`` are None for an imported graph;
-    ``onnx_files`` maps form ("labels", "logits") to a file that is copied in; ``remap`` and ``min_confidence`` are
-    those of :func:`gain_ros.class_output.class_output`. A model folder already at ``folder`` is replaced, any other
-    folder there is left alone. Raises ModelFolderError.
+    ``graph`` is a file with the "logits" graph, which is copied in; ``remap`` and ``min_confidence`` are those of
+    :func:`gain_ros.class_output.class_output`. A model folder already at ``folder`` is replaced, any other folder there
+    is left alone. Raises ModelFolderError.
     """
     target = Path(folder).expanduser().absolute()
     if target.exists() and not (target / MODEL_YAML).is_file() and (not target.is_dir() or any(target.iterdir())):
@@ -270,7 +267,7 @@ def write_model_folder(
     }
     with atomic(target, replace_folder=True) as scratch:
         scratch.mkdir()
-        _write_files(scratch, weights, golden, onnx_files)
+        _write_files(scratch, weights, golden, graph)
         hashes = {file: sha256(scratch / file) for file in _KNOWN if (scratch / file).is_file()}
         try:
             write_yaml(scratch / MODEL_YAML, {**document, "sha256": hashes})
@@ -359,7 +356,7 @@ def _check_files(model_folder: ModelFolder) -> None:
             raise ModelFolderError(
                 file, "no sha256 in model.yaml", "each model file listed there", "package the model again"
             )
-    for name in (*_REQUIRED, ONNX_FILES["logits"] if model_folder.imported else WEIGHTS):
+    for name in (*_REQUIRED, GRAPH if model_folder.imported else WEIGHTS):
         if name not in model_folder.sha256:
             raise ModelFolderError(
                 model_folder.path / MODEL_YAML, f"no sha256 for {name}", "one", "package the model again"
@@ -402,7 +399,7 @@ def _write_files(
     folder: Path,
     weights: dict[str, np.ndarray] | None,
     golden: tuple[np.ndarray, np.ndarray],
-    onnx_files: dict[str, Path],
+    graph: Path | None,
 ) -> None:
     from safetensors.numpy import save_file
 
@@ -414,12 +411,10 @@ def _write_files(
         save_file({key: np.ascontiguousarray(value) for key, value in weights.items()}, folder / WEIGHTS)
     for name, picture in {GOLDEN: rgb, GOLDEN_LABELS: golden_labels}.items():
         (folder / name).write_bytes(encode(picture))
-    for form, source in onnx_files.items():
-        if form not in ONNX_FILES or not Path(source).is_file():
-            raise ModelFolderError(
-                "onnx_files", f"{form!r}: {source}", f"{', '.join(ONNX_FILES)}: a file", "correct the call"
-            )
-        shutil.copyfile(source, folder / ONNX_FILES[form])
+    if graph is not None:
+        if not graph.is_file():
+            raise ModelFolderError(graph, "nothing", 'the file of the "logits" graph', "correct the call")
+        shutil.copyfile(graph, folder / GRAPH)
     for file in folder.iterdir():
         file.chmod(0o644)  # safetensors writes for the owner alone; models are installed for everyone
 

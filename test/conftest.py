@@ -65,7 +65,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with the "labels" graph that TensorRT starts from."""
+    """The same as it is packaged: its graph takes any size."""
     from random_model_folder import write_random_model_folder
 
     from gain_ros.onnx.export import add_onnx

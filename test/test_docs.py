@@ -18,11 +18,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from gain_ros.cli import VERBS
@@ -120,3 +123,24 @@ def test_training_has_the_verbs_and_configs_of_the_pages(page: str, command: str
     configs = [word for word in words if word.startswith("training/configs/")]
     assert f'"{words[3]}"' in verbs or words[3] in ("fit", "validate", "test")  # Lightning's own
     assert [config for config in configs if not (TOP / config).is_file()] == []
+
+
+def test_strokes_of_label_studio_become_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of the page, on files named as Label Studio's converter (label-studio-sdk 2.1.2) names them."""
+    monkeypatch.chdir(tmp_path)
+    Path("export").mkdir()
+    tasks = [
+        {"id": 3, "data": {"image": "/data/upload/1/0123abcd-street-7.jpg"}},
+        {"id": 4, "data": {"image": "a.jpg"}},
+    ]
+    Path("export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    for number, (name, rows) in enumerate({"other-0": (0, 4), "road-0": (2, 6), "road-1": (5, 8)}.items()):
+        stroke = np.zeros((10, 6), np.uint8)
+        stroke[slice(*rows), number:] = 255
+        cv2.imwrite(f"export/task-3-annotation-103-by-me@x.org-tag-{name}.png", stroke)
+    (lines,) = re.findall(r"```python\n(.*?)```", (TOP / "docs" / "own_data.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(lines, {})
+    assert [file.name for file in Path("streets/masks/train").iterdir()] == ["street-7.png"]
+    mask = cv2.imread("streets/masks/train/street-7.png", cv2.IMREAD_UNCHANGED)
+    assert mask[:, 0].tolist() == [2] * 4 + [255] * 6
+    assert mask[:, 5].tolist() == [2] * 4 + [0] * 4 + [255] * 2

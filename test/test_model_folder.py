@@ -79,7 +79,7 @@ def folder(tmp_path: Path) -> Path:
     file = tmp_path / "graph.onnx"
     file.write_bytes(GRAPH)
     path = tmp_path / "models" / "toy_net"
-    write_model_folder(path, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": file})
+    write_model_folder(path, **CONTENT, weights=weights(), golden=golden(), graph=file)
     return path
 
 
@@ -113,7 +113,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
 
 def test_remap_and_least_confidence_come_back_and_say_what_masks_hold(tmp_path: Path) -> None:
     rules = {"remap": {"road": 1, "others": 0}, "min_confidence": {"car": 0.5}}
-    pictures = {"weights": weights(), "golden": golden(), "onnx_files": {}}
+    pictures = {"weights": weights(), "golden": golden(), "graph": None}
     opened = write_model_folder(tmp_path / "toy_net", **CONTENT, **pictures, **rules)
     assert errors("model", yaml.safe_load((opened.path / "model.yaml").read_text())) == []
     assert (opened.remap, opened.min_confidence) == (rules["remap"], rules["min_confidence"])
@@ -141,12 +141,18 @@ def test_a_remap_that_does_not_fit_the_classes_is_refused(folder: Path, changes:
         read_model_folder(folder)
 
 
-def test_onnx_gives_the_graph_of_a_form(folder: Path) -> None:
-    opened = read_model_folder(folder)
-    assert opened.onnx("logits") == GRAPH
-    assert opened.onnx("labels") is None
-    with pytest.raises(ValueError, match="labels, logits"):
-        opened.onnx("masks")
+def test_the_graph_is_the_one_that_was_given(folder: Path) -> None:
+    assert read_model_folder(folder).graph() == GRAPH
+
+
+def test_the_second_graph_of_earlier_versions_is_checked_and_not_read(folder: Path) -> None:
+    hashes = read_model_folder(folder).sha256
+    (folder / "model.onnx").write_bytes(GRAPH)
+    edit(folder, sha256={**hashes, "model.onnx": hashes["logits.onnx"]})
+    assert read_model_folder(folder).graph() == GRAPH
+    (folder / "model.onnx").write_bytes(b"changed")
+    with pytest.raises(ModelFolderError, match=r"model\.onnx: found sha256"):
+        read_model_folder(folder)
 
 
 def test_a_graph_with_tensors_in_another_file_is_refused(tmp_path: Path) -> None:
@@ -154,7 +160,7 @@ def test_a_graph_with_tensors_in_another_file_is_refused(tmp_path: Path) -> None
     onnx.save(graph(), file, save_as_external_data=True, location="w.bin", size_threshold=0)
     target = tmp_path / "split"
     with pytest.raises(ModelFolderError, match=r"logits\.onnx: found tensors in another file"):
-        write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), onnx_files={"logits": file})
+        write_model_folder(target, **CONTENT, weights=weights(), golden=golden(), graph=file)
     assert not target.exists()
 
 
@@ -167,18 +173,18 @@ def test_digest_follows_the_content_and_not_the_place(folder: Path, tmp_path: Pa
     moved = folder.rename(tmp_path / "elsewhere")
     assert read_model_folder(moved).digest == first
     other = {**weights(), "count": np.array(8, np.int64)}
-    changed = write_model_folder(tmp_path / "changed", **CONTENT, weights=other, golden=golden(), onnx_files={})
+    changed = write_model_folder(tmp_path / "changed", **CONTENT, weights=other, golden=golden(), graph=None)
     assert changed.digest != first
 
 
 def test_writing_replaces_a_model_and_nothing_else(folder: Path, tmp_path: Path) -> None:
-    replaced = write_model_folder(folder, **CONTENT, weights={"a": np.zeros(1)}, golden=golden(), onnx_files={})
+    replaced = write_model_folder(folder, **CONTENT, weights={"a": np.zeros(1)}, golden=golden(), graph=None)
     assert list(replaced.weights()) == ["a"]
-    assert replaced.onnx("logits") is None
+    assert replaced.graph() is None
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").write_bytes(b"meow")
     with pytest.raises(ModelFolderError, match="choose another place"):
-        write_model_folder(tmp_path / "photos", **CONTENT, weights=weights(), golden=golden(), onnx_files={})
+        write_model_folder(tmp_path / "photos", **CONTENT, weights=weights(), golden=golden(), graph=None)
     assert (tmp_path / "photos" / "cat.png").read_bytes() == b"meow"
 
 
@@ -190,13 +196,12 @@ def test_writing_replaces_a_model_and_nothing_else(folder: Path, tmp_path: Path)
         {"golden": (golden()[0], golden()[1][:, :4])},
         {"golden": (golden()[0], np.full((12, 16), 3, np.uint8))},
         {"golden": (golden()[0].astype(np.float32), golden()[1])},
-        {"onnx_files": {"logits": Path("nowhere.onnx")}},
-        {"onnx_files": {"model.onnx": Path(__file__)}},
+        {"graph": Path("nowhere.onnx")},
     ],
 )
 def test_a_failed_write_leaves_the_old_model(folder: Path, wrong: dict) -> None:
     before = read_model_folder(folder).digest
-    arguments = {**CONTENT, "weights": weights(), "golden": golden(), "onnx_files": {}, **wrong}
+    arguments = {**CONTENT, "weights": weights(), "golden": golden(), "graph": None, **wrong}
     with pytest.raises(ModelFolderError):
         write_model_folder(folder, **arguments)
     assert read_model_folder(folder).digest == before
@@ -216,7 +221,7 @@ def test_a_changed_file_is_named(folder: Path, name: str) -> None:
     [
         ("weights.safetensors", lambda opened: opened.weights()),
         ("golden.png", lambda opened: opened.golden()),
-        ("logits.onnx", lambda opened: opened.onnx("logits")),
+        ("logits.onnx", lambda opened: opened.graph()),
     ],
 )
 def test_a_file_that_changes_after_the_check_is_not_loaded(folder: Path, name: str, load: Callable) -> None:
@@ -282,7 +287,7 @@ def test_a_value_is_shown_in_part(folder: Path) -> None:
 def test_values_that_share_an_object_are_written_out(folder: Path) -> None:
     shared = {"a": [1, 2]}
     content = {**CONTENT, "training": {"first": shared, "second": shared}}
-    written = write_model_folder(folder, **content, weights=weights(), golden=golden(), onnx_files={})
+    written = write_model_folder(folder, **content, weights=weights(), golden=golden(), graph=None)
     assert written.training == content["training"]
 
 
@@ -426,7 +431,7 @@ def test_an_imported_graph_has_no_weights(tmp_path: Path) -> None:
     file = tmp_path / "graph.onnx"
     file.write_bytes(GRAPH)
     content = {**CONTENT, "architecture": "onnx", "weights": None, "golden": golden()}
-    opened = write_model_folder(tmp_path / "graph", **content, onnx_files={"logits": file})
+    opened = write_model_folder(tmp_path / "graph", **content, graph=file)
     assert opened.imported
     assert errors("model", yaml.safe_load((tmp_path / "graph" / "model.yaml").read_text())) == []
     with pytest.raises(ModelFolderError, match=r"an imported graph, expected a model with weights\.safetensors"):

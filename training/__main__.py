@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import ActionConfigFile
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
@@ -38,8 +39,8 @@ from training.classes import plain_classes
 from training.data import LabelledFrames
 from training.logs import NoEmptyFolder, logs_that_go_on, new_logs, run_of
 from training.module import SegmentationTask
+from training.parser import CONFIGS, OneLineParser, shipped_configs
 
-CONFIGS = Path(__file__).parent / "configs"
 HELP = """Train and evaluate a network. `python -m training package --help`: from a checkpoint to a model folder;
 `python -m training robustness --help`: what bad pictures cost it."""
 FIT_HELP = """usage: python -m training fit --config CONFIG [--data.root FOLDER] [--OPTION VALUE ...]
@@ -69,6 +70,11 @@ class TrainingCLI(LightningCLI):
     ``fit --ckpt_path`` goes on in the folder of the checkpoint's run, so that its best checkpoint and its logs span the
     whole run. ``validate`` and ``test`` take a model folder as ``--ckpt_path`` as well, to measure what is shipped.
     """
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        parser = OneLineParser(**kwargs)
+        parser.add_argument("-c", "--config", action=ActionConfigFile, help="A YAML file, or the name of one of ours.")
+        return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(with_shipped_configs(sys.argv[1:]))
@@ -156,10 +162,6 @@ def with_shipped_configs(arguments: list[str]) -> list[str]:
         if option == "--config" and value in shipped_configs() and not Path(value).exists():
             found[place] = str(CONFIGS / f"{value}.yaml")
     return found
-
-
-def shipped_configs() -> list[str]:
-    return sorted(file.stem for file in CONFIGS.glob("*.yaml"))
 
 
 def fastest_precision(accelerator: str) -> str:

@@ -121,7 +121,7 @@ def package(
         licence=f"{data.terms} That holds for these weights; the code is Apache-2.0." + terms_of_start(model),
         weights=weights,
         golden=(image, golden_labels[0].numpy()),
-        onnx_files={},
+        graph=None,
     )
     return add_onnx(out)
 

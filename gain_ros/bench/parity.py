@@ -19,13 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gain_ros.fit import place
 from gain_ros.frames import from_rgb
-from gain_ros.model_folder import ModelFolder
+from gain_ros.model_folder import GRAPH, ModelFolder
 from gain_ros.resize import labels_from_logits, resize_input
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import agreement, confusion_matrix, mean_iou
@@ -90,31 +92,54 @@ def parity_rows(
 
 
 def graph_agreement(model_folder: ModelFolder, graph: Path, form: str, size: tuple[int, int] | None) -> float:
-    """Measure the share of the golden picture's pixels to which an exported graph and PyTorch give the same label.
+    """Measure the share of the golden picture's pixels to which an exported graph and the model give the same label.
 
     Args:
-        model_folder: the model in PyTorch, and the picture.
+        model_folder: the model, which PyTorch runs, or ONNX Runtime where it is an imported graph; and the picture.
         graph: the ONNX file.
         form: "labels" (camera picture to mask) or "logits" (network picture to the head's logits).
         size: height and width of the picture where the graph's are fixed.
 
     """
-    import onnxruntime
+    from gain_ros.onnx import INPUTS
+
+    rgb, _ = model_folder.golden()
+    whole = form == "labels"
+    frame = resize_input(rgb, size or (rgb.shape[:2] if whole else model_folder.input_size))
+    fitted = replace(model_folder, fit=model_folder.fit if size else "stretch")
+    found = _run(graph.read_bytes(), INPUTS[form], frame)
+    expected = _imported_labels(fitted, frame) if model_folder.imported else _torch_output(fitted, frame, whole)
+    if whole:
+        return agreement(found, expected)
+    return agreement(*(labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found, expected)))
+
+
+def _torch_output(model_folder: ModelFolder, frame: np.ndarray, whole: bool) -> np.ndarray:
+    """Return labels (H, W) of a frame, or logits where it is not the ``whole`` step that is wanted."""
     import torch
 
     from gain_ros.model import load_model
     from gain_ros.model.deploy import LabelsForm, LogitsForm
-    from gain_ros.onnx.export import INPUTS
 
-    rgb, _ = model_folder.golden()
     network, mean, std = load_model(model_folder), model_folder.mean, model_folder.std
-    whole = form == "labels"
-    frame = resize_input(rgb, size or (rgb.shape[:2] if whole else model_folder.input_size))[None]
-    plain = LabelsForm(network, mean, std, model_folder.input_size) if whole else LogitsForm(network, mean, std)
+    form = LabelsForm(network, mean, std, model_folder.input_size, model_folder.fit) if whole else None
     with torch.inference_mode():
-        expected = plain.eval()(torch.from_numpy(frame.copy()))
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    (found, *_) = session.run(None, {INPUTS[form]: frame})
-    if whole:
-        return agreement(found[0], expected[0][0].numpy())
-    return agreement(*(labels_from_logits(logits, rgb.shape[:2])[0] for logits in (found[0], expected[0].numpy())))
+        output = (form or LogitsForm(network, mean, std)).eval()(torch.from_numpy(frame[None].copy()))
+    return (output[0] if whole else output)[0].numpy()
+
+
+def _imported_labels(model_folder: ModelFolder, frame: np.ndarray) -> np.ndarray:
+    """Return labels (H, W) of a frame: the folder's own graph between the two resizes of the runtime."""
+    from gain_ros.onnx import INPUTS
+
+    placement = place(frame.shape[:2], model_folder.input_size, model_folder.fit)
+    logits = _run(model_folder.read(GRAPH), INPUTS["logits"], placement.shown(frame, model_folder.mean))
+    return labels_from_logits(placement.cut(logits), frame.shape[:2])[0]
+
+
+def _run(graph: bytes, name: str, picture: np.ndarray) -> np.ndarray:
+    """Return what a graph gives first, for one picture."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return session.run(None, {name: picture[None]})[0][0]

@@ -87,7 +87,7 @@ def _configure_truth(group: Any) -> None:
     group.add_argument("--truth-dir", type=Path, metavar="D", help="folder of PNG files with class ids")
     group.add_argument(
         "--truth-labels", metavar="L",
-        help="what the ids mean: camvid, cityscapes, cityscapes-ids, or a YAML map; default: the model's classes",
+        help="what the ids mean: camvid, cityscapes, cityscapes-ids, a class file, a map, a model (default: this one)",
     )  # fmt: skip
     group.add_argument("--truth-by", choices=BY, default="auto", help="how files find their frames; default: auto")
     group.add_argument(

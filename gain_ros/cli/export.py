@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Write a model folder's deployment graph as ONNX, and check it against PyTorch on the folder's golden picture."""
+"""Write a model's deployment graph as ONNX, and check it against the model itself on the golden picture."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for library in ("torch", "onnx", "onnxruntime"):
-        if not has_module(library):
-            raise UsageError(f"export needs {library}, which is not installed; pip install -r requirements-dev.txt")
     from gain_ros.bench.parity import graph_agreement
-    from gain_ros.model_folder import ONNX_FILES, find_model, read_model_folder
+    from gain_ros.model_folder import GRAPH, find_model, read_model_folder
     from gain_ros.onnx.export import export_onnx
     from gain_ros.score import MIN_AGREEMENT
 
     model_folder = read_model_folder(find_model(args.model))
-    if model_folder.imported:
+    if model_folder.imported and args.form == "logits":
         raise UsageError(
-            f"model {model_folder.name!r} is an imported graph, which export cannot make anew; {model_folder.path} "
-            f"holds its graphs: {', '.join(ONNX_FILES.values())}"
+            f"model {model_folder.name!r} is an imported graph, which export cannot make anew in form 'logits'; copy "
+            f"{model_folder.path / GRAPH}"
         )
+    for library in ("onnx", "onnxslim", "onnxruntime", *([] if model_folder.imported else ["torch"])):
+        if not has_module(library):
+            raise UsageError(f"export needs {library}, which is not installed; pip install -r requirements-dev.txt")
     if not args.onnx.parent.is_dir():
         raise UsageError(f"--onnx {str(args.onnx)!r}: its folder does not exist; make it first")
     if args.onnx.exists():
@@ -68,5 +68,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
     else:
-        say(args, f"{args.onnx}: {args.form} form, {100 * parity:.3f} % of the golden pixels as in PyTorch")
+        library = "ONNX Runtime" if model_folder.imported else "PyTorch"
+        say(args, f"{args.onnx}: {args.form} form, {100 * parity:.3f} % of the golden pixels as in {library}")
     return DONE if parity >= MIN_AGREEMENT else CHECK_FAILED

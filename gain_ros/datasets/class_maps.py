@@ -25,8 +25,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gain_ros.class_file import distinct_color
-from gain_ros.errors import SourceError
+from gain_ros.class_file import distinct_color, read_class_file
+from gain_ros.errors import ClassFileError, ModelFolderError, SourceError
 from gain_ros.labels import (
     CAMVID,
     CAMVID_VOID,
@@ -37,6 +37,7 @@ from gain_ros.labels import (
     UNLABELLED,
     LabelSet,
 )
+from gain_ros.model_folder import find_model, read_model_folder
 from gain_ros.yaml_files import read_yaml
 
 # Cityscapes' 19 classes in CamVid's 11, by the grouping of CamVid's own 32 classes (traffic lights are signs, walls are
@@ -102,24 +103,25 @@ class ClassMatch:
         return cv2.LUT(ids, self.truth)
 
 
-def match_classes(model: LabelSet, given: str | None) -> ClassMatch:
+def match_classes(model: LabelSet, given: str | LabelSet | None) -> ClassMatch:
     """Return tables for truth whose ids mean ``given``.
 
-    That is None (the model's classes), a class set by name, "cityscapes-ids" (official ids 0-33), or a YAML file.
-    Where truth and model have different classes, a table must lead from one to the other: the built-in one from
-    Cityscapes to CamVid, or the YAML file's. Raises SourceError.
+    That is None (the model's classes), a class set, or text: "camvid", "cityscapes", "cityscapes-ids" (official ids
+    0-33), a class file, a map (both YAML), a model folder or the name of a shipped model. Where truth and model have
+    different classes, a table must lead from one to the other: names that are alike where the model has all of the
+    truth's, the built-in one from Cityscapes to CamVid, or the map's. Raises SourceError.
     """
-    mapped = _read_map(Path(given)) if given is not None and given.endswith((".yaml", ".yml")) else None
+    mapped = _read_map(Path(given)) if isinstance(given, str) and _is_map(Path(given)) else None
     if mapped is not None:
         names = mapped.target.names if mapped.source == model.names else mapped.source
         raw = _plain_ids(len(names))
     else:
-        names, raw = _named(model, given)
+        names, raw = _classes_and_ids(model, given)
     known = np.where(raw < 0, 0, 1).astype(np.uint8)
     raw = np.where(raw < 0, UNLABELLED, raw).astype(np.uint8)
     if mapped is None and names == model.names:
         return ClassMatch(model, None, raw, known)
-    mapped = mapped or ClassMap(CITYSCAPES.names, CAMVID, CITYSCAPES_TO_CAMVID)
+    mapped = mapped or _built_in(model, names)
     if (mapped.source, mapped.target.names) == (names, model.names):
         return ClassMatch(model, None, mapped.ids()[raw], known)
     if (mapped.source, mapped.target.names) == (model.names, names):
@@ -135,6 +137,12 @@ def match_classes(model: LabelSet, given: str | None) -> ClassMatch:
     )
 
 
+def _built_in(model: LabelSet, names: tuple[str, ...]) -> ClassMap:
+    if set(names) <= set(model.names):
+        return ClassMap(names, model, {name: name for name in names})
+    return ClassMap(CITYSCAPES.names, CAMVID, CITYSCAPES_TO_CAMVID)
+
+
 def _plain_ids(classes: int, *void: int) -> np.ndarray:
     """Class of each raw id, int (256,); UNLABELLED for the void ones, -1 for ids that do not exist."""
     raw = np.full(256, -1)
@@ -143,28 +151,59 @@ def _plain_ids(classes: int, *void: int) -> np.ndarray:
     return raw
 
 
-def _named(model: LabelSet, given: str | None) -> tuple[tuple[str, ...], np.ndarray]:
+def _classes_and_ids(model: LabelSet, given: str | LabelSet | None) -> tuple[tuple[str, ...], np.ndarray]:
     """Names of the truth's classes, and the class of each raw id."""
     if given == "cityscapes-ids":
         raw = _plain_ids(0, *range(CITYSCAPES_LAST_ID + 1))
         raw[list(CITYSCAPES_IDS)] = np.arange(len(CITYSCAPES_IDS))
         return CITYSCAPES.names, raw
-    if given is not None and given not in LABEL_SETS:
-        raise SourceError(
-            f"truth labels {given!r} are unknown; expected {', '.join(LABEL_SETS)}, cityscapes-ids or a YAML file"
-        )
-    labels = model if given is None else LABEL_SETS[given]
+    labels = model if given is None else given if isinstance(given, LabelSet) else _named(given)
     return labels.names, _plain_ids(len(labels), *([CAMVID_VOID] if labels.names == CAMVID.names else []))
 
 
-def _read_map(file: Path) -> ClassMap:
-    """Read a YAML file ``{from: NAME or [names], to: NAME or [names], map: {class: class or null}}``."""
+def _named(given: str) -> LabelSet:
+    """Return the class set of a published data set, a class file, a model folder or a shipped model."""
+    if given in LABEL_SETS:
+        return LABEL_SETS[given]
+    try:
+        return read_class_file(given) if _is_yaml(Path(given)) else read_model_folder(find_model(given)).labels
+    except ClassFileError as error:
+        raise SourceError(str(error)) from error
+    except ModelFolderError as error:
+        raise SourceError(
+            f"truth labels {given!r} are unknown ({error}); expected {', '.join(LABEL_SETS)}, cityscapes-ids, a class "
+            "file or a map (YAML), or a model"
+        ) from error
+
+
+def _is_yaml(file: Path) -> bool:
+    return file.suffix in (".yaml", ".yml")
+
+
+def _is_map(file: Path) -> bool:
+    """Tell whether a YAML file is a map from class to class; one that cannot be read is, to be named as such."""
+    if not _is_yaml(file):
+        return False
     try:
         content = read_yaml(file)
-        source, target, table = _label_set(content["from"]), _label_set(content["to"]), dict(content["map"])
+    except (OSError, ValueError):
+        return True
+    return not isinstance(content, dict) or "classes" not in content
+
+
+def _read_map(file: Path) -> ClassMap:
+    """Read a YAML file ``{from: SET, to: SET, map: {class: class or null}}``.
+
+    A set is a list of names, or what :func:`_named` takes; files and folders are found from the map's folder.
+    """
+    try:
+        content = read_yaml(file)
+        source, target = (_label_set(content[key], file.parent) for key in ("from", "to"))
+        table = dict(content["map"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise SourceError(
-            f"{file} is no class map: {error!r}; expected from, to (a class set's name or a list of names) and map"
+            f"{file} is no class map: {error!r}; expected from, to (a list of names, or the name of a class set, a "
+            "class file or a model) and map"
         ) from error
     missing = [name for name in source.names if name not in table]
     unknown = [name for name, other in table.items() if name not in source.names or other not in (*target.names, None)]
@@ -173,8 +212,9 @@ def _read_map(file: Path) -> ClassMap:
     return ClassMap(source.names, target, table)
 
 
-def _label_set(given: Any) -> LabelSet:
+def _label_set(given: Any, folder: Path) -> LabelSet:
     if isinstance(given, str):
-        return LABEL_SETS[given]
+        beside = folder / Path(given).expanduser()
+        return _named(str(beside) if beside.exists() else given)
     names = tuple(str(name) for name in given)
     return LabelSet("own", names, tuple(distinct_color(place) for place in range(len(names))))

@@ -121,7 +121,7 @@ def open_truth(options: TruthOptions, source: Source, model: LabelSet) -> Truth 
             "give --truth-topic or --truth-dir too, or leave it out"
         )
     if source.label_set is not None:
-        return SourceTruth(source, match_classes(model, source.label_set.name))
+        return SourceTruth(source, match_classes(model, source.label_set))
     return None
 
 

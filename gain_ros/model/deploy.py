@@ -197,7 +197,7 @@ class LabelsForm(nn.Module):
     The input resize is that of :mod:`gain_ros.resize`: area average where an axis shrinks, then bilinear where
     it grows, each rounded to 8 bit. The head's logits are resized once, bilinear, to the camera's size; labels are
     their arg-max and confidence is the label's softmax probability in 1/255. ``input_size`` is the network's (height,
-    width), ``fit`` one of :mod:`gain_ros.fit`; with letterbox and area a traced graph is for frames of one size.
+    width), ``fit`` one of :mod:`gain_ros.fit`. :mod:`gain_ros.onnx.labels_form` writes the same as a graph.
     """
 
     def __init__(
@@ -222,15 +222,14 @@ class LabelsForm(nn.Module):
             level = x.new_tensor(self.level).view(1, 3, 1, 1)
             shown = F.pad(shown - level, (left, right, top, bottom)) + level
         logits = upsample(placement.cut(self.logits.from_planes(shown)), x.shape[2:])
-        # uint8 through float: the only uint8 conversion that every TensorRT release has
-        labels = logits.argmax(1).float().to(torch.uint8)
+        labels = logits.argmax(1).to(torch.uint8)
         peak = logits.amax(1, keepdim=True)
         confidence = 255 / (logits - peak).exp().sum(1)
         return labels, (confidence + 0.5).floor().to(torch.uint8)
 
 
 def resize_input(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize float N×3×H×W of 8-bit levels to N×3×size, rounded to 8-bit levels. Exportable with dynamic H and W."""
+    """Resize float N×3×H×W of 8-bit levels to N×3×size, rounded to 8-bit levels."""
     height, width = torch._shape_as_tensor(x)[2:].unbind()
     rows, columns = (area_weights(side, target, x.device) for side, target in zip((height, width), size, strict=True))
     shrunk = (rows @ (x @ columns.t()) + 0.5).floor()

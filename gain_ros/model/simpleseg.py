@@ -103,7 +103,7 @@ def convert(checkpoint: str | Path, arch: str, dataset: str, dilation: int | Non
         licence=f"Imported: the owner's terms apply (hustvl/simpleseg states none). Trained on {published.terms}.",
         weights={name: tensor.numpy() for name, tensor in inference_state(model).items()},
         golden=(rgb.numpy(), segment(model, rgb).numpy()),
-        onnx_files={},
+        graph=None,
     )
     used = [p.numel() for name, p in model.named_parameters() if not name.startswith(AUXILIARY)]
     return ImportReport(model_folder.path, architecture, options, sum(used))

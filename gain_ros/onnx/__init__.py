@@ -19,8 +19,12 @@ from gain_ros.privacy import silence
 
 silence()  # the quantiser loads ONNX Runtime
 
-FORMAT = 2
+FORMAT = 3
 """Of the graphs made here, and part of the names under which they are kept: count it up when the same model, precision
 and calibration pictures come to give another graph, so that engines are built anew. int8 graphs then ask for their
 pictures again.
 """
+
+INPUTS = {"labels": "frames", "logits": "images"}
+OUTPUTS = {"labels": ("labels", "confidence"), "logits": ("logits",)}
+"""What graphs take and give, by form: "logits" is what a model folder holds, "labels" is put together from it."""

@@ -38,8 +38,9 @@ from gain_ros.onnx.foreign import (
     read_network,
     without_control_flow,
 )
+from gain_ros.onnx.nodes import PREFIX
 from gain_ros.onnx.presets import PLAIN, Preset
-from gain_ros.onnx.wrapping import PREFIX, NetworkInput, NetworkOutput, with_semantic_output, with_source, wrapped
+from gain_ros.onnx.wrapping import NetworkInput, NetworkOutput, with_semantic_output, with_source, wrapped
 from gain_ros.resize import labels_from_logits, resize_input
 from gain_ros.score import MIN_AGREEMENT, agreement
 
@@ -100,17 +101,16 @@ def import_onnx(
         )
     rgb = _golden_picture(source.size)
     result = _result(_outputs(model, source, rgb), len(labels), source.size, options)
-    logits = wrapped(model, source, result, "logits")
+    logits = wrapped(model, source, result)
     batch = None if _takes_batches(logits, rgb) else 1
     if source.any_size and not _takes_sizes(logits, rgb, result):
         source = replace(source, any_size=False)
-    graphs = {form: wrapped(model, source, result, form, batch) for form in ("logits", "labels")}
-    (scores,) = _run(graphs["logits"], rgb[None])
+    graph = wrapped(model, source, result, batch)
+    (scores,) = _run(graph, rgb[None])
     golden = labels_from_logits(scores[0], source.size)[0]
     with scratch_folder() as folder:
-        files = {form: folder / f"{form}.onnx" for form in graphs}
-        for form, graph in graphs.items():
-            files[form].write_bytes(graph.SerializeToString(deterministic=True))
+        file = folder / "logits.onnx"
+        file.write_bytes(graph.SerializeToString(deterministic=True))
         written = write_model_folder(
             out,
             name=out.absolute().name,
@@ -125,7 +125,7 @@ def import_onnx(
             licence=licence,
             weights=None,
             golden=(rgb, golden),
-            onnx_files=files,
+            graph=file,
             remap={name: i for i, name in enumerate(labels.names) if name != background} if background else None,
         )
     seen = tuple(labels.names[i] for i in np.unique(golden))

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gain_ros.errors import NetworkError
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
@@ -83,6 +85,21 @@ def cast_inputs_first(graph: GraphProto) -> None:
             transpose.input[0], transpose.output[0] = between, result
             nodes[index : index + 2] = cast, transpose
     _replace(graph.node, nodes)
+
+
+def input_planes(graph: GraphProto) -> tuple[NodeProto, NodeProto, str]:
+    """Return the cast and the transpose that a graph's uint8 input goes through, and the name of the planes N×3×H×W.
+
+    Raises NetworkError where it goes another way.
+    """
+    first = [node for node in graph.node if graph.input[0].name in node.input]
+    second = [node for node in graph.node if first and first[0].output[0] in node.input]
+    if [node.op_type for node in (*first, *second)] != ["Cast", "Transpose"]:
+        raise NetworkError(
+            "the graph does not begin with cast and transpose of its frames; give one by with_shape, or package the "
+            "model again"
+        )
+    return first[0], second[0], second[0].output[0]
 
 
 def drop_unused(graph: GraphProto) -> None:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gain_ros.onnx.rewriting import input_planes
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
@@ -36,7 +38,7 @@ def with_yuv_input(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
 
     ``model`` is one by :func:`gain_ros.onnx.rewriting.with_shape`, in any precision. Colours are converted in integers
     as OpenCV's own code does it (some builds for ARM have another, opencv issue 20432), so the labels are those of the
-    RGB frames to the bit. Raises ValueError for another graph.
+    RGB frames to the bit. Raises NetworkError for another graph.
     """
     from onnx import ModelProto
 
@@ -44,16 +46,13 @@ def with_yuv_input(model: ModelProto, shape: tuple[int, ...]) -> ModelProto:
     converted.CopyFrom(model)
     graph = converted.graph
     source = graph.input[0]
-    first = [node for node in graph.node if source.name in node.input]
-    second = [node for node in graph.node if first[0].output[0] in node.input]
-    if [node.op_type for node in (*first, *second)] != ["Cast", "Transpose"]:
-        raise ValueError("the graph does not begin with cast and transpose of its frames; give one by with_shape")
+    first, second, planes = input_planes(graph)
     dims = source.type.tensor_type.shape.dim
     del dims[:]
     for length in shape:
         dims.add(dim_value=length)
-    nodes, constants = _yuv_to_rgb(source.name, second[0].output[0], shape)
-    nodes += [node for node in graph.node if node not in (*first, *second)]
+    nodes, constants = _yuv_to_rgb(source.name, planes, shape)
+    nodes += [node for node in graph.node if node not in (first, second)]
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(constants)

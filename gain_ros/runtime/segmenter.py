@@ -26,8 +26,8 @@ from typing import Protocol
 
 import numpy as np
 
-from gain_ros.errors import EngineUnavailable, GoldenMismatch
-from gain_ros.fit import place, stretched
+from gain_ros.errors import GoldenMismatch
+from gain_ros.fit import check_graph_size, place, stretched
 from gain_ros.frames import Frame, as_array, as_rgb, check_frame
 from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import labels_from_logits
@@ -182,13 +182,7 @@ class EngineSegmenter(Segmenter):
         model, engine = self.model_folder, self._engine
         if isinstance(engine, MaskEngine):
             return
-        if model.fit == "area" and engine.size is not None:
-            height, width = engine.size
-            raise EngineUnavailable(
-                f"fit 'area' runs the network at the camera's aspect, but the graph of model {model.name!r} takes "
-                f"{width}x{height} alone; take fit letterbox or crop, or give the model a graph for any size "
-                "(docs/cameras.md)"
-            )
+        check_graph_size(model.fit, engine.size, model.name)
         if model.fit == "letterbox":
             rgb, _ = model.golden()
             for half in (rgb[: (len(rgb) + 1) // 2], rgb[:, : (rgb.shape[1] + 1) // 2]):

@@ -212,10 +212,21 @@ def test_compare_leaves_torch_out(place: Path, scored: Path, capsys: pytest.Capt
     assert "imported graph" in capsys.readouterr().err
 
 
-def test_export_is_refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = refused(capsys, ["export", str(place / "M"), "--onnx", str(tmp_path / "g.onnx")])
+@pytest.mark.parametrize("size", [[], ["--size", "200x90"]])
+def test_export_writes_the_step_from_frames_to_masks(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: list[str]
+) -> None:
+    assert main(["export", str(place / "M"), "--onnx", str(tmp_path / "g.onnx"), *size, "--json"]) == 0
+    assert last_json(capsys)["parity"] >= 0.999
+
+
+def test_export_refuses_to_make_its_logits_anew(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(place / "M"), "--onnx", str(tmp_path / "g.onnx"), "--form", "logits"]
+    line = refused(capsys, words)
     assert "is an imported graph" in line
-    assert "model.onnx" in line
+    assert str(place / "M" / "logits.onnx") in line
 
 
 def test_the_background_is_255_in_masks_and_the_other_ids_stay(

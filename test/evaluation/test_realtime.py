@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import shutil
 import time
@@ -174,6 +175,25 @@ def test_the_real_node_gives_the_offline_masks_and_accounts_for_all(bag, model_f
                 labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
                 expected += confusion_matrix(np.full((48, 64), index % len(CAMVID), np.uint8), labels, len(CAMVID))
     np.testing.assert_array_equal(evaluation.bags[0].confusion, expected)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("view", [{"fit": "letterbox"}, {"fit": "crop", "roi": [0.25, 0.0, 0.75, 0.75]}])
+def test_fit_and_roi_are_those_of_the_node(bag, model_folder, view):
+    evaluation, rows, _ = evaluate_realtime(
+        str(bag), str(model_folder), "onnxruntime", TRUTH, 1.0, lambda *_: None, view=view
+    )
+    live = evaluation.details["realtime"]
+    assert live["offline"]["identical"] == live["offline"]["compared"] >= 1
+    assert {key: evaluation.options[key] for key in view} == view
+    with open_segmenter(model_folder, engine="onnxruntime", **view) as segmenter:
+        expected = np.zeros((len(CAMVID),) * 2, np.int64)
+        for index, frame in enumerate(open_source(str(bag), TRUTH.topic).frames()):
+            if rows[index].outcome == "published":
+                labels = segmenter.segment([frame.rgb], confidence=False)[0].labels
+                expected += confusion_matrix(np.full((48, 64), index % len(CAMVID), np.uint8), labels, len(CAMVID))
+    np.testing.assert_array_equal(evaluation.bags[0].confusion, expected)
+    assert json.loads(json.dumps(evaluation.options)) == evaluation.options
 
 
 class GoAfterAWhile:

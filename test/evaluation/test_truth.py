@@ -28,6 +28,7 @@ from gain_ros.datasets.class_maps import CITYSCAPES_TO_CAMVID, match_classes
 from gain_ros.errors import SourceError, TruthError
 from gain_ros.evaluation.truth import SourceTruth, TruthOptions, open_truth, score
 from gain_ros.labels import CAMVID, CITYSCAPES, CITYSCAPES_IDS, LabelSet
+from gain_ros.sources.dataset import open_dataset
 from gain_ros.sources.opening import open_source
 
 MS = 1_000_000
@@ -277,6 +278,57 @@ def test_a_map_from_the_model_s_classes(tmp_path):
 def test_maps_that_lead_nowhere_are_refused(tmp_path, change, text):
     with pytest.raises(SourceError, match=text):
         match_classes(CAMVID, own_map(tmp_path, **change))
+
+
+MINE = LabelSet("mine", ("ground", "thing"), ((0, 0, 0), (1, 1, 1)))
+
+
+def class_file(folder, *names):
+    file = folder / "truth.yaml"
+    file.write_text(yaml.safe_dump({"classes": [{"name": name} for name in names]}))
+    return file
+
+
+def test_truth_in_the_classes_of_a_file_is_matched_by_name(tmp_path):
+    given = str(class_file(tmp_path, "thing", "ground"))
+    match = match_classes(MINE, given)
+    assert match.classes is MINE
+    np.testing.assert_array_equal(match.check_and_project_truth(np.array([[0, 1, 255]], np.uint8)), [[1, 0, 255]])
+    with pytest.raises(ValueError, match="id 2"):
+        match.check_and_project_truth(np.array([[2]], np.uint8))
+    fewer = match_classes(MINE, str(class_file(tmp_path, "thing")))
+    np.testing.assert_array_equal(fewer.check_and_project_truth(np.array([[0]], np.uint8)), [[1]])
+    with pytest.raises(SourceError, match="the truth ground, thing, sky"):
+        match_classes(MINE, str(class_file(tmp_path, "ground", "thing", "sky")))
+    (tmp_path / "truth.yaml").write_text("classes: 3")
+    with pytest.raises(SourceError, match=r"truth\.yaml: classes: 3; expected a list"):
+        match_classes(MINE, given)
+
+
+def test_truth_in_the_classes_of_a_model_or_of_a_set(model_folder):
+    for given in (str(model_folder), "gain_nano_camvid", CAMVID):
+        match = match_classes(CAMVID, given)
+        np.testing.assert_array_equal(match.check_and_project_truth(np.array([[3, 11]], np.uint8)), [[3, 255]])
+    assert match_classes(MINE, MINE).classes is MINE
+
+
+def test_a_map_names_a_class_file_beside_it_and_a_model(tmp_path):
+    class_file(tmp_path, "ground", "thing")
+    match = match_classes(CAMVID, own_map(tmp_path, **{"from": "truth.yaml", "to": "gain_nano_camvid"}))
+    truth = match.check_and_project_truth(np.array([[0, 1]], np.uint8))
+    np.testing.assert_array_equal(truth, [[CAMVID.names.index("road"), 255]])
+
+
+def test_a_data_set_of_one_s_own_is_scored_in_its_classes(folder_root):
+    source = open_dataset(str(folder_root), "val")
+    labels = source.label_set
+    truth = open_truth(TruthOptions(), source, labels)
+    frame = next(source.frames())
+    np.testing.assert_array_equal(truth.labels_at(0, 0, frame.labels), frame.labels)
+    backwards = LabelSet("model", labels.names[::-1], labels.colors[::-1])
+    turned = open_truth(TruthOptions(), source, backwards).labels_at(0, 0, frame.labels)
+    known = frame.labels < len(labels)
+    np.testing.assert_array_equal(turned[known], len(labels) - 1 - frame.labels[known])
 
 
 def test_classes_that_nobody_knows_are_refused():

@@ -75,7 +75,7 @@ def yaml(folder: Path) -> Case:
     write_model_folder(
         folder / "m", name="m", architecture="gain_nano", options={"channels": 32}, labels=CAMVID, input_size=(6, 8),
         mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3), training={"data": "drawn"}, metrics={"miou": 0.5}, licence="CC0",
-        weights={"w": np.zeros(1)}, golden=(noise(6, 8), np.zeros((6, 8), np.uint8)), onnx_files={},
+        weights={"w": np.zeros(1)}, golden=(noise(6, 8), np.zeros((6, 8), np.uint8)), graph=None,
     )  # fmt: skip
 
     def read(data: bytes) -> None:

@@ -79,7 +79,7 @@ def write_random_model_folder(folder: Path, golden_labels: np.ndarray | None = N
     with torch.inference_mode():
         logits = LogitsForm(network, MEAN, STD)(image)[0].numpy()
     golden = (rgb, labels_from_logits(logits, rgb.shape[:2])[0] if golden_labels is None else golden_labels)
-    write_model_folder(folder, **content, golden=golden, onnx_files={})
+    write_model_folder(folder, **content, golden=golden, graph=None)
     graph = export_onnx(folder, folder.with_suffix(".onnx"), form="logits", size=SIZE)
-    write_model_folder(folder, **content, golden=golden, onnx_files={"logits": graph})
+    write_model_folder(folder, **content, golden=golden, graph=graph)
     return folder

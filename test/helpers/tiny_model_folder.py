@@ -13,7 +13,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A model folder whose "labels" graph is two 1x1 convolutions: what surrounds a network is quickly tested with it."""
+"""A model folder whose network is two 1x1 convolutions: what surrounds a network is quickly tested with it."""
 
 from __future__ import annotations
 
@@ -24,48 +24,42 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from gain_ros.fit import stretched
 from gain_ros.labels import CAMVID
 from gain_ros.model_folder import write_model_folder
+from gain_ros.onnx.labels_form import labels_form
 
 GOLDEN_SIZE = (90, 160)
-_CLASSES = 5
+_CLASSES, _INPUT_SIZE = 5, (64, 96)
 
 
-def labels_graph() -> onnx.ModelProto:
-    """uint8 N×H×W×3 ``frames`` → ``labels``, ``confidence`` uint8 N×H×W, with operators of every kind of precision."""
+def logits_graph() -> onnx.ModelProto:
+    """uint8 N×h×w×3 ``images`` → ``logits`` N×classes×h×w, for any size."""
     rng = np.random.default_rng(3)
     first = rng.normal(0, 0.05, (8, 3, 1, 1)).astype(np.float32)
     last = rng.normal(0, 0.5, (_CLASSES, 8, 1, 1)).astype(np.float32)
     nodes = [
-        ("Cast", ["frames"], "levels", {"to": TensorProto.FLOAT}),
+        ("Cast", ["images"], "levels", {"to": TensorProto.FLOAT}),
         ("Transpose", ["levels"], "planes", {"perm": [0, 3, 1, 2]}),
         ("Sub", ["planes", "mean"], "centred", {}),
         ("Conv", ["centred", "first"], "hidden", {}),
         ("Relu", ["hidden"], "kept", {}),
         ("Conv", ["kept", "last"], "logits", {}),
-        ("ArgMax", ["logits"], "ids", {"axis": 1, "keepdims": 0}),
-        ("Cast", ["ids"], "whole", {"to": TensorProto.FLOAT}),
-        ("Cast", ["whole"], "labels", {"to": TensorProto.UINT8}),
-        ("ReduceMax", ["logits"], "peak", {"axes": [1], "keepdims": 1}),
-        ("Sub", ["logits", "peak"], "margin", {}),
-        ("Exp", ["margin"], "term", {}),
-        ("ReduceSum", ["term", "axis"], "total", {"keepdims": 0}),
-        ("Div", ["most", "total"], "share", {}),
-        ("Floor", ["share"], "level", {}),
-        ("Cast", ["level"], "confidence", {"to": TensorProto.UINT8}),
     ]
-    constants = {
-        "mean": np.full((1, 3, 1, 1), 120, np.float32), "first": first, "last": last, "axis": np.array([1]),
-        "most": np.array(255, np.float32),
-    }  # fmt: skip
+    constants = {"mean": np.full((1, 3, 1, 1), 120, np.float32), "first": first, "last": last}
     graph = helper.make_graph(
         [helper.make_node(kind, given, [out], out, **options) for kind, given, out, options in nodes],
         "tiny",
-        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", "H", "W", 3])],
-        [helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", "h", "w"]) for name in ("labels", "confidence")],
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", _CLASSES, "h", "w"])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def labels_graph() -> onnx.ModelProto:
+    """uint8 N×H×W×3 ``frames`` → ``labels``, ``confidence`` uint8 N×H×W, with operators of every kind of precision."""
+    return labels_form(logits_graph(), stretched(_INPUT_SIZE), (0, 0, 0))
 
 
 def run_graph(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,9 +75,9 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def write_tiny_model_folder(folder: Path) -> Path:
-    """Its other files are empty or invented: only the "labels" graph runs."""
-    file = folder.parent / "labels.onnx"
-    file.write_bytes(labels_graph().SerializeToString())
+    """Its other files are empty or invented: only its graph runs."""
+    file = folder.parent / "logits.onnx"
+    file.write_bytes(logits_graph().SerializeToString())
     rgb = picture(*GOLDEN_SIZE)
     write_model_folder(
         folder,
@@ -91,7 +85,7 @@ def write_tiny_model_folder(folder: Path) -> Path:
         architecture="gain_nano",
         options={},
         labels=CAMVID,
-        input_size=(64, 96),
+        input_size=_INPUT_SIZE,
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
         training={},
@@ -99,6 +93,6 @@ def write_tiny_model_folder(folder: Path) -> Path:
         licence="none",
         weights={"none": np.zeros(1, np.float32)},
         golden=(rgb, run_graph(rgb[None])[0][0]),
-        onnx_files={"labels": file},
+        graph=file,
     )
     return folder

@@ -27,10 +27,12 @@ import torch
 from networks import PUBLISHED_FORMS, trained_like
 
 from gain_ros import resize
+from gain_ros.fit import mean_level, stretched
 from gain_ros.model.deploy import LabelsForm, LogitsForm, fold, resize_input
 from gain_ros.model.gai import upsample
 from gain_ros.model_folder import IMAGENET_MEAN, IMAGENET_STD
 from gain_ros.onnx.export import write_onnx
+from gain_ros.onnx.labels_form import labels_form
 
 # Every operator that the exports may hold: all are parsed by TensorRT 8.6 (onnx-tensorrt 8.6-GA, docs/operators.md).
 # fmt: off
@@ -91,14 +93,19 @@ def test_labels_form_is_logits_form_between_the_two_resizes(model, frames):
 
 @pytest.mark.parametrize("size", [None, (131, 90)], ids=["dynamic", "static"])
 def test_labels_form_as_onnx(model, frames, tmp_path, size):
-    form = LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (96, 128))
-    path = write_onnx(form, tmp_path / "model.onnx", "labels", size, size or (96, 128))
-    session = onnxruntime.InferenceSession(path)
-    assert [(i.name, i.type) for i in session.get_inputs()] == [("frames", "tensor(uint8)")]
+    plain = LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD)
+    logits = onnx.load(write_onnx(plain, tmp_path / "logits.onnx", None, (96, 128)))
+    graph = labels_form(logits, stretched((96, 128)), mean_level(IMAGENET_MEAN), size)
+    onnx.checker.check_model(graph, full_check=True)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    assert [(i.name, i.type, i.shape[1:3]) for i in session.get_inputs()] == [
+        ("frames", "tensor(uint8)", [*(size or ("H", "W"))])
+    ]
     assert [(o.name, o.type) for o in session.get_outputs()] == [
         ("labels", "tensor(uint8)"),
         ("confidence", "tensor(uint8)"),
     ]
+    form = LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (96, 128))
     for batch in (frames, frames[:1]):
         labels, confidence = session.run(None, {"frames": batch})
         expected, sure = form(torch.from_numpy(batch))
@@ -110,7 +117,7 @@ def test_labels_form_as_onnx(model, frames, tmp_path, size):
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_logits_form_as_onnx(architecture, options, size, tmp_path):
     form = LogitsForm(trained_like(architecture, 11, **options), IMAGENET_MEAN, IMAGENET_STD)
-    path = write_onnx(form, tmp_path / "logits.onnx", "logits", size, (64, 96))
+    path = write_onnx(form, tmp_path / "logits.onnx", size, (64, 96))
     session = onnxruntime.InferenceSession(path)
     images = np.random.default_rng(2).integers(0, 256, (1, *(size or (72, 88)), 3), np.uint8)
     (logits,) = session.run(None, {"images": images})
@@ -120,12 +127,10 @@ def test_logits_form_as_onnx(architecture, options, size, tmp_path):
 @pytest.mark.parametrize("form", ["labels", "logits"])
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["dynamic", "static"])
 def test_graph_keeps_to_what_tensorrt_8_6_parses(model, tmp_path, form, size):
-    module = (
-        LabelsForm(model, IMAGENET_MEAN, IMAGENET_STD, (64, 96))
-        if form == "labels"
-        else LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD)
-    )
-    graph = onnx.load(write_onnx(module, tmp_path / "m.onnx", form, size, (64, 96)))
+    module = LogitsForm(model, IMAGENET_MEAN, IMAGENET_STD)
+    graph = onnx.load(write_onnx(module, tmp_path / "m.onnx", size, (64, 96)))
+    if form == "labels":
+        graph = labels_form(graph, stretched((64, 96)), mean_level(IMAGENET_MEAN), size)
     assert [o.version for o in graph.opset_import] == [17]
     assert {node.op_type for node in graph.graph.node} <= TENSORRT_8_6
     constants = [onnx.numpy_helper.to_array(t) for t in graph.graph.initializer]

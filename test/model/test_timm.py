@@ -75,7 +75,7 @@ def check_deployment(name: str, folder: Path) -> None:
     write_model_folder(
         folder, name=folder.name, architecture="gain", options={"backbone": name, "channels": 32}, labels=labels,
         input_size=SIZE, mean=IMAGENET_MEAN, std=IMAGENET_STD, training={}, metrics={}, licence="none",
-        weights=state, golden=(frame, golden[0].numpy()), onnx_files={},
+        weights=state, golden=(frame, golden[0].numpy()), graph=None,
     )  # fmt: skip
     loaded = load_model(add_onnx(folder))
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in made.state_dict().items() if not k.startswith("aux"))

@@ -13,22 +13,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The graphs that a model folder carries."""
+"""The graph that a model folder carries, and the one from frames to masks that is put together from it."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import random_model_folder
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from gain_ros.model_folder import read_model_folder
-from gain_ros.onnx.export import add_onnx, export_onnx
+from gain_ros.model_folder import read_model_folder, shipped_models
+from gain_ros.onnx.export import add_onnx, export_onnx, labels_graph, logits_graph
 from gain_ros.onnx.precision import typed_onnx
 from gain_ros.onnx.rewriting import with_half_weights
 from gain_ros.runtime.engines import open_engine
+from gain_ros.runtime.opening import open_segmenter
 
 FORMS = ("labels", "logits")
 
@@ -44,19 +46,30 @@ def half_folder(tmp_path_factory):
 @pytest.mark.parametrize("form", FORMS)
 def test_graphs_keep_weights_in_fp16_where_the_folder_does(half_folder, form, tmp_path):
     opened = read_model_folder(half_folder)
-    plain = export_onnx(half_folder, tmp_path / "plain.onnx", form, opened.input_size if form == "logits" else None)
-    content = opened.onnx(form)
-    model = onnx.load_from_string(content)
-    assert len(content) < 0.6 * plain.stat().st_size
+    plain = export_onnx(half_folder, tmp_path / "plain.onnx", "logits", opened.input_size)
+    model = logits_graph(opened) if form == "logits" else labels_graph(opened)
+    assert len(model.SerializeToString()) < 0.6 * plain.stat().st_size
     onnx.checker.check_model(model, full_check=True)
     large = [tensor for tensor in model.graph.initializer if len(tensor.raw_data) >= 1024]
     assert {tensor.data_type for tensor in large} == {TensorProto.FLOAT16}
 
 
+@pytest.mark.parametrize("folder", shipped_models(), ids=lambda folder: folder.name)
+def test_the_labels_graph_of_a_shipped_model_is_the_segmenter(folder):
+    opened = read_model_folder(folder)
+    rgb = opened.golden()[0]
+    session = onnxruntime.InferenceSession(labels_graph(opened).SerializeToString())
+    with open_segmenter(folder, "onnxruntime", "cpu", threads=1) as segmenter:
+        for frame in (rgb, np.ascontiguousarray(rgb[::2, ::3])):
+            labels, confidence = session.run(["labels", "confidence"], {"frames": frame[None]})
+            (mask,) = segmenter.segment([frame])
+            assert (labels[0] == mask.labels).mean() >= 0.999
+            assert (np.abs(confidence[0].astype(int) - mask.confidence) <= 3).mean() >= 0.998
+
+
 def test_a_folder_in_fp32_has_its_graphs_in_fp32(deployed_folder):
-    for form in FORMS:
-        graph = onnx.load_from_string(read_model_folder(deployed_folder).onnx(form)).graph
-        assert TensorProto.FLOAT16 not in {tensor.data_type for tensor in graph.initializer}
+    graph = logits_graph(read_model_folder(deployed_folder)).graph
+    assert TensorProto.FLOAT16 not in {tensor.data_type for tensor in graph.initializer}
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

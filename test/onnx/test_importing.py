@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from gain_ros.cli import main
 from gain_ros.errors import EngineUnavailable, NetworkError
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.model_folder import read_model_folder
+from gain_ros.onnx.export import labels_graph
 from gain_ros.onnx.foreign import read_network
 from gain_ros.onnx.importing import Options, import_onnx
 from gain_ros.onnx.precision import typed_onnx
@@ -91,9 +93,9 @@ def test_masks_are_those_of_the_networks_own_script(imported: Importer, name: st
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_both_graphs_give_the_same(imported: Importer, name: str) -> None:
+def test_the_labels_graph_gives_the_masks_of_the_segmenter(imported: Importer, name: str) -> None:
     folder = read_model_folder(imported(name))
-    session = onnxruntime.InferenceSession(folder.onnx("labels"))
+    session = onnxruntime.InferenceSession(labels_graph(folder).SerializeToString())
     with open_segmenter(folder.path, engine="onnxruntime", threads=1) as segmenter:
         for size in (*sizes(NETWORKS[name]), (30, 200)):
             frame = picture(*size, 5)
@@ -105,6 +107,25 @@ def test_both_graphs_give_the_same(imported: Importer, name: str) -> None:
             assert near.mean() >= 0.99, "a level that lies on a half may be rounded either way"
 
 
+@pytest.mark.parametrize("fit", ["letterbox", "area"])
+def test_typed_graphs_of_an_imported_network_are_fitted(imported: Importer, fit: str) -> None:
+    folder = dataclasses.replace(read_model_folder(imported("stride_4_any_size")), fit=fit)
+    frame = picture(90, 200, 5)
+    (labels, confidence) = onnxruntime.InferenceSession(
+        typed_onnx(folder, "labels", "fp32", size=(90, 200)).SerializeToString()
+    ).run(["labels", "confidence"], {"frames": frame[None]})
+    with open_segmenter(folder.path, engine="onnxruntime", threads=1, fit=fit) as segmenter:
+        mask = segmenter.segment([frame])[0]
+    assert agreement(labels[0], mask.labels) >= MIN_AGREEMENT
+    assert (np.abs(confidence[0].astype(int) - mask.confidence) <= 2).mean() >= 0.99
+
+
+def test_a_network_of_one_size_refuses_area_in_words(imported: Importer) -> None:
+    folder = dataclasses.replace(read_model_folder(imported("bgr_levels")), fit="area")
+    with pytest.raises(EngineUnavailable, match=r"fit 'area' .*; take fit letterbox or crop"):
+        typed_onnx(folder, "labels", "fp32", size=(90, 200))
+
+
 def test_model_yaml_is_complete(imported: Importer) -> None:
     folder = imported("bgr_levels")
     document = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
@@ -113,7 +134,7 @@ def test_model_yaml_is_complete(imported: Importer) -> None:
     assert document["input_size"] == [*SIZE]
     assert document["mean"] == pytest.approx([0.485, 0.456, 0.406])
     assert document["std"] == pytest.approx([0.229, 0.224, 0.225])
-    assert document["sha256"].keys() == {"golden.png", "golden_labels.png", "logits.onnx", "model.onnx"}
+    assert document["sha256"].keys() == {"golden.png", "golden_labels.png", "logits.onnx"}
     training = document["training"]
     assert training["imported_from"] == "bgr_levels.onnx"
     assert len(training["sha256"]) == 64
@@ -143,7 +164,7 @@ def test_kinds_of_output_are_seen(imported: Importer, name: str, kind: str, conf
 
 def test_a_graph_for_one_picture_runs_batches_one_by_one(imported: Importer) -> None:
     dims = [
-        onnx.load_from_string(read_model_folder(imported(name)).onnx("logits")).graph.input[0].type.tensor_type.shape
+        onnx.load_from_string(read_model_folder(imported(name)).graph()).graph.input[0].type.tensor_type.shape
         for name in ("one_alone", "logits")
     ]
     assert [shape.dim[0].dim_value for shape in dims] == [1, 0]
@@ -152,7 +173,7 @@ def test_a_graph_for_one_picture_runs_batches_one_by_one(imported: Importer) -> 
 def test_a_graph_for_any_size_stays_one(imported: Importer) -> None:
     folder = read_model_folder(imported("stride_4_any_size"))
     assert folder.training["input"]["any_size"] is True
-    session = onnxruntime.InferenceSession(folder.onnx("logits"))
+    session = onnxruntime.InferenceSession(folder.graph())
     assert session.get_inputs()[0].shape == ["N", "H", "W", 3]
     frame = picture(80, 160)
     (logits,) = session.run(None, {"images": frame[None]})

@@ -228,7 +228,7 @@ def test_a_folder_without_onnx_is_exported(opened):
         ({"precision": "int8", "rest": "int8"}, "rest 'int8'"),
         ({"precision": "int8"}, "no images"),
         ({"form": "logits", "size": (10, 10)}, r"network's \(64, 96\) alone"),
-        ({"form": "masks"}, "'masks' is unknown"),
+        ({"form": "masks"}, "form is 'masks'; expected one of labels, logits"),
     ],
 )
 def test_wrong_requests_are_named(opened, arguments, message):

@@ -205,7 +205,7 @@ def test_a_graph_that_does_not_load_is_one_clear_error(
     name: str, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip(name)
-    monkeypatch.setattr(ModelFolder, "onnx", lambda *_: b"no graph")
+    monkeypatch.setattr(ModelFolder, "graph", lambda _: b"no graph")
     with pytest.raises(EngineUnavailable, match=f"{name}.*cannot load model 'random_nano'"):
         open_engine(name, read_model_folder(model_folder))
 

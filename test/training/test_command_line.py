@@ -172,3 +172,41 @@ def test_a_checkpoint_that_is_not_there_is_one_line(command, capsys):
         command("validate", "--ckpt_path", "nothing.ckpt")
     assert error.value.code == 2
     assert "--ckpt_path nothing.ckpt: found nothing; expected a checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--trainer.max_stepz", "3"), "--trainer.max_stepz 3; did you mean '--trainer.max_steps'?"),
+        (("--data.rot", "x"), "training.data.CamVid: Option 'rot' is not accepted; did you mean 'root'?"),
+        (("--data.batch_size", "many"), "Parser key \"batch_size\": Expected a <class 'int'>. Got value: many"),
+        (("--config", "finetun"), "finetun'; did you mean 'finetune'?"),
+        (("--config", "finetune", "--data.root", "nowhere"), "nowhere/classes.yaml: [Errno 2]"),
+    ],
+)
+def test_wrong_use_is_one_line(command, capsys, words, message):
+    with pytest.raises(SystemExit) as error:
+        command("fit", *words)
+    assert error.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("python -m training")
+    assert message in last
+    assert len(last) < 400
+    assert "--help says what it takes" in last
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "fit.data; give --config, a file or one of camvid_df2, "),
+        (
+            ("--config", "finetune"),
+            "training.data.Folder: the following arguments are required: root; give --data.root;",
+        ),
+    ],
+)
+def test_what_fit_needs_is_asked_for(monkeypatch, capsys, words, message):
+    monkeypatch.setattr("sys.argv", ["training", "fit", *words])
+    with pytest.raises(SystemExit):
+        main()
+    assert message in capsys.readouterr().err

@@ -152,7 +152,7 @@ def test_a_model_folder_fills_all_but_auxiliary_heads(tmp_path, nano):
     write_model_folder(
         tmp_path / "m", name="m", architecture="gain_nano", options={}, labels=CAMVID, input_size=(8, 8),
         mean=(0.5,) * 3, std=(0.5,) * 3, training={}, metrics={}, licence="none", weights=weights,
-        golden=(picture, picture[..., 0]), onnx_files={},
+        golden=(picture, picture[..., 0]), graph=None,
     )  # fmt: skip
     network = build("gain_nano", 11, channels=16)
     report = load_initial(network, tmp_path / "m", CLASSES)

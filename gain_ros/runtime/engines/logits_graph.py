@@ -22,16 +22,16 @@ from collections.abc import Callable
 import numpy as np
 
 from gain_ros.errors import EngineUnavailable
-from gain_ros.model_folder import ONNX_FILES, ModelFolder
+from gain_ros.model_folder import GRAPH, ModelFolder
 
 
 def logits_graph(model_folder: ModelFolder, engine: str) -> bytes:
     """Return the model's "logits" graph. Raises EngineUnavailable where the folder has none."""
-    graph = model_folder.onnx("logits")
+    graph = model_folder.graph()
     if graph is None:
         raise EngineUnavailable(
-            f"engine {engine!r} needs {ONNX_FILES['logits']}, which {model_folder.path} lacks; "
-            "take engine 'torch' or package the model again with its ONNX files"
+            f"engine {engine!r} needs {GRAPH}, which {model_folder.path} lacks; "
+            "take engine 'torch' or package the model again with it"
         )
     return graph
 

@@ -395,9 +395,9 @@ def test_computing_alone_copies_nothing(tensorrt, cuda, open_one) -> None:
 
 
 def test_a_plan_of_another_graph_is_refused(tensorrt, open_one, tiny_folder: Path, monkeypatch) -> None:
-    """The folder's own graph leaves the frame size open."""
+    """One that leaves the frame size open."""
     tensorrt()
-    graph = read_model_folder(tiny_folder).onnx("labels")
+    graph = labels_graph().SerializeToString()
     monkeypatch.setattr(store_module, "typed_graph", lambda *_: graph)
     with pytest.raises(EngineUnavailable, match=r"expected uint8 frames in, labels and confidence of their size out"):
         open_one().prepare(GOLDEN_FRAME, BuildProgress())

@@ -21,6 +21,7 @@ They come from TensorRT-RTX, whose parser is TensorRT's, and parse and build wit
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -79,15 +80,26 @@ def test_shipped_models_build(trt, folder, precision):
     opened = read_model_folder(folder)
     assert build(trt, typed_onnx(opened, "labels", precision, images, size=(720, 960))) == bytes_in_and_out
     for encoding in ("nv12", "yuyv"):
-        for_yuv = with_yuv_input(typed_onnx(opened, "labels", precision, images), (1, *shape_of((360, 480), encoding)))
+        for_yuv = with_yuv_input(
+            typed_onnx(opened, "labels", precision, images, size=(360, 480)), (1, *shape_of((360, 480), encoding))
+        )
         assert build(trt, for_yuv) == bytes_in_and_out
     assert build(trt, typed_onnx(opened, "logits", precision, images)) == ({"images": "UINT8"}, {"logits": "FLOAT"})
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("fit", ["letterbox", "area"])
+def test_a_shipped_model_builds_as_it_is_fitted(trt, fit, precision):
+    images = [StreetScene(seed, (360, 640)).frame(1.0)[0] for seed in range(2)]
+    opened = dataclasses.replace(read_model_folder(shipped_models()[0]), fit=fit)
+    graph = typed_onnx(opened, "labels", precision, images, size=(720, 1280))
+    assert build(trt, graph) == ({"frames": "UINT8"}, {"labels": "UINT8", "confidence": "UINT8"})
 
 
 @pytest.mark.parametrize(("architecture", "options"), PUBLISHED_FORMS)
 def test_every_network_builds_in_every_precision(trt, architecture, options, tmp_path):
     form = LogitsForm(trained_like(architecture, 19, **options), (0.5,) * 3, (0.2,) * 3)
-    file = write_onnx(form, tmp_path / "logits.onnx", "logits", (128, 160), (128, 160))
+    file = write_onnx(form, tmp_path / "logits.onnx", (128, 160), (128, 160))
     plain = with_shape(onnx.load(file), (1, 128, 160, 3))
     images = [np.random.default_rng(0).integers(0, 256, (128, 160, 3), np.uint8)]
     types = {"images": "UINT8"}, {"logits": "FLOAT"}
