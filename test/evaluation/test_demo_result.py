@@ -31,7 +31,7 @@ from gain_ros.errors import CutShort
 from gain_ros.evaluation.demo import run_demo
 from gain_ros.evaluation.live.replay import Replay, Sent, Usage
 from gain_ros.evaluation.report import clip
-from gain_ros.labels import CAMVID
+from gain_ros.labels import CAMVID, LabelSet
 from gain_ros.model_folder import read_model_folder
 from gain_ros.sources.source import BadFrame, Source, SourceFrame
 
@@ -196,7 +196,7 @@ def test_a_live_source_is_drawn_from_the_frames_kept(demo, masks, form, tmp_path
 
 def test_truth_of_other_classes_than_the_model_s_is_left_out(demo, masks):
     source = Drive()
-    source.label_set = SimpleNamespace(name="others", names=("a", "b"))
+    source.label_set = LabelSet("others", ("a", "b"), ((0, 0, 0), (9, 9, 9)))
     result, _ = demo(masks, source)
     assert (result["miou"], result["truth"]) == (None, None)
 
@@ -240,7 +240,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from gain_ros.evaluation.report.clip import Clip
-from gain_ros.labels import CAMVID
+from gain_ros.labels import CAMVID, LabelSet
 if "older" in sys.argv and hasattr(cv2, "imencodeanimation"):
     del cv2.imencodeanimation
 clip, noise = Clip(CAMVID), np.random.default_rng(0)
