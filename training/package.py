@@ -18,7 +18,8 @@
 Auxiliary heads are left out. The logits are divided by the temperature that fits their confidence to frames that were
 not trained on. Weights are stored in fp16 where that costs at most 0.05 points of val mIoU, else in fp32.
 The metrics are measured here, on the stored weights, through the input resize and the output step that every engine
-uses. ``python -m training validate --ckpt_path models/NAME`` measures them again.
+uses. ``python -m training validate --ckpt_path models/NAME`` measures them again. What int8 on CPUs needs and what it
+costs is measured too (``gain calibrate``).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ import training.data
 from gain_ros.datasets.frames import Frames
 from gain_ros.errors import CheckpointError, ModelFolderError
 from gain_ros.labels import LabelSet
+from gain_ros.libraries import has_module
 from gain_ros.model import GAIN, build
 from gain_ros.model.checkpoint import read_checkpoint
 from gain_ros.model.deploy import LabelsForm
@@ -123,7 +125,19 @@ def package(
         golden=(image, golden_labels[0].numpy()),
         onnx_files={},
     )
-    return add_onnx(out)
+    return with_costs(add_onnx(out), data)
+
+
+def with_costs(model_folder: ModelFolder, data: LabelledFrames) -> ModelFolder:
+    """Add what int8 needs, from train frames, and what int8 and bf16 cost on val, where OpenVINO is installed."""
+    if not has_module("openvino"):
+        return model_folder
+    from gain_ros.bench.calibration import CALIBRATION_FRAMES, JUDGED_FRAMES, calibrate, spread
+
+    train, val = data.open_split("train"), data.val_frames
+    images = (train[index].image for index in spread(len(train), CALIBRATION_FRAMES))
+    pairs = (val[index] for index in spread(len(val), JUDGED_FRAMES))
+    return calibrate(model_folder, images, ((pair.image, pair.labels) for pair in pairs))
 
 
 def read_run(path: Path) -> dict[str, Any]:
