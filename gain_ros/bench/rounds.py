@@ -96,8 +96,8 @@ def take_turns(candidates: Sequence[Candidate], pace: Pace, tick: Callable[[int]
     """Measure all candidates; ``tick`` is given the number of measurements done, of rounds × candidates.
 
     Returns:
-        A row each: what, engine, precision, provider, the medians over the rounds of p50_ms, p95_ms and p99_ms, fps, and
-        the keys that :func:`compare` adds.
+        A row each: what, engine, precision, provider, the medians over the rounds of p50_ms, p95_ms and p99_ms, fps,
+        and the keys that :func:`compare` adds.
 
     """
     for candidate in candidates:

@@ -22,6 +22,7 @@ its val split: agreement with fp32 and mIoU, by which engine "auto" decides whet
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from gain_ros.cli.common import CHECK_FAILED, DONE, Progress, add_json, print_json, say
 from gain_ros.errors import UsageError
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         progress.close()
     for precision, cost in known.costs.items():
         say(args, f"{precision}: {cost}" + (f"; auto leaves it out: {cost.refusal}" if cost.refusal else ""))
+    costs = {precision: asdict(cost) for precision, cost in known.costs.items()}
     if args.json:
-        print_json({"ranges": len(known.ranges), "costs": known.costs, "out": str(model_folder.path)})
+        print_json({"ranges": len(known.ranges), "costs": costs, "out": str(model_folder.path)})
     return CHECK_FAILED if "int8" not in known.costs or known.costs["int8"].refusal else DONE

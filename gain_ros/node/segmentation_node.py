@@ -453,6 +453,7 @@ class SegmentationNode(LifecycleNode):
             "model": segmenter.model_folder.name,
             "engine": info.engine,
             "engine_asked": self._value("engine"),
+            "precision": info.precision,
             "provider": info.provider,
             "device": info.device,
             "engine_build": self._build.text,
