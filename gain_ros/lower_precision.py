@@ -29,7 +29,7 @@ from typing import Any
 from gain_ros.score import MAX_MIOU_LOSS, MIN_AGREEMENT_LOWER, least_agreement
 
 _FORMAT = 1
-_NOT_BROKEN = 0.9
+_NOT_BROKEN = 0.98
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,9 @@ class LowerPrecision:
     def self_test(self, precision: str) -> float:
         """Return the share of the golden pixels that an engine has to give.
 
-        Of a precision that costs too much and is asked for all the same, only broken engines are kept out.
+        int8 and bf16 are judged on many frames; this one drawn picture only shows whether an engine is broken.
         """
-        cost = self.costs.get(precision)
-        return _NOT_BROKEN if cost is not None and cost.refusal else least_agreement(precision)
+        return _NOT_BROKEN if least_agreement(precision) == MIN_AGREEMENT_LOWER else least_agreement(precision)
 
     def to_bytes(self) -> bytes:
         """Return the file's content, a line a tensor."""

