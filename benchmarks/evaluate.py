@@ -71,10 +71,10 @@ def make_bag(folder: Path, frames: int) -> Path:
 
 def candidates(job: Job, models: Models) -> dict[str, Callable[[], Any]]:
     """Each goes once through all frames of the bag."""
-    segmenter = open_segmenter(job.model, models.segmenter.info.engine)
+    segmenter = open_segmenter(job.model, models.segmenter.info.engine, precision=models.segmenter.info.precision)
     pictures = [frame.rgb for frame in open_source(job.bag, LABEL_TOPIC)]
     images = [np.ascontiguousarray(resize_input(rgb, segmenter.model_folder.input_size))[None] for rgb in pictures]
-    engine = open_engine(segmenter.info.engine, segmenter.model_folder)
+    engine = open_engine(segmenter.info.engine, segmenter.model_folder, precision=segmenter.info.precision)
     if not isinstance(engine, LogitsEngine):
         raise SystemExit(f"engine {engine.name} on {engine.device} gives whole masks; name one that gives logits")
     whole = [(job.truth, "evaluation, with truth"), (TruthOptions(), "evaluation, without truth")]

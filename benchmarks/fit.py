@@ -127,7 +127,7 @@ def main() -> None:
     given = parser.parse_args()
     cv2.setNumThreads(1)
     with contextlib.ExitStack() as stack:
-        opened = {fit: open_segmenter(given.model, given.engine, "cpu", threads=1, fit=fit) for fit in FITS}
+        opened = {fit: open_segmenter(given.model, given.engine, "cpu", "fp32", 1, fit=fit) for fit in FITS}
         for segmenter in opened.values():
             stack.enter_context(segmenter)
         labels = opened["stretch"].model_folder.labels

@@ -23,6 +23,7 @@ weights.safetensors  the parameters; a network that was imported as a graph (arc
 golden.png           one 8-bit RGB picture ...
 golden_labels.png    ... and the class ids this model gives for it (uint8, same size): the self-test at start
 logits.onnx          optional: uint8 frames at network size in, the head's logits out
+precisions.json      optional: what int8 needs on CPUs, and what int8 and bf16 cost there
 model.onnx           in folders of earlier versions: checked, and not read
 """
 
@@ -48,6 +49,7 @@ from gain_ros.files import atomic, read_bounded, sha256
 from gain_ros.fit import FITS
 from gain_ros.graph_check import beyond_plain_graph
 from gain_ros.labels import UNLABELLED, LabelSet
+from gain_ros.lower_precision import LowerPrecision, read_lower_precision
 from gain_ros.pictures import MAX_SIDE, decode_ids, decode_rgb, encode
 from gain_ros.shipped import homes
 from gain_ros.yaml_files import read_yaml, write_yaml
@@ -56,6 +58,7 @@ MODEL_YAML = "model.yaml"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.png"
 GOLDEN_LABELS = "golden_labels.png"
+LOWER_PRECISION = "precisions.json"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB in 0..1
 GRAPH = "logits.onnx"
 
@@ -63,7 +66,7 @@ IMPORTED = "onnx"  # the architecture of a network that is there as a graph alon
 
 _FORMAT = 1
 _REQUIRED = (GOLDEN, GOLDEN_LABELS)
-_KNOWN = (WEIGHTS, *_REQUIRED, GRAPH, "model.onnx")
+_KNOWN = (WEIGHTS, *_REQUIRED, GRAPH, "model.onnx", LOWER_PRECISION)
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 _MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 _MAX_INPUT_PIXELS = 1 << 24
@@ -159,6 +162,17 @@ class ModelFolder:
     def graph(self) -> bytes | None:
         """Return the ONNX graph from images at the network's size to logits; None where the folder has none."""
         return self.read(GRAPH) if GRAPH in self.sha256 else None
+
+    def lower_precision(self) -> LowerPrecision:
+        """Return what the folder knows of int8 and bf16, nothing where it has no such file. Raises ModelFolderError."""
+        if LOWER_PRECISION not in self.sha256:
+            return LowerPrecision()
+        try:
+            return read_lower_precision(self.read(LOWER_PRECISION))
+        except ValueError as error:
+            raise ModelFolderError(
+                self.path / LOWER_PRECISION, str(error), "ranges and costs of this version", "calibrate the model again"
+            ) from error
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one of its files: those that model.yaml lists. Raises ModelFolderError for others.
@@ -278,6 +292,19 @@ def write_model_folder(
         written = read_model_folder(scratch)
         written.golden()
     return replace(written, path=target.resolve())
+
+
+def with_lower_precision(model_folder: ModelFolder, known: LowerPrecision) -> ModelFolder:
+    """Put ``known`` into a model folder, in place of what it had, in one step. Raises OSError, ModelFolderError."""
+    content, target = known.to_bytes(), model_folder.path
+    with atomic(target, replace_folder=True) as scratch:
+        shutil.copytree(target, scratch)
+        document = read_yaml(scratch / MODEL_YAML)
+        document["sha256"][LOWER_PRECISION] = hashlib.sha256(content).hexdigest()
+        (scratch / LOWER_PRECISION).write_bytes(content)
+        write_yaml(scratch / MODEL_YAML, document)
+        written = read_model_folder(scratch)
+    return replace(written, path=target)
 
 
 class _Fields:

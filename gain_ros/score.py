@@ -33,6 +33,13 @@ BOUNDARY_SHARE = 0.005  # of the diagonal: 12 px at 2048x1024, 3 px at 480x360
 CALIBRATION_BINS = 15
 MIN_AGREEMENT = 0.999
 """Share of pixels on which two engines agree that run one network in fp32 or fp16."""
+MIN_AGREEMENT_LOWER, MAX_MIOU_LOSS = 0.995, 0.003
+"""Share of pixels on which int8 and bf16 agree with fp32, and what mIoU they may lose, as a fraction."""
+
+
+def least_agreement(precision: str) -> float:
+    """Return the share of pixels on which an engine in ``precision`` has to agree with fp32."""
+    return MIN_AGREEMENT_LOWER if precision in ("int8", "bf16") else MIN_AGREEMENT
 
 
 def agreement(labels: np.ndarray, expected: np.ndarray) -> float:

@@ -43,7 +43,7 @@ _FRAMES = 6
 def open_candidates(
     stack: contextlib.ExitStack,
     model_folder: ModelFolder,
-    engines: Sequence[str],
+    engines: Sequence[tuple[str, str]],
     size: tuple[int, int],
     pace: Pace,
     reference: bool = False,
@@ -53,7 +53,7 @@ def open_candidates(
     Args:
         stack: closes them.
         model_folder: the model that they run.
-        engines: names of engines.
+        engines: names of engines, each with a precision.
         size: height and width of the frames, which show the model's golden picture, shifted.
         pace: how long each is measured.
         reference: also the published form, GAIN on ResNet-18 in eager PyTorch, which needs torch.
@@ -63,26 +63,29 @@ def open_candidates(
     frames = [np.roll(picture, index * size[1] // _FRAMES, axis=1) for index in range(_FRAMES)]
     graph = _open_graph(stack, pace) if has_module("rclpy") else None
     candidates = []
-    for name in engines:
-        segmenter = stack.enter_context(open_segmenter(model_folder.path, engine=name))
+    for name, precision in engines:
+        segmenter = stack.enter_context(open_segmenter(model_folder.path, engine=name, precision=precision))
         subjects: dict[str, Measurable] = {
-            "engine": Repeated(_raw_engine(stack, name, model_folder, frames), pace),
+            "engine": Repeated(_raw_engine(stack, name, precision, model_folder, frames), pace),
             "segmenter": Repeated(_segment(segmenter, frames), pace),
         }
         if graph is not None:
             subjects["node"] = stack.enter_context(graph.node(segmenter, frames))
-        candidates += [Candidate(what, name, segmenter.info.provider, subject) for what, subject in subjects.items()]
+        info = segmenter.info
+        candidates += [
+            Candidate(what, name, info.precision, info.provider, subject) for what, subject in subjects.items()
+        ]
     if reference:
         published = Repeated(_reference(model_folder), pace)
-        candidates.append(Candidate("reference", "torch", "R18, eager, NCHW, fp32", published))
+        candidates.append(Candidate("reference", "torch", "fp32", "R18, eager, NCHW, fp32", published))
     return candidates
 
 
 def _raw_engine(
-    stack: contextlib.ExitStack, name: str, model_folder: ModelFolder, frames: Sequence[np.ndarray]
+    stack: contextlib.ExitStack, name: str, precision: str, model_folder: ModelFolder, frames: Sequence[np.ndarray]
 ) -> Callable[[int], object]:
     """Run the engine on its own, on input that is ready for it."""
-    engine = open_engine(name, model_folder)
+    engine = open_engine(name, model_folder, precision=precision)
     stack.callback(engine.close)
     if isinstance(engine, MaskEngine):
         batches = [frame[None] for frame in frames]

@@ -35,14 +35,21 @@ from gain_ros.sources.source import Source, SourceFrame
 
 
 def compare_engines(
-    source: Source, model: str, engines: Sequence[str], tick: Callable[[int], object]
+    source: Source, model: str, engines: Sequence[str], precisions: Sequence[str] | None, tick: Callable[[int], object]
 ) -> list[dict[str, Any]]:
-    """Rows as in :func:`parity_rows`, PyTorch first where it is one of ``engines``."""
+    """Rows as in :func:`parity_rows`: PyTorch first where it is one of ``engines``, fp32 before other precisions.
+
+    An engine has a row for each of ``precisions`` that it has; None: fp32 on a CPU.
+    """
+    from gain_ros.runtime.engines import with_precisions
     from gain_ros.runtime.opening import open_segmenter
 
     with ExitStack() as stack:
         names = sorted(engines, key=lambda name: name != "torch")
-        segmenters = [stack.enter_context(open_segmenter(model, engine=name)) for name in names]
+        pairs = sorted(with_precisions(names, precisions), key=lambda pair: pair[1] in ("bf16", "int8"))
+        segmenters = [
+            stack.enter_context(open_segmenter(model, engine=name, precision=precision)) for name, precision in pairs
+        ]
         return parity_rows(source, segmenters, tick)
 
 
@@ -63,8 +70,8 @@ def parity_rows(
         encoding: how the Segmenters get them, as in :mod:`gain_ros.frames`.
 
     Returns:
-        A row a Segmenter: engine, provider, frames, agreement (share of pixels as in the first row), and miou, None
-        without truth.
+        A row a Segmenter: engine, precision, provider, frames, agreement (share of pixels as in the first row), and
+        miou, None without truth.
 
     """
     label_set = segmenters[0].model_folder.labels
@@ -82,6 +89,7 @@ def parity_rows(
     return [
         {
             "engine": segmenter.info.engine,
+            "precision": segmenter.info.precision,
             "provider": segmenter.info.provider,
             "frames": count,
             "agreement": same[i] / pixels if pixels else 0.0,

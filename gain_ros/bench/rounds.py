@@ -57,6 +57,7 @@ class Candidate:
 
     what: str
     engine: str
+    precision: str
     provider: str
     subject: Measurable
 
@@ -95,8 +96,8 @@ def take_turns(candidates: Sequence[Candidate], pace: Pace, tick: Callable[[int]
     """Measure all candidates; ``tick`` is given the number of measurements done, of rounds × candidates.
 
     Returns:
-        A row each: what, engine, provider, the medians over the rounds of p50_ms, p95_ms and p99_ms, fps, and the keys
-        that :func:`compare` adds.
+        A row each: what, engine, precision, provider, the medians over the rounds of p50_ms, p95_ms and p99_ms, fps,
+        and the keys that :func:`compare` adds.
 
     """
     for candidate in candidates:
@@ -116,17 +117,18 @@ def take_turns(candidates: Sequence[Candidate], pace: Pace, tick: Callable[[int]
 
 def _row(candidate: Candidate, rounds: Sequence[dict[str, float]]) -> dict[str, Any]:
     medians = {key: round(statistics.median(each[key] for each in rounds), 3) for key in rounds[0]}
-    return {"what": candidate.what, "engine": candidate.engine, "provider": candidate.provider, **medians}
+    names = {key: getattr(candidate, key) for key in ("what", "engine", "precision", "provider")}
+    return names | medians
 
 
 def compare(rows: Sequence[dict[str, Any]]) -> None:
     """Add each row's ratio to the fastest Segmenter, and what a node costs over the Segmenter inside it."""
-    segmenters = {row["engine"]: row for row in rows if row["what"] == "segmenter"}
+    segmenters = {(row["engine"], row["precision"]): row for row in rows if row["what"] == "segmenter"}
     fastest_ms = min(row["p50_ms"] for row in segmenters.values())
     for row in rows:
         row["ratio"] = round(row["p50_ms"] / fastest_ms, 3)
         if row["what"] == "node":
-            inside = segmenters[row["engine"]]
+            inside = segmenters[row["engine"], row["precision"]]
             row["over_segmenter_ms"] = {
                 rank: round(row[f"{rank}_ms"] - inside[f"{rank}_ms"], 3) for rank in ("p50", "p95", "p99")
             }

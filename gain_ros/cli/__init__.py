@@ -44,6 +44,7 @@ VERBS = {
     "compare": "the same images through every engine: pixel agreement, mIoU",
     "export": "model folder to ONNX deployment graph",
     "build": "TensorRT engine of a model for this machine, into the cache",
+    "calibrate": "ranges for int8 on CPUs, and what it costs, into the model folder",
     "import-onnx": "any ONNX segmentation network to model folder",
     "import-simpleseg": "published checkpoint to model folder",
     "node": "the ROS 2 node itself, where no ROS is installed",

@@ -45,10 +45,12 @@ def run(args: argparse.Namespace) -> int:
     from gain_ros.bench.candidates import open_candidates
     from gain_ros.bench.rounds import Pace, take_turns
     from gain_ros.model_folder import find_model, read_model_folder
-    from gain_ros.runtime.engines import engines_for
+    from gain_ros.runtime.engines import engines_for, with_precisions
 
     model_folder, pace = read_model_folder(find_model(args.model)), Pace()
-    engines = args.engines or engines_for(model_folder)
+    engines = with_precisions(args.engines or engines_for(model_folder), args.precisions)
+    if not engines:
+        raise UsageError(f"no engine given computes in {','.join(args.precisions)}; give others, as openvino")
     with contextlib.ExitStack() as stack:
         candidates = open_candidates(stack, model_folder, engines, args.size, pace, args.reference)
         progress = Progress(args, "measuring", pace.rounds * len(candidates))
@@ -57,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"rows": rows, "size": list(args.size), "model": model_folder.name, "rounds": pace.rounds})
     else:
-        head = ["what", "engine", "p50 ms", "p95 ms", "p99 ms", "frames/s", "times the fastest Segmenter"]
+        head = ["what", "engine", "precision", "p50 ms", "p95 ms", "p99 ms", "frames/s", "times the fastest Segmenter"]
         say(args, table([head, *map(_cells, rows)]))
     return DONE
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     times = [f"{row[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms")]
-    return [row["what"], row["engine"], *times, f"{row['fps']:.1f}", f"{row['ratio']:.2f}"]
+    return [row["what"], row["engine"], row["precision"], *times, f"{row['fps']:.1f}", f"{row['ratio']:.2f}"]

@@ -154,7 +154,7 @@ def _open_reference(model_folder: Any) -> Any:
     from gain_ros.runtime.part import PartSegmenter
 
     for name in sorted({*engines_for(model_folder)} & {*_REFERENCES}, key=_REFERENCES.index):
-        opened = open_segmenter(model_folder.path, engine=name, device="cpu", fit=model_folder.fit)
+        opened = open_segmenter(model_folder.path, name, "cpu", "fp32", fit=model_folder.fit)
         return opened.inner if isinstance(opened, PartSegmenter) else opened
     return None
 

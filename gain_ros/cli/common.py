@@ -22,7 +22,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from gain_ros.errors import did_you_mean, quoted
@@ -95,7 +95,7 @@ def frame_size(text: str) -> tuple[int, int]:
 
 
 def add_fit(parser: argparse.ArgumentParser) -> None:
-    """--fit and --roi; :func:`view` reads them."""
+    """--fit and --roi; :func:`view` reads them and --precision."""
     from gain_ros.fit import FITS
 
     parser.add_argument(
@@ -108,8 +108,8 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
 
 
 def view(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what was asked for of fit and roi, by the names that ``open_segmenter`` and the node know them by."""
-    return {name: value for name in ("fit", "roi") if (value := getattr(args, name)) is not None}
+    """Return what was asked for of fit, roi and precision, by the names that ``open_segmenter`` and the node know."""
+    return {name: value for name in ("fit", "roi", "precision") if (value := getattr(args, name)) is not None}
 
 
 def _roi(text: str) -> list[float]:
@@ -127,21 +127,41 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", "-e", default="auto", choices=("auto", *ENGINES), help="default: the fastest here")
 
 
-def add_engines(parser: argparse.ArgumentParser) -> None:
-    """--engines a,b; None by default, for those that are installed and run the model."""
-    from gain_ros.runtime.engines import ENGINES, available_engines
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    from gain_ros.runtime.engines import PRECISION_CHOICES
 
-    def names(text: str) -> list[str]:
+    parser.add_argument(
+        "--precision", choices=PRECISION_CHOICES,
+        help="what the engine computes in; default (auto): fp16 on a GPU, on a CPU the fastest of those that cost "
+        "little enough",
+    )  # fmt: skip
+
+
+def add_engines(parser: argparse.ArgumentParser) -> None:
+    """--engines a,b and --precisions a,b; None by default: engines that are installed and run the model, in fp32."""
+    from gain_ros.runtime.engines import ENGINES, PRECISION_CHOICES, available_engines
+
+    parser.add_argument(
+        "--engines", type=_names("engine", ENGINES), metavar="A,B", help=f"default: {','.join(available_engines())}"
+    )
+    parser.add_argument(
+        "--precisions", type=_names("precision", PRECISION_CHOICES[1:]), metavar="A,B",
+        help=f"each engine in those that it has of {','.join(PRECISION_CHOICES[1:])}; default: fp32, on a GPU fp16",
+    )  # fmt: skip
+
+
+def _names(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
         given = [name.strip() for name in text.split(",") if name.strip()]
-        unknown = [name for name in given if name not in ENGINES]
+        unknown = [name for name in given if name not in known]
         if unknown or not given:
             raise argparse.ArgumentTypeError(
-                f"{text!r} names no engine {unknown}; expected some of {','.join(ENGINES)}"
-                + did_you_mean(unknown[0] if unknown else "", ENGINES)
+                f"{text!r} names no {what} {unknown}; expected some of {','.join(known)}"
+                + did_you_mean(unknown[0] if unknown else "", known)
             )
         return given
 
-    parser.add_argument("--engines", type=names, metavar="A,B", help=f"default: {','.join(available_engines())}")
+    return read
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:

@@ -35,6 +35,7 @@ from gain_ros.cli.common import (
     add_fit,
     add_json,
     add_model,
+    add_precision,
     complain,
     print_json,
     say,
@@ -57,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_model(parser)
     add_engine(parser)
+    add_precision(parser)
     add_fit(parser)
     parser.add_argument("--out", "-o", type=Path, metavar="D", help="folder for result.json, frames.jsonl, report.html")
     parser.add_argument("--mode", choices=("offline", "realtime"), default="offline", help="default: offline")
@@ -147,7 +149,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.ray and args.workers != 1:
         raise UsageError("--workers is for one machine and --ray for a cluster; give one of them")
     if args.attach and view(args):
-        raise UsageError("--fit and --roi are the running node's parameters with --attach; leave them out")
+        raise UsageError("--fit, --roi and --precision are the running node's parameters with --attach; leave them out")
     require("gain evaluate", "jinja2", "pygal", *["rclpy"] * live)
 
 
@@ -235,7 +237,7 @@ def _untrue(result: dict[str, Any]) -> bool:
 def _summary(result: dict[str, Any]) -> list[str]:
     frames, truth, stability = result["frames"], result["truth"], result["unlabelled"]
     counts = ", ".join(f"{frames[key]} {key}" for key in frames if frames[key])
-    lines = [f"{result['model']['name']} on {result['engine']}: {counts}"]
+    lines = [f"{result['model']['name']} on {result['engine']} ({result['provider']}): {counts}"]
     if result["miou"] is not None:
         lines.append(f"mIoU {100 * result['miou']:.2f}, {100 * result['pixel_accuracy']:.2f} % of pixels")
     if result["group_miou"] is not None:

@@ -32,6 +32,7 @@ from gain_ros.cli.common import (
     add_fit,
     add_json,
     add_model,
+    add_precision,
     complain,
     print_json,
     say,
@@ -58,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--out", "-o", required=True, type=Path, metavar="D", help="folder for the masks")
     add_engine(parser)
+    add_precision(parser)
     add_fit(parser)
     parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
     parser.add_argument("--video", action="store_true", help="also D/overlay.mp4: the overlays as a video")

@@ -23,7 +23,7 @@ from typing import Any
 from gain_ros.doctor.finding import Finding
 from gain_ros.errors import EngineUnavailable, ModelFolderError
 from gain_ros.model_folder import read_model_folder, shipped_models
-from gain_ros.runtime.engines import available_engines
+from gain_ros.runtime.engines import available_engines, with_precisions
 from gain_ros.runtime.opening import open_segmenter
 
 _RIGHT, _CANNOT_RUN = "right", "cannot run"
@@ -44,22 +44,30 @@ def check_model(folder: Path) -> dict[str, Any]:
     """Check one model: name, path, sha256 where it can be read, golden (engine → state), good, state."""
     row: dict[str, Any] = {"name": folder.name, "path": str(folder), "good": False, "golden": {}}
     try:
-        row["sha256"] = read_model_folder(folder).digest
+        model_folder = read_model_folder(folder)
+        row["sha256"], costs = model_folder.digest, model_folder.lower_precision().costs
     except ModelFolderError as error:
         return row | {"state": str(error)}
-    row["golden"] = {engine: _golden_state(folder, engine) for engine in available_engines()}
+    pairs = with_precisions(available_engines())
+    row["golden"] = {engine: _golden_state(folder, engine, precision) for engine, precision in pairs}
+    if "openvino" in row["golden"]:
+        row["golden"] |= {f"openvino {each}": _golden_state(folder, "openvino", each) for each in costs}
     good = [engine for engine, state in row["golden"].items() if state == _RIGHT]
     wrong = [engine for engine, state in row["golden"].items() if state not in (_RIGHT, _CANNOT_RUN)]
     row["good"] = bool(good) and not wrong
     row["state"] = f"hashes right, golden pair right on {', '.join(good) or 'no engine'}"
+    row["state"] += "".join(
+        f"; {each} {'left out by auto' if cost.refusal else 'taken by auto where faster'}: {cost}"
+        for each, cost in costs.items()
+    )
     if wrong:
         row["state"] += f", WRONG on {', '.join(wrong)}"
     return row
 
 
-def _golden_state(folder: Path, engine: str) -> str:
+def _golden_state(folder: Path, engine: str, precision: str) -> str:
     try:
-        open_segmenter(folder, engine=engine).close()
+        open_segmenter(folder, engine=engine, precision=precision).close()
     except EngineUnavailable:
         return _CANNOT_RUN
     except Exception as error:  # wrong labels, or whatever a library raises while it runs

@@ -103,7 +103,7 @@ def evaluate_bags(
         classes=whole[0].classes,
         bags=bags,
         truth=next((outcome.truth for outcome in whole if outcome.truth is not None), None),
-        options={"batch": jobs[0].batch, **jobs[0].view},
+        options={"batch": jobs[0].batch, **jobs[0].view, "precision": segmenter.info.precision},
         details={
             **_against(jobs[0], whole),
             "model_card": model_card(model_folder),
@@ -125,7 +125,8 @@ def _tasks(jobs: Sequence[Job], models: Models, scratch: Path, threads: int | No
     """Settle for every worker what was found and chosen here, "auto" among it."""
     segmenter = models.segmenter
     model, engine = str(segmenter.model_folder.path), segmenter.info.engine
-    settled = [replace(job, model=model, engine=engine, threads=threads) for job in jobs]
+    precision = {"precision": segmenter.info.precision}
+    settled = [replace(job, model=model, engine=engine, threads=threads, view=job.view | precision) for job in jobs]
     return [Task(job, scratch / f"{index:06d}.jsonl") for index, job in enumerate(settled)]
 
 

@@ -42,7 +42,7 @@ from gain_ros.evaluation.result import BagScore, FrameRow
 from gain_ros.evaluation.tally import ScoredMask, Tally, score_mask
 from gain_ros.evaluation.truth import Truth, TruthOptions, open_truth
 from gain_ros.labels import LabelSet
-from gain_ros.runtime.engines import ENGINES
+from gain_ros.runtime.engines import ENGINES, with_precisions
 from gain_ros.runtime.opening import open_segmenter
 from gain_ros.runtime.segmenter import Segmenter
 from gain_ros.score import confusion_matrix
@@ -56,8 +56,8 @@ _AT_ONCE = 2
 class Job:
     """What one bag needs, wherever it runs.
 
-    ``against``: a second engine, or model, whose masks are compared. ``view``: ``fit`` and ``roi`` of open_segmenter,
-    where they were asked for.
+    ``against``: a second engine, or model, whose masks are compared. ``view``: ``fit``, ``roi`` and ``precision`` of
+    open_segmenter, where they were asked for.
     """
 
     bag: str
@@ -104,16 +104,24 @@ def open_models(job: Job) -> Iterator[Models]:
         segmenter = stack.enter_context(open_segmenter(job.model, job.engine, threads=share, **job.view))
         other, twin = None, None
         if segmenter.info.device == "cpu" and cores > 1:
-            twin = stack.enter_context(open_segmenter(job.model, segmenter.info.engine, threads=share, **job.view))
+            same = job.view | {"precision": segmenter.info.precision}
+            twin = stack.enter_context(open_segmenter(job.model, segmenter.info.engine, threads=share, **same))
         if job.against is not None:
-            model, engine = (job.model, job.against) if job.against in ENGINES else (job.against, job.engine)
-            other = stack.enter_context(open_segmenter(model, engine, threads=share, **job.view))
+            other = stack.enter_context(_open_other(job, job.against, share))
             if other.model_folder.labels.names != segmenter.model_folder.labels.names:
                 raise SourceError(
                     f"{job.against!r} has classes {', '.join(other.model_folder.labels.names)}, the model "
                     f"{', '.join(segmenter.model_folder.labels.names)}; only models of the same classes can be compared"
                 )
         yield Models(segmenter, other, twin)
+
+
+def _open_other(job: Job, against: str, threads: int) -> Segmenter:
+    """Open what is compared with: another engine in its own precision, or another model in the same engine."""
+    if against not in ENGINES:
+        return open_segmenter(against, job.engine, threads=threads, **job.view)
+    ((_, precision),) = with_precisions([against])
+    return open_segmenter(job.model, against, threads=threads, **job.view | {"precision": precision})
 
 
 def evaluate_bag(

@@ -96,7 +96,7 @@ def evaluate_realtime(
         report: called with what happens, how much of it is done, and of how much.
         use_sim_time: the node runs on recorded time (/clock) and frames keep their stamps; by default a frame's stamp
             is the moment it is sent, as a camera's.
-        view: ``fit`` and ``roi`` of the node, where they were asked for.
+        view: ``fit``, ``roi`` and ``precision`` of the node, where they were asked for.
 
     Raises:
         SourceError: the source cannot be replayed, or the rate is no speed.
@@ -114,7 +114,8 @@ def evaluate_realtime(
         reader = stack.enter_context(contextlib.closing(Reader(source, open_truth(truth, source, model_folder.labels))))
         # Before the node: what is wrong with the engine is said in a line, and both run the same one.
         segmenter = stack.enter_context(open_segmenter(model_folder.path, engine, **view))
-        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time, parameters=dict(view))
+        same = {**view, "precision": segmenter.info.precision}
+        settings = Settings(model_folder.path, segmenter.info.engine, rate, clock=use_sim_time, parameters=same)
         return play_and_score(reader, model_folder, settings, report, segmenter)
 
 

@@ -143,8 +143,8 @@ PARAMETERS = (
     Spec(
         "precision",
         "auto",
-        "What TensorRT computes in: fp32, fp16 (auto) or int8, which gain build has to make first. Other engines take "
-        "no notice.",
+        "What the engine computes in. auto: fp16 on a GPU; on a CPU the fastest of fp32 and those that cost little by "
+        "the model folder. fp32: every engine. bf16, int8: OpenVINO. fp16, int8: TensorRT; gain build makes its int8.",
         Taken.RELOAD,
         check=_one_of("precision", PRECISION_CHOICES),
     ),

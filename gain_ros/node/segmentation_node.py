@@ -613,6 +613,7 @@ class SegmentationNode(LifecycleNode):
             "loading": loading,
             "engine": info.engine,
             "engine_asked": model.opening["engine"],
+            "precision": info.precision,
             "provider": info.provider,
             "device": info.device,
             "engine_build": model.build.text,

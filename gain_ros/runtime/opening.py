@@ -28,7 +28,7 @@ from gain_ros.fit import WHOLE, check_fit, check_roi
 from gain_ros.frames import describe
 from gain_ros.model_folder import ModelFolder, find_model, read_model_folder
 from gain_ros.runtime import fastest
-from gain_ros.runtime.engines import available_engines, engines_for, open_engine
+from gain_ros.runtime.engines import PRECISIONS, available_engines, engines_for, open_engine
 from gain_ros.runtime.part import PartSegmenter
 from gain_ros.runtime.segmenter import EngineSegmenter, Segmenter
 from gain_ros.runtime.tensorrt.prefer import PreferTensorRt
@@ -59,15 +59,19 @@ def open_segmenter(
     "auto"; ``threads`` bounds the engine's CPU threads. "auto" prefers TensorRT for all frames that it has an engine
     for, and takes the fastest of the others else.
 
+    ``precision`` is one that the engine has, "fp32", "bf16", "fp16" or "int8", or "auto": fp16 on a GPU; on a CPU the
+    fastest of fp32 and those whose cost the model folder knows and which cost little enough
+    (:mod:`gain_ros.lower_precision`).
+
     ``fit`` says how frames of another shape go into the network, as in :mod:`gain_ros.fit`; None takes the model's own.
     ``roi`` is x, y, width, height of the part of each frame that counts, as fractions; outside it labels are 255.
 
-    The rest is for TensorRT: ``precision`` is "fp32", "fp16" ("auto") or "int8"; ``cuda_graph`` replays recorded
-    launches; with ``build`` a missing engine is built in the background while another one serves, without it none is
-    ever built.
+    The rest is for TensorRT: ``cuda_graph`` replays recorded launches; with ``build`` a missing engine is built in the
+    background while another one serves, without it none is ever built.
 
-    Raises ModelFolderError for a bad folder, EngineUnavailable where engine or device cannot be had, GoldenMismatch
-    where the engine's result is wrong, ValueError for unknown names, UsageError for a wrong ``fit`` or ``roi``.
+    Raises ModelFolderError for a bad folder, EngineUnavailable where engine, device or precision cannot be had,
+    GoldenMismatch where the engine's result is wrong, ValueError for unknown names, UsageError for a wrong ``fit`` or
+    ``roi``.
     """
     model_folder = read_model_folder(find_model(model))
     if fit is not None:
@@ -87,9 +91,9 @@ def _open(
     build: BuildProgress | None,
 ) -> Segmenter:
     if engine not in ("auto", "tensorrt"):
-        return _open_checked(model_folder, engine, device, threads)
+        return _open_named(model_folder, engine, device, precision, threads)
     if engine == "auto" and "tensorrt" not in available_engines():
-        return _open_fastest(model_folder, device, threads)
+        return _open_fastest(model_folder, device, precision, threads)
     try:
         tensorrt = _open_tensorrt(model_folder, device, precision, threads, cuda_graph)
         shapes = tensorrt.store.built_shapes()
@@ -100,10 +104,10 @@ def _open(
     except EngineUnavailable as error:
         if engine == "tensorrt":
             raise
-        return _open_fastest(model_folder, device, threads, f"; tensorrt left out: {error}")
+        return _open_fastest(model_folder, device, precision, threads, f"; tensorrt left out: {error}")
     if engine == "tensorrt" and build is None:
         return EngineSegmenter(model_folder, tensorrt, _AS_ASKED)
-    other, until_then = _open_other(model_folder, device, threads)
+    other, until_then = _open_other(model_folder, device, precision, threads)
     if other is None and build is None:
         return EngineSegmenter(model_folder, tensorrt, until_then)
     built = ", ".join(map(describe, shapes)) or "none yet"
@@ -118,18 +122,35 @@ def _open_tensorrt(
     return cast("TensorRtEngine", open_engine("tensorrt", model_folder, device, precision, threads, cuda_graph))
 
 
-def _open_other(model_folder: ModelFolder, device: str, threads: int | None) -> tuple[Segmenter | None, str]:
-    """Open what serves until TensorRT does, if anything can, and say why in words."""
+def _open_other(
+    model_folder: ModelFolder, device: str, precision: str, threads: int | None
+) -> tuple[Segmenter | None, str]:
+    """Open what serves until TensorRT does, if anything can, and say why in words.
+
+    Where no engine but TensorRT has the precision, it is the fastest one in its own.
+    """
+    has_it = any(precision in PRECISIONS[name] for name in _names(model_folder))
     try:
-        other = _open_fastest(model_folder, device, threads)
+        other = _open_fastest(model_folder, device, precision if has_it else "auto", threads)
     except EngineUnavailable as error:
         _logger.warning("no other engine can serve until TensorRT does: %s", error)
         return None, "no other engine until then"
     return other, f"{other.info.engine} until then: {other.info.reason}"
 
 
-def _open_checked(model_folder: ModelFolder, engine: str, device: str, threads: int | None) -> EngineSegmenter:
-    opened = open_engine(engine, model_folder, device, threads=threads)
+def _open_named(
+    model_folder: ModelFolder, engine: str, device: str, precision: str, threads: int | None
+) -> EngineSegmenter:
+    candidates, _ = _candidates(model_folder, [engine], precision)
+    if len(candidates) > 1:
+        return _open_fastest(model_folder, device, precision, threads, names=[engine])
+    return _open_checked(model_folder, engine, device, precision, threads)
+
+
+def _open_checked(
+    model_folder: ModelFolder, engine: str, device: str, precision: str, threads: int | None
+) -> EngineSegmenter:
+    opened = open_engine(engine, model_folder, device, precision, threads)
     segmenter = EngineSegmenter(model_folder, opened, _AS_ASKED)
     try:
         segmenter.check_golden()
@@ -140,22 +161,61 @@ def _open_checked(model_folder: ModelFolder, engine: str, device: str, threads: 
     return segmenter
 
 
-def _open_fastest(model_folder: ModelFolder, device: str, threads: int | None, remark: str = "") -> EngineSegmenter:
-    """Open the fastest engine that is ready at once, so never TensorRT; ``remark`` ends the reason given."""
+def _names(model_folder: ModelFolder) -> list[str]:
+    """Name the engines that are ready at once, so never TensorRT."""
+    return [name for name in engines_for(model_folder) if name != "tensorrt"]
+
+
+def _candidates(
+    model_folder: ModelFolder, names: Sequence[str], precision: str
+) -> tuple[dict[str, tuple[str, str]], str]:
+    """Return what "auto" measures, label → (engine, precision), and in words what lower precisions cost.
+
+    On a CPU "auto" is fp32 and those that the model folder knows to cost little; a GPU's engines have one for it.
+    """
+    if precision != "auto":
+        return {f"{name} {precision}": (name, precision) for name in names if precision in PRECISIONS.get(name, ())}, ""
+    found = {name: (name, precision) for name in names}
+    costs = model_folder.lower_precision().costs
+    for name in names:
+        lower = [each for each in PRECISIONS.get(name, ())[1:] if each in costs and name == "openvino"]
+        found |= {f"{name} {each}": (name, each) for each in lower if costs[each].refusal is None}
+    said = [
+        f"; {each} left out: {cost.refusal}" if cost.refusal else f"; {each}: {cost}" for each, cost in costs.items()
+    ]
+    return found, "".join(said) if "openvino" in names else ""
+
+
+def _open_fastest(
+    model_folder: ModelFolder,
+    device: str,
+    precision: str,
+    threads: int | None,
+    remark: str = "",
+    names: Sequence[str] | None = None,
+) -> EngineSegmenter:
+    """Open the fastest of engines and precisions that are ready at once; ``remark`` ends the reason given."""
     rgb, _ = model_folder.golden()
-    names = [name for name in engines_for(model_folder) if name != "tensorrt"]
+    names = _names(model_folder) if names is None else names
+    candidates, costs = _candidates(model_folder, names, precision)
+    if names and not candidates:
+        raise EngineUnavailable(
+            f"none of {', '.join(names)} computes in {precision}; take precision 'auto', or an engine that does: "
+            f"{', '.join(name for name in PRECISIONS if precision in PRECISIONS[name])}"
+        )
     identity = {
         "model": model_folder.digest,
         "device": device,
+        "candidates": list(candidates),
         "threads": threads,
         "machine": fastest.machine(names),
     }
     chosen, reason = fastest.choose(
-        names,
+        list(candidates),
         identity,
-        open_one=lambda name: _open_checked(model_folder, name, device, threads),
+        open_one=lambda label: _open_checked(model_folder, candidates[label][0], device, candidates[label][1], threads),
         run=lambda each: each.segment([rgb], confidence=False),
         close=EngineSegmenter.close,
     )
-    chosen.info = replace(chosen.info, reason=reason + remark)
+    chosen.info = replace(chosen.info, reason=reason + costs + remark)
     return chosen

@@ -32,7 +32,7 @@ from gain_ros.frames import Frame, as_array, as_rgb, check_frame
 from gain_ros.model_folder import ModelFolder
 from gain_ros.resize import labels_from_logits
 from gain_ros.runtime.engines import Engine, LogitsEngine, MaskEngine
-from gain_ros.score import MIN_AGREEMENT, agreement
+from gain_ros.score import agreement
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class EngineInfo:
     """Which engine runs a model and why. Take the value once: a Segmenter may replace it between two frames.
 
     ``provider`` is what the engine runs on, in its own words; ``device`` "cpu" or "cuda"; ``reason`` why this engine
-    was taken, or "as asked"; ``failure`` why the one that is preferred to it does not run, where that failed.
+    was taken, or "as asked"; ``failure`` why the one that is preferred to it does not run, where that failed;
+    ``precision`` what it computes in, "fp32", "bf16", "fp16" or "int8".
     """
 
     engine: str
@@ -63,6 +64,7 @@ class EngineInfo:
     device: str
     reason: str
     failure: str = ""
+    precision: str = "fp32"
 
 
 class Segmenter(Protocol):
@@ -98,7 +100,9 @@ class EngineSegmenter(Segmenter):
 
     def __init__(self, model_folder: ModelFolder, engine: Engine, reason: str):
         self.model_folder = model_folder
-        self.info = EngineInfo(engine.name, engine.version, engine.provider, engine.device, reason)
+        self.info = EngineInfo(
+            engine.name, engine.version, engine.provider, engine.device, reason, precision=engine.precision
+        )
         self._engine = engine
         self._closed = False
         self._lock = threading.Lock()
@@ -202,10 +206,11 @@ class EngineSegmenter(Segmenter):
                 f"engine {info.engine!r} ({info.version}, {info.provider}) fails on the golden picture of model "
                 f"{self.model_folder.name!r}: {error}; take another engine"
             ) from error
-        if share < MIN_AGREEMENT:
+        least = self.model_folder.lower_precision().self_test(info.precision)
+        if share < least:
             raise GoldenMismatch(
                 f"engine {info.engine!r} ({info.version}, {info.provider}) gives {100 * share:.2f} % of the golden "
-                f"pixels of model {self.model_folder.name!r}, expected {100 * MIN_AGREEMENT:.1f} %; take another "
+                f"pixels of model {self.model_folder.name!r}, expected {100 * least:.1f} %; take another "
                 "engine, or package the model again if every engine fails"
             )
 

@@ -39,13 +39,13 @@ class Scripted:
 def test_candidates_take_turns_and_each_row_holds_the_median_of_its_rounds():
     log: list[str] = []
     done: list[int] = []
-    candidates = [Candidate("segmenter", name, "CPU", Scripted(log, name)) for name in ("a", "b")]
+    candidates = [Candidate("segmenter", name, "int8", "CPU", Scripted(log, name)) for name in ("a", "b")]
     rows = take_turns(candidates, Pace(rounds=3), done.append)
     turns = ["a runs", "b runs"] * 3
     assert log == ["a warms up", "b warms up", *turns, "a under load", "b under load"]
     assert done == [1, 2, 3, 4, 5, 6]
     times = {"p50_ms": 2.0, "p95_ms": 2.0, "p99_ms": 2.0, "fps": 123.46, "ratio": 1.0}
-    assert rows[1] == {"what": "segmenter", "engine": "b", "provider": "CPU", **times}
+    assert rows[1] == {"what": "segmenter", "engine": "b", "precision": "int8", "provider": "CPU", **times}
 
 
 def test_a_call_is_repeated_until_time_is_up_and_frames_are_enough():
@@ -60,9 +60,9 @@ def test_a_call_is_repeated_until_time_is_up_and_frames_are_enough():
 def test_percentiles_and_ratios():
     assert times_row([1.0, 2.0, 3.0])["p50_ms"] == 2.0
     rows = [
-        {"what": "segmenter", "engine": "a", "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0},
-        {"what": "segmenter", "engine": "b", "p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0},
-        {"what": "node", "engine": "a", "p50_ms": 5.0, "p95_ms": 7.0, "p99_ms": 9.0},
+        {"what": "segmenter", "engine": "a", "precision": "fp32", "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0},
+        {"what": "segmenter", "engine": "a", "precision": "int8", "p50_ms": 2.0, "p95_ms": 3.0, "p99_ms": 4.0},
+        {"what": "node", "engine": "a", "precision": "fp32", "p50_ms": 5.0, "p95_ms": 7.0, "p99_ms": 9.0},
     ]
     compare(rows)
     assert [row["ratio"] for row in rows] == [2.0, 1.0, 2.5]

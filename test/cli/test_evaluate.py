@@ -322,7 +322,7 @@ def test_bag_from_tells_what_it_wrote(tmp_path, capsys):
 def test_the_val_clip_gives_what_the_training_package_measured(data_folder, tmp_path):
     """Bag and offline evaluation of CamVid's val clip against val_miou of the shipped model's model.yaml."""
     assert main(["bag-from", str(data_folder / "camvid480"), "--out", str(tmp_path / "val")]) == 0
-    words = ["--engine", "openvino", "--out", str(tmp_path / "out")]
+    words = ["--engine", "openvino", "--precision", "fp32", "--out", str(tmp_path / "out")]
     assert main(["evaluate", str(tmp_path / "val"), "--model", "gain_nano_camvid", *words]) == 0
     result = result_of(tmp_path / "out")
     metrics = yaml.safe_load(Path("models/gain_nano_camvid/model.yaml").read_text())["metrics"]

@@ -122,7 +122,9 @@ def test_agreement_is_the_share_of_equal_pixels_and_too_little_of_it_fails(model
             labels[: len(labels) // 4] = self.info.engine == "openvino"
             return [SimpleNamespace(labels=labels)]
 
-    monkeypatch.setattr("gain_ros.runtime.opening.open_segmenter", lambda _model, engine: nullcontext(Fake(engine)))
+    monkeypatch.setattr(
+        "gain_ros.runtime.opening.open_segmenter", lambda _model, engine, precision: nullcontext(Fake(engine))
+    )
     assert main(["compare", "any", "--images", str(scored), "--engines", "openvino,torch", "--json"]) == 1
     rows = {row["engine"]: row["agreement"] for row in last_json(capsys)["rows"]}
     assert rows == {"torch": 1.0, "openvino": 0.75}

@@ -138,7 +138,7 @@ def test_a_changed_model_is_broken(monkeypatch, model_folder, tmp_path):
 def test_wrong_golden_labels_are_broken_and_an_engine_that_cannot_run_is_not(
     monkeypatch, model_folder, error, ok, said
 ):
-    def open_segmenter(_folder, engine):
+    def open_segmenter(_folder, engine, precision):
         if engine == "torch" and error is not None:
             raise error
         return SimpleNamespace(close=lambda: None)

@@ -145,7 +145,7 @@ def test_two_that_take_turns_give_what_one_gives(tmp_path):
 def test_on_a_cpu_two_engines_share_the_cores(monkeypatch, device, threads, expected):
     opened = []
 
-    def open_red(model, engine, threads):
+    def open_red(model, engine, threads, precision="auto"):
         opened.append((engine, threads))
         red = RedSegmenter()
         red.info = replace(red.info, device=device)

@@ -40,8 +40,7 @@ from gain_ros.onnx.quantize import KEPT
 from gain_ros.onnx.rewriting import drop_unused, inferred
 from gain_ros.onnx.yuv_input import with_yuv_input
 from gain_ros.resize import labels_from_logits
-from gain_ros.runtime.tensorrt.acceptance import MAX_MIOU_LOSS
-from gain_ros.score import confusion_matrix, mean_iou
+from gain_ros.score import MAX_MIOU_LOSS, confusion_matrix, mean_iou
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMS = {"labels": ("frames", {"labels": (90, 160), "confidence": (90, 160)}), "logits": ("images", {"logits": None})}

@@ -46,7 +46,7 @@ CLASSES = 3
 class ScriptedEngine:
     """Class = which channel of the image is brightest; keeps what it was given and whether two calls ever met."""
 
-    name, version, provider, device = "scripted", "1.0", "Script", "cpu"
+    name, version, provider, device, precision = "scripted", "1.0", "Script", "cpu", "fp32"
 
     def __init__(self):
         self.calls: list[tuple[int, ...]] = []

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -30,7 +31,7 @@ from gain_ros.privacy import silence
 silence()  # this file is loaded before any engine's
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISION_CHOICES = ("auto", "fp32", "fp16", "int8")
+PRECISION_CHOICES = ("auto", "fp32", "bf16", "fp16", "int8")
 
 # The key is both the engine's name and the import name of its library; the value is what opens it.
 _ENGINES = {
@@ -41,11 +42,20 @@ _ENGINES = {
 }
 ENGINES = tuple(_ENGINES)
 
+# The first is what "auto" is on a CPU; torch on a GPU has fp16, or fp32 where fp16 misses the golden labels.
+PRECISIONS = {
+    "onnxruntime": ("fp32",),
+    "tensorrt": ("fp16", "fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "torch": ("fp32", "fp16"),
+}
+
 
 class _Engine(Protocol):
     """What every engine says of itself: ``provider`` is what runs it, ``device`` "cpu" or "cuda"."""
 
     name: str
+    precision: str
     version: str
     provider: str
     device: str
@@ -91,6 +101,17 @@ def engines_for(model_folder: ModelFolder) -> tuple[str, ...]:
     return tuple(name for name in available_engines() if name != "torch" or not model_folder.imported)
 
 
+def with_precisions(names: Sequence[str], precisions: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """Pair each engine with those of ``precisions`` that it has; None: fp32 on a CPU and "auto" on a GPU.
+
+    >>> with_precisions(["onnxruntime", "openvino"], ["fp32", "int8"])
+    [('onnxruntime', 'fp32'), ('openvino', 'fp32'), ('openvino', 'int8')]
+    """
+    if precisions is None:
+        return [(name, "auto" if name in ("torch", "tensorrt") else "fp32") for name in names]
+    return [(name, precision) for name in names for precision in precisions if precision in PRECISIONS[name]]
+
+
 def open_engine(
     name: str,
     model_folder: ModelFolder,
@@ -101,9 +122,9 @@ def open_engine(
 ) -> Engine:
     """Load a model into an engine.
 
-    ``device`` "auto" takes a GPU the library can use, else the CPU; "cuda" never falls back. ``threads`` bounds the CPU
-    threads of the engine, None leaves the choice to the library. ``precision`` ("auto" is fp16) and ``cuda_graph``,
-    which replays recorded launches, are for TensorRT; the others take no notice.
+    ``device`` "auto" takes a GPU the library can use, else the CPU; "cuda" never falls back. ``precision`` is one that
+    the engine has (PRECISIONS), or "auto": fp32 on a CPU, fp16 on a GPU. ``threads`` bounds the CPU threads of the
+    engine, None leaves the choice to the library. ``cuda_graph``, which replays recorded launches, is for TensorRT.
     Raises ValueError for unknown names and EngineUnavailable where the request cannot be met.
     """
     if name not in _ENGINES:
@@ -119,10 +140,15 @@ def open_engine(
             f"engine {name!r} is not installed (found: {', '.join(available_engines()) or 'none'}); "
             f"run `pip install {name}` or take another engine"
         )
+    if precision not in ("auto", *PRECISIONS[name]):
+        raise EngineUnavailable(
+            f"engine {name!r} computes in {' or '.join(PRECISIONS[name])}, not in {precision}; take precision 'auto', "
+            f"or engine {' or '.join(repr(other) for other in PRECISIONS if precision in PRECISIONS[other])}"
+        )
     module, opener = _ENGINES[name]
-    options = (precision, cuda_graph) if name == "tensorrt" else ()
+    options = (cuda_graph,) if name == "tensorrt" else ()
     try:
-        return getattr(importlib.import_module(module), opener)(model_folder, device, threads, *options)
+        return getattr(importlib.import_module(module), opener)(model_folder, device, threads, precision, *options)
     except (EngineUnavailable, ModelFolderError):
         raise
     except Exception as error:  # whatever a library raises for a broken installation or a graph it cannot load

@@ -33,8 +33,9 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
     version = ort.__version__
+    precision = "fp32"
 
-    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None):
+    def __init__(self, model_folder: ModelFolder, device: str, threads: int | None, _precision: str = "fp32"):
         graph = logits_graph(model_folder, self.name)
         offered = ort.get_available_providers()
         if device == "cuda" and _CUDA not in offered:

@@ -38,7 +38,9 @@ _SHAPES = 4  # frame shapes whose launches are kept recorded
 _WARM_UP = 3
 
 
-def open_torch(model_folder: ModelFolder, device: str, threads: int | None) -> TorchCpuEngine | TorchGpuEngine:
+def open_torch(
+    model_folder: ModelFolder, device: str, threads: int | None, precision: str = "auto"
+) -> TorchCpuEngine | TorchGpuEngine:
     """Load the weights themselves, onto a GPU where there is one and ``device`` is not "cpu"."""
     if model_folder.imported:
         raise EngineUnavailable(
@@ -54,13 +56,15 @@ def open_torch(model_folder: ModelFolder, device: str, threads: int | None) -> T
     if threads is not None:
         torch.set_num_threads(threads)
     on_gpu = device != "cpu" and torch.cuda.is_available()
-    return TorchGpuEngine(model_folder) if on_gpu else TorchCpuEngine(model_folder)
+    if precision == "fp16" and not on_gpu:
+        raise EngineUnavailable("engine 'torch' computes in fp32 on a CPU, not in fp16; take precision 'auto'")
+    return TorchGpuEngine(model_folder, precision) if on_gpu else TorchCpuEngine(model_folder)
 
 
 class TorchCpuEngine:
     """Runs the network up to the head's logits, in fp32."""
 
-    name, version, provider, device = "torch", torch.__version__, "CPU", "cpu"
+    name, version, provider, device, precision = "torch", torch.__version__, "CPU", "cpu", "fp32"
     size = None
 
     def __init__(self, model_folder: ModelFolder):
@@ -80,13 +84,22 @@ class TorchCpuEngine:
 class TorchGpuEngine:
     """Makes whole masks: fp16 with the fused kernels, recorded as a CUDA graph for each frame shape.
 
-    Where Triton is missing or the result is not the model's golden one: fp32 in plain PyTorch.
+    Where Triton is missing, the result is not the model's golden one, or fp32 is asked for: fp32 in plain PyTorch.
     """
 
     name, version, device = "torch", torch.__version__, "cuda"
 
-    def __init__(self, model_folder: ModelFolder):
-        self._form, kind = fused_or_plain(load_model(model_folder), model_folder, self.device)
+    def __init__(self, model_folder: ModelFolder, precision: str = "auto"):
+        network = load_model(model_folder)
+        if precision == "fp32":
+            form = LabelsForm(network, model_folder.mean, model_folder.std, model_folder.input_size, model_folder.fit)
+            self._form: Eager | Recorded = Eager(form, self.device)
+            kind = "fp32"
+        else:
+            self._form, kind = fused_or_plain(network, model_folder, self.device)
+        self.precision = kind[:4]
+        if precision == "fp16" != self.precision:
+            raise EngineUnavailable(f"engine 'torch' cannot compute in fp16 here: {kind}; take precision 'auto'")
         self.provider = f"{torch.cuda.get_device_name()}, {kind}"
 
     def labels(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,10 +17,7 @@
 
 from __future__ import annotations
 
-from gain_ros.score import MIN_AGREEMENT
-
-MAX_MIOU_LOSS = 0.003
-"""What int8 may lose, as a fraction."""
+from gain_ros.score import MAX_MIOU_LOSS, MIN_AGREEMENT
 
 CHECK_AGREEMENT = {"fp32": MIN_AGREEMENT, "fp16": MIN_AGREEMENT, "int8": 0.9}
 """Share of the check picture's pixels on which a new engine agrees with its reference. For int8 this guards against a

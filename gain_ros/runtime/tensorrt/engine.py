@@ -57,12 +57,11 @@ class TensorRtEngine:
             raise EngineUnavailable("tensorrt runs on NVIDIA GPUs alone; take another engine for device 'cpu'")
         trt = load_tensorrt()
         cuda = open_cuda()
-        precision = "fp16" if precision == "auto" else precision
-        self.store = EngineStore(trt, cuda, model_folder, precision, cuda_graph)
+        self.precision = "fp16" if precision == "auto" else precision
+        self.store = EngineStore(trt, cuda, model_folder, self.precision, cuda_graph)
         self.version = trt.__version__
-        self.provider = f"{cuda.gpu}, {precision}"
+        self.provider = f"{cuda.gpu}, {self.precision}"
         self._model, self._fit = model_folder.name, model_folder.fit
-        self._precision = precision
         self._preparing = threading.Lock()
         self._sessions: dict[tuple[int, ...], EngineSession] = {}
 
@@ -96,9 +95,9 @@ class TensorRtEngine:
             if session is None:
                 height, width = size_of(shape)
                 raise EngineNotBuilt(
-                    f"no TensorRT engine of {self._model} for frames of {describe(shape)} in {self._precision} here; "
+                    f"no TensorRT engine of {self._model} for frames of {describe(shape)} in {self.precision} here; "
                     f"run `gain build {self._model} --size {width}x{height} --encoding {encoding_of(shape)} "
-                    f"--precision {self._precision}{'' if self._fit in ('stretch', 'crop') else f' --fit {self._fit}'}`"
+                    f"--precision {self.precision}{'' if self._fit in ('stretch', 'crop') else f' --fit {self._fit}'}`"
                 )
             self._sessions[shape] = session
 
