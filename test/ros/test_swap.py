@@ -224,7 +224,7 @@ def test_a_node_that_goes_while_a_model_loads_frees_both(graph, models, end):
     models.entered.clear()
     models.go.clear()
     assert set_parameter(graph, "model", "line").successful
-    eventually(models.entered.is_set, "a change loading")
+    eventually(lambda: models.entered.is_set() and node._loading is not None, "a change loading")
     if end == "cleanup":
         assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
         assert change_state(graph, Transition.TRANSITION_CLEANUP)
