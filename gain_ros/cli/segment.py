@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from gain_ros.video_file import VideoFile
 
 _MOST_WAITING = 4  # masks to be written
-_VIDEO = "overlay.mp4"
+_VIDEO = "overlay/overlay.mp4"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_precision(parser)
     add_fit(parser)
     parser.add_argument("--overlay", action="store_true", help="also D/overlay/<stem>.jpg: frame and class colours")
-    parser.add_argument("--video", action="store_true", help="also D/overlay.mp4: the overlays as a video")
+    parser.add_argument("--video", action="store_true", help="also D/overlay/overlay.mp4: the overlays as a video")
     parser.add_argument("--force", action="store_true", help="replace the masks that an earlier run wrote to D")
     add_json(parser)
 
@@ -104,7 +104,7 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
     frames, started_s = 0, time.monotonic()
     pending: list[Future[None]] = []
     with scratch_folder(args.out) as unfinished, ThreadPoolExecutor(1, "write") as writer:
-        video = VideoFile(unfinished / _VIDEO, "mp4v", source.rate_hz) if args.video else None
+        video = VideoFile(unfinished / Path(_VIDEO).name, "mp4v", source.rate_hz) if args.video else None
         write = partial(_write, out, label_set=classes.labels, overlay=args.overlay, video=video)
         try:
             for frame in prefetch(source):
@@ -124,7 +124,8 @@ def _segment_all(source: Source, segmenter: Segmenter, args: argparse.Namespace,
             written.result()
         if video is not None and frames:
             video.close()
-            (unfinished / _VIDEO).replace(out.scratch / _VIDEO)
+            (out.scratch / _VIDEO).parent.mkdir(exist_ok=True)
+            (unfinished / Path(_VIDEO).name).replace(out.scratch / _VIDEO)
             out.publish()
     return frames, time.monotonic() - started_s
 

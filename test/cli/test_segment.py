@@ -136,19 +136,19 @@ def test_a_video_of_the_overlays(model_folder, tmp_path):
     source = write_video(tmp_path / "drive.avi", frames=6)
     assert segment(model_folder, source, tmp_path / "out", "--video", "--overlay") == 0
     assert names(tmp_path / "out")[:3] == [".gain_files", "000000.png", "000001.png"]
-    frames = video_frames(tmp_path / "out" / "overlay.mp4")
+    frames = video_frames(tmp_path / "out" / "overlay/overlay.mp4")
     assert len(frames) == 6
     picture = cv2.imread(str(tmp_path / "out" / "overlay" / "000005.jpg"))
     assert np.abs(frames[5].astype(int) - picture).mean() < 12  # two lossy codecs
     assert segment(model_folder, source, tmp_path / "out", "--force") == 0
-    assert "overlay.mp4" not in names(tmp_path / "out")
+    assert not (tmp_path / "out/overlay/overlay.mp4").exists()
 
 
 def test_a_run_that_ends_early_leaves_no_video(model_folder, tmp_path, monkeypatch):
     source = write_video(tmp_path / "drive.avi", frames=6)
     monkeypatch.setattr(VideoFile, "close", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
     assert segment(model_folder, source, tmp_path / "out", "--video") == 2
-    assert "overlay.mp4" not in names(tmp_path / "out")
+    assert not (tmp_path / "out/overlay").exists()
 
 
 def test_a_stream_is_segmented_until_it_ends(model_folder, served, tmp_path, capsys):
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_a_stream_with_what_was_written(model_folder, served, tmp_pa
     address = f"{served.address}/drive.avi"
     assert segment(model_folder, address, tmp_path / "out", "--video", "--json") == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 3
-    assert len(video_frames(tmp_path / "out" / "overlay.mp4")) == 3
+    assert len(video_frames(tmp_path / "out" / "overlay/overlay.mp4")) == 3
 
 
 def test_ctrl_c_in_a_recording_is_an_early_end(model_folder, tmp_path, monkeypatch):
@@ -172,7 +172,7 @@ def test_ctrl_c_in_a_recording_is_an_early_end(model_folder, tmp_path, monkeypat
     monkeypatch.setattr("gain_ros.cli.common.Progress.show", stop_at(3))
     with pytest.raises(Stopped):
         segment(model_folder, source, tmp_path / "out", "--video")
-    assert "overlay.mp4" not in names(tmp_path / "out")
+    assert not (tmp_path / "out/overlay").exists()
 
 
 def stop_at(frame: int):
