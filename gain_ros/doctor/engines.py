@@ -73,7 +73,9 @@ def _onnxruntime() -> tuple[str, list[str]]:
 def _openvino() -> tuple[str, list[str]]:
     import openvino
 
-    return openvino.__version__.partition("-")[0], openvino.Core().available_devices
+    from gain_ros.runtime.engines.openvino_core import CORE
+
+    return openvino.__version__.partition("-")[0], CORE.available_devices
 
 
 def _torch() -> tuple[str, list[str]]:

@@ -157,6 +157,28 @@ def test_openvino_keeps_the_latest_shapes_alone(
     engine.close()
 
 
+def test_freed_by_another_thread_openvino_leaves_signals_alone(deployed_folder: Path) -> None:
+    """In a process of its own, since that is what used to end."""
+    pytest.importorskip("openvino")
+    code = """
+import gc, signal, sys, threading
+from pathlib import Path
+from gain_ros.model_folder import read_model_folder
+from gain_ros.runtime.engines.openvino_engine import OpenVinoEngine
+
+engines = [OpenVinoEngine(read_model_folder(Path(sys.argv[1])), "cpu", 1)]
+engines[0].close()
+thread = threading.Thread(target=lambda: (engines.clear(), gc.collect()))
+thread.start()
+thread.join()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGUSR1)
+"""
+    command = [sys.executable, "-c", code, str(deployed_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
 def test_an_engine_says_what_runs(engine) -> None:
     assert engine.device == "cpu"
     assert "CPU" in engine.provider

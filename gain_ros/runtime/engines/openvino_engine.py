@@ -27,6 +27,7 @@ from gain_ros.errors import EngineUnavailable
 from gain_ros.model_folder import ModelFolder
 from gain_ros.runtime.engines import check_images
 from gain_ros.runtime.engines.logits_graph import logits_graph, one_at_a_time
+from gain_ros.runtime.engines.openvino_core import CORE
 from gain_ros.runtime.engines.openvino_int8 import quantise
 
 _REQUESTS = 8  # compiled for a batch and a size, each with its own memory; a network has two, and each camera's shape
@@ -46,7 +47,6 @@ class OpenVinoEngine:
             raise EngineUnavailable(
                 "openvino has no CUDA device, it runs on the CPU; take engine 'torch' or 'onnxruntime' for a GPU"
             )
-        self._core = ov.Core()
         self._ranges = self._checked_ranges(model_folder)
         # Left alone, CPUs with bfloat16 units compute in bfloat16, which moves class borders.
         hint = "bf16" if self.precision == "bf16" else "f32"
@@ -55,7 +55,7 @@ class OpenVinoEngine:
             self._options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._graph = graph
         self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
-        frames, *sides = list(self._core.read_model(graph).input(0).partial_shape)[:3]
+        frames, *sides = list(CORE.read_model(graph).input(0).partial_shape)[:3]
         self._takes_batches = frames.is_dynamic
         self.size = None if any(side.is_dynamic for side in sides) else model_folder.input_size
         first = self._request((1, *model_folder.input_size))
@@ -74,7 +74,7 @@ class OpenVinoEngine:
 
     def _checked_ranges(self, model_folder: ModelFolder) -> Mapping[str, tuple[float, float]]:
         """Return the ranges for int8, else none. Raises EngineUnavailable where CPU or model lack what it takes."""
-        if self.precision == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if self.precision == "bf16" and "BF16" not in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise EngineUnavailable("this CPU has no bf16 (AVX512_BF16 or AMX); take precision 'auto' or 'fp32'")
         if self.precision != "int8":
             return {}
@@ -91,10 +91,10 @@ class OpenVinoEngine:
         if shape not in self._requests:
             if len(self._requests) == _REQUESTS:
                 self._requests.popitem(last=False)
-            model = self._core.read_model(self._graph)
+            model = CORE.read_model(self._graph)
             if self._ranges:
                 quantise(model, self._ranges)
             model.reshape([*shape, 3])
-            self._requests[shape] = self._core.compile_model(model, "CPU", self._options).create_infer_request()
+            self._requests[shape] = CORE.compile_model(model, "CPU", self._options).create_infer_request()
         self._requests.move_to_end(shape)
         return self._requests[shape]

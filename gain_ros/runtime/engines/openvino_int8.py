@@ -24,6 +24,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from gain_ros.resize import resize_input
+from gain_ros.runtime.engines.openvino_core import CORE
 
 # Left in fp32, by parts of names (docs/benchmarks.md): little work each.
 KEPT = ("/gai16/", "/gai32/")
@@ -53,11 +54,11 @@ def measure_ranges(graph: bytes, images: Iterable[np.ndarray], size: tuple[int, 
 
     ``graph`` is a "logits" graph; ``images`` are RGB uint8 (H, W, 3) of any size, brought to ``size`` (h, w).
     """
-    model = ov.Core().read_model(graph)
+    model = CORE.read_model(graph)
     sources = _bearing(model)
     model.add_results([ops.result(source) for source in sources.values()])
     model.reshape([1, *size, 3])
-    run = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    run = CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     lowest, highest = np.full(len(sources), np.inf), np.full(len(sources), -np.inf)
     for image in images:
         values = list(run({0: resize_input(image, size)[None]}).values())[-len(sources) :]
